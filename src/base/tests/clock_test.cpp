@@ -1,0 +1,31 @@
+#include "base/clock.h"
+
+#include <gtest/gtest.h>
+
+#include "base/encoding.h"
+
+namespace weft {
+namespace {
+
+TEST(Clock, writes_and_reads_kubernetes_times) {
+  const auto t = parse_rfc3339("2026-03-01T10:00:00Z");
+  EXPECT_EQ(rfc3339(t), "2026-03-01T10:00:00Z");
+  EXPECT_EQ(rfc3339_micro(t + std::chrono::microseconds(1500)), "2026-03-01T10:00:00.001500Z");
+  EXPECT_EQ(parse_rfc3339("2026-03-01T11:00:00+01:00"), t);
+  EXPECT_EQ(parse_rfc3339("2026-03-01T10:00:00.250000Z"), t + std::chrono::milliseconds(250));
+}
+
+TEST(Encoding, base64_both_ways) {
+  for (const std::string text : {"", "a", "ab", "abc", std::string("\xff\0\xfe", 3).c_str()}) {
+    EXPECT_EQ(base64_decode(base64_encode(text)).value(), text);
+  }
+  EXPECT_EQ(base64_encode(std::string("\xff\xff\xff\0", 4)), "////AA==");
+  EXPECT_FALSE(base64_decode("abc"));
+}
+
+TEST(Encoding, sha256_is_the_standard_one) {
+  EXPECT_EQ(hex_encode(sha256("abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+}  // namespace
+}  // namespace weft

@@ -1,0 +1,30 @@
+// Names that rows refer to each other by.
+#pragma once
+
+#include <compare>
+#include <map>
+#include <string>
+
+#include "base/result.h"
+
+namespace weft {
+
+using Labels = std::map<std::string, std::string>;
+
+/// namespace/name of any namespaced object.
+struct ObjectName {
+  std::string ns;
+  std::string name;
+  std::string to_string() const { return ns.empty() ? name : ns + "/" + name; }
+  auto operator<=>(const ObjectName&) const = default;
+};
+
+/// A cluster id: 1 to 255, or to 511 where configured; 0 means "no mesh".
+using ClusterId = std::uint32_t;
+
+/// ^([a-z0-9][-a-z0-9]*)?[a-z0-9]$, at most 32 characters; "default" only with id 0. The error names
+/// field, value and mend.
+Result<> validate_cluster_name(const std::string& name, ClusterId id);
+Result<> validate_cluster_id(ClusterId id, ClusterId max_connected_clusters);
+
+}  // namespace weft
