@@ -44,7 +44,7 @@ struct Scope::State {
 };
 
 Scope::Scope(asio::io_context& io, std::string name) : io_(io), state_(std::make_shared<State>(io, std::move(name))) {}
-Scope::~Scope() = default;
+Scope::~Scope() { cancel(); }
 
 std::size_t Scope::running() const { return state_->children.size(); }
 

@@ -12,8 +12,8 @@ namespace weft {
 
 /// Usage:  Scope scope(io, "mesh"); scope.spawn("east", run_remote(...)); … co_await scope.stop();
 /// A coroutine that ends with an exception other than cancellation is logged and, being a broken invariant,
-/// stops the process. Not thread-safe: call from the io_context's thread. Call stop() before destruction
-/// unless the io_context is no longer run.
+/// stops the process. Not thread-safe: call from the io_context's thread. The destructor cancels the children
+/// without waiting: what they refer to must outlive their unwinding, so prefer stop().
 class Scope {
  public:
   Scope(asio::io_context& io, std::string name);

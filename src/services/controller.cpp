@@ -1,0 +1,112 @@
+#include "services/controller.h"
+
+#include "async/scope.h"
+
+#include "base/log.h"
+
+namespace weft::services {
+
+ServiceController::ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices,
+                                     Table<ClusterService>& remotes, Table<Frontend>& frontends)
+    : site_(std::move(site)), services_(services), slices_(slices), remotes_(remotes), frontends_(frontends),
+      service_changes_(services), slice_changes_(slices), remote_changes_(remotes) {
+  frontends_.expect("kubernetes");
+}
+
+void ServiceController::note_slice(const Change<EndpointSlice>& change, std::set<ObjectName>& dirty) {
+  if (const auto it = service_of_.find(change.key); it != service_of_.end()) {
+    dirty.insert(it->second);
+    slices_of_[it->second].erase(change.key);
+    if (slices_of_[it->second].empty()) slices_of_.erase(it->second);
+    service_of_.erase(it);
+  }
+  if (!change.row || change.row->service.empty()) return;
+  const ObjectName service{change.key.ns, change.row->service};
+  slices_of_[service].insert(change.key);
+  service_of_[change.key] = service;
+  dirty.insert(service);
+}
+
+void ServiceController::recompute(const ObjectName& name) {
+  std::vector<Frontend> wanted;
+  if (const auto service = services_.get(name)) {
+    std::vector<std::shared_ptr<const EndpointSlice>> slices;
+    if (const auto it = slices_of_.find(name); it != slices_of_.end())
+      for (const ObjectName& s : it->second)
+        if (auto row = slices_.get(s)) slices.push_back(std::move(row));
+    std::vector<std::shared_ptr<const ClusterService>> feeds;
+    if (service->global)
+      remotes_.scan({name, ""}, [&](const ClusterService& feed) {
+        if (feed.name != name) return false;
+        feeds.push_back(remotes_.get(feed.key()));
+        return true;
+      });
+    wanted = merge(site_, *service, slices, feeds);
+  }
+
+  std::set<FrontendKey>& claimed = claimed_by_[name];
+  std::set<FrontendKey> stale = claimed;
+  std::set<FrontendKey> touched;
+  for (Frontend& f : wanted) {
+    stale.erase(f.address);
+    claimed.insert(f.address);
+    touched.insert(f.address);
+    claims_[f.address][name] = std::move(f);
+  }
+  for (const FrontendKey& key : stale) {
+    claimed.erase(key);
+    touched.insert(key);
+    const auto it = claims_.find(key);
+    it->second.erase(name);
+    if (it->second.empty()) claims_.erase(it);
+  }
+  if (claimed.empty()) claimed_by_.erase(name);
+
+  for (const FrontendKey& key : touched) {
+    const auto it = claims_.find(key);
+    if (it == claims_.end()) {
+      frontends_.remove(key);
+      continue;
+    }
+    frontends_.upsert(it->second.begin()->second);
+    if (it->second.size() > 1 && it->second.contains(name) && it->second.begin()->first != name)
+      log::warn("address is taken by another service", {{"service", name.to_string()}, {"frontend", key.to_string()},
+                                                        {"holder", it->second.begin()->first.to_string()},
+                                                        {"mend", "give one of the two another external IP or port"}});
+  }
+}
+
+void ServiceController::step() {
+  std::set<ObjectName> dirty;
+  for (const auto& change : service_changes_.next()) dirty.insert(change.key);
+  for (const auto& change : slice_changes_.next()) note_slice(change, dirty);
+  for (const auto& change : remote_changes_.next()) dirty.insert(change.key.service);
+  for (const ObjectName& name : dirty) recompute(name);
+  if (!announced_ && services_.initialized() && slices_.initialized()) {
+    announced_ = true;
+    frontends_.initialized_by("kubernetes");
+  }
+}
+
+Task<> ServiceController::run() {
+  // One wake-up for three tables: each forwards its notifications to this one.
+  Notifier any(frontends_.notifier().io());
+  Scope scope(frontends_.notifier().io(), "service-merge");
+  const auto forward = [](Notifier& from, Notifier& to) -> Task<> {
+    for (auto seen = from.version();;) {
+      co_await from.changed_since(seen);
+      seen = from.version();
+      to.notify();
+    }
+  };
+  scope.spawn("services", forward(services_.notifier(), any));
+  scope.spawn("slices", forward(slices_.notifier(), any));
+  scope.spawn("remotes", forward(remotes_.notifier(), any));
+  for (;;) {
+    const auto seen = any.version();
+    step();
+    co_await any.changed_since(seen);
+  }
+}
+
+}  // namespace weft::services

@@ -1,0 +1,46 @@
+// Keeps Table<Frontend> equal to the merge of Services, EndpointSlices and remote clusters' feeds.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "async/task.h"
+#include "services/merge.h"
+#include "state/table.h"
+
+namespace weft::services {
+
+/// Recomputes the services that a change touches and no others. Frontends become initialized once the
+/// Kubernetes tables are; `mesh_ready` is a source of its own (see Table::expect), released by who knows
+/// whether the remote clusters have synced, so that a restart prunes no remote backend too early.
+class ServiceController {
+ public:
+  ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices, Table<ClusterService>& remotes,
+                    Table<Frontend>& frontends);
+
+  Task<> run();
+  /// One pass over what changed so far; run() calls it on every change. For tests and benchmarks.
+  void step();
+
+ private:
+  void note_slice(const Change<EndpointSlice>& change, std::set<ObjectName>& dirty);
+  void recompute(const ObjectName& name);
+
+  Site site_;
+  Table<Service>& services_;
+  Table<EndpointSlice>& slices_;
+  Table<ClusterService>& remotes_;
+  Table<Frontend>& frontends_;
+  Table<Service>::Stream service_changes_;
+  Table<EndpointSlice>::Stream slice_changes_;
+  Table<ClusterService>::Stream remote_changes_;
+
+  std::map<ObjectName, std::set<ObjectName>> slices_of_;  // service → its slices
+  std::map<ObjectName, ObjectName> service_of_;           // slice → its service, to see it leave
+  // An address can be claimed by two services (externalIPs): the first by name has it until it lets go.
+  std::map<FrontendKey, std::map<ObjectName, Frontend>> claims_;
+  std::map<ObjectName, std::set<FrontendKey>> claimed_by_;
+  bool announced_ = false;
+};
+
+}  // namespace weft::services

@@ -1,0 +1,172 @@
+#include "services/merge.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+namespace weft::services {
+namespace {
+
+// A backend while it is being judged: what the datapath needs, and what the rules look at.
+struct Candidate {
+  Backend backend;
+  bool remote = false;
+  bool has_hints = false;
+  std::vector<std::string> for_zones;
+};
+
+/// Nothing: the endpoint must get no traffic at all. Kubernetes' meaning of the three conditions: a terminating
+/// endpoint that still serves keeps its connections and is the last resort for new ones.
+std::optional<BackendState> state_of(bool ready, bool serving, bool terminating) {
+  if (ready && !terminating) return BackendState::active;
+  if (terminating && serving) return BackendState::terminating;
+  return std::nullopt;
+}
+
+void add(std::map<SocketAddress, Candidate>& out, Candidate c) {
+  const auto [it, fresh] = out.try_emplace(c.backend.address, c);
+  // The same address in two slices (a slice being moved): the living one counts.
+  if (!fresh && it->second.backend.state == BackendState::terminating && c.backend.state == BackendState::active)
+    it->second = std::move(c);
+}
+
+void add_local(std::map<SocketAddress, Candidate>& out, const Service& service, const ServicePort& port, Family family,
+               const std::vector<std::shared_ptr<const EndpointSlice>>& slices) {
+  for (const auto& slice : slices) {
+    if (slice->family != family) continue;
+    for (const SlicePort& sp : slice->ports) {
+      if (sp.name != port.name || sp.protocol != port.protocol || sp.port == 0) continue;
+      for (const SliceEndpoint& ep : slice->endpoints) {
+        const bool ready = ep.ready || service.publish_not_ready_addresses;
+        const auto state = state_of(ready, ep.serving || service.publish_not_ready_addresses, ep.terminating);
+        if (!state) continue;
+        for (const Address& a : ep.addresses) {
+          Candidate c;
+          c.backend = {.address = {a, sp.port}, .state = *state, .node = ep.node_name, .zone = ep.zone};
+          c.has_hints = ep.has_hints;
+          c.for_zones = ep.for_zones;
+          add(out, std::move(c));
+        }
+      }
+    }
+  }
+}
+
+// Section 3.3: same family and protocol; if both sides name their ports the names must match.
+bool port_matches(const ServicePort& ours, const std::string& their_name, const ClusterService::PortSpec& theirs) {
+  return theirs.protocol == ours.protocol && theirs.port != 0 &&
+         (ours.name.empty() || their_name.empty() || ours.name == their_name);
+}
+
+void add_remote(std::map<SocketAddress, Candidate>& out, const ServicePort& port, Family family, const ClusterService& feed) {
+  for (const auto& [address, ports] : feed.backends) {
+    if (address.family() != family) continue;
+    auto state = std::optional(BackendState::active);
+    if (const auto it = feed.states.find(address); it != feed.states.end())
+      state = state_of(it->second.ready, it->second.serving, it->second.terminating);
+    if (!state) continue;
+    for (const auto& [name, spec] : ports) {
+      if (!port_matches(port, name, spec)) continue;
+      Candidate c;
+      c.remote = true;
+      c.backend = {.address = {address, spec.port}, .state = *state, .cluster_id = feed.cluster_id, .cluster = feed.cluster};
+      if (const auto zone = feed.zones.find(address); zone != feed.zones.end()) {
+        c.backend.zone = zone->second.zone;
+        c.for_zones = zone->second.for_zones;
+        c.has_hints = !c.for_zones.empty();
+      }
+      add(out, std::move(c));
+    }
+  }
+}
+
+void hold_back(Candidate& c, std::string why) {
+  if (!c.backend.preferred) return;
+  c.backend.preferred = false;
+  c.backend.held_back = std::move(why);
+}
+
+// Section 3.3: remote backends carry no node name and pass.
+void apply_traffic_policy(std::vector<Candidate*>& all, const Site& site, const Service& service) {
+  if (service.internal_traffic_policy != TrafficPolicy::local) return;
+  for (Candidate* c : all)
+    if (!c->backend.node.empty() && c->backend.node != site.node)
+      hold_back(*c, fmt::format("internalTrafficPolicy is Local and the pod is on node {}", c->backend.node));
+}
+
+// Section 3.3: hints count only if every backend has some and at least one hints at our zone.
+void apply_topology(std::vector<Candidate*>& all, const Site& site, const Service& service) {
+  if (!site.service_topology || service.traffic_distribution != "PreferClose" || site.zone.empty() || all.empty()) return;
+  const auto for_us = [&](const Candidate* c) {
+    return std::find(c->for_zones.begin(), c->for_zones.end(), site.zone) != c->for_zones.end();
+  };
+  if (!std::all_of(all.begin(), all.end(), [](const Candidate* c) { return c->has_hints; })) return;
+  if (std::none_of(all.begin(), all.end(), for_us)) return;
+  for (Candidate* c : all)
+    if (!for_us(c)) hold_back(*c, fmt::format("its topology hints do not name zone {}", site.zone));
+}
+
+// Section 3.4. A terminating local backend does not hold traffic that an active remote one could take, nor the
+// other way round: the state of remote endpoints is known here, unlike in the reference.
+void apply_affinity(std::vector<Candidate*>& all, ServiceAffinity affinity) {
+  if (affinity == ServiceAffinity::none) return;
+  const auto usable = [&](bool remote, bool active_only) {
+    return std::any_of(all.begin(), all.end(), [&](const Candidate* c) {
+      return c->remote == remote && c->backend.preferred && (!active_only || c->backend.state == BackendState::active);
+    });
+  };
+  const bool preferred_is_remote = affinity == ServiceAffinity::remote;
+  const bool fall_back = !usable(preferred_is_remote, true) && usable(!preferred_is_remote, false);
+  if (fall_back) return;
+  for (Candidate* c : all)
+    if (c->remote != preferred_is_remote)
+      hold_back(*c, preferred_is_remote ? "affinity is remote and a remote backend is healthy"
+                                        : "affinity is local and a local backend is healthy");
+}
+
+}  // namespace
+
+std::vector<Frontend> merge(const Site& site, const Service& service,
+                            const std::vector<std::shared_ptr<const EndpointSlice>>& slices,
+                            const std::vector<std::shared_ptr<const ClusterService>>& remotes) {
+  std::vector<Frontend> out;
+  if (service.type == ServiceType::external_name || service.headless) return out;
+
+  const auto emit = [&](const Address& ip, FrontendKind kind) {
+    if (ip.is_v4() ? !site.ipv4 : !site.ipv6) return;
+    for (const ServicePort& port : service.ports) {
+      std::map<SocketAddress, Candidate> candidates;
+      add_local(candidates, service, port, ip.family(), slices);
+      if (service.global)
+        for (const auto& feed : remotes)
+          if (feed->shared && feed->cluster != site.cluster) add_remote(candidates, port, ip.family(), *feed);
+
+      std::vector<Candidate*> all;
+      for (auto& [address, c] : candidates) all.push_back(&c);
+      // From inside the cluster an external IP is a short cut to the service, whatever node has the pod.
+      if (kind == FrontendKind::cluster_ip) apply_traffic_policy(all, site, service);
+      apply_topology(all, site, service);
+      if (service.global) apply_affinity(all, service.affinity);
+
+      Frontend f;
+      f.address = {{ip, port.port}, port.protocol};
+      f.kind = kind;
+      f.service = service.name;
+      f.port_name = port.name;
+      f.session_affinity_seconds = service.session_affinity_seconds.value_or(0);
+      f.algorithm = service.algorithm.value_or(site.default_algorithm);
+      f.affinity = service.global ? service.affinity : ServiceAffinity::none;
+      f.global = service.global;
+      for (auto& [address, c] : candidates) f.backends.push_back(std::move(c.backend));
+      out.push_back(std::move(f));
+    }
+  };
+  for (const Address& ip : service.cluster_ips) emit(ip, FrontendKind::cluster_ip);
+  for (const Address& ip : service.external_ips) emit(ip, FrontendKind::external_ip);
+  std::sort(out.begin(), out.end(), [](const Frontend& a, const Frontend& b) { return a.address < b.address; });
+  return out;
+}
+
+}  // namespace weft::services

@@ -1,0 +1,120 @@
+#include "services/controller.h"
+
+#include <gtest/gtest.h>
+
+namespace weft::services {
+namespace {
+
+Address addr(const char* text) { return Address::parse(text).value(); }
+
+class ServiceControllerTest : public ::testing::Test {
+ protected:
+  asio::io_context io;
+  Table<Service> services{io, "services"};
+  Table<EndpointSlice> slices{io, "slices"};
+  Table<ClusterService> remotes{io, "remote services"};
+  Table<Frontend> frontends{io, "frontends"};
+  ServiceController controller{{.cluster = "east", .node = "n1"}, services, slices, remotes, frontends};
+
+  Service cart(const char* ip = "10.96.0.5") {
+    Service s;
+    s.name = {"shop", "cart"};
+    s.cluster_ips = {addr(ip)};
+    s.ports = {{.name = "", .protocol = Protocol::tcp, .port = 80}};
+    s.global = true;
+    return s;
+  }
+  EndpointSlice slice(const char* name, const char* service, const char* ip) {
+    return {.name = {"shop", name}, .service = service, .ports = {{"", Protocol::tcp, 8080}}, .endpoints = {{.addresses = {addr(ip)}}}};
+  }
+  ClusterService feed(const char* cluster, const char* ip) {
+    ClusterService f;
+    f.cluster = cluster;
+    f.name = {"shop", "cart"};
+    f.backends[addr(ip)][""] = {Protocol::tcp, 8080};
+    return f;
+  }
+  std::size_t backends() {
+    controller.step();
+    std::size_t n = 0;
+    frontends.for_each([&](const Frontend& f) { n += f.backends.size(); });
+    return n;
+  }
+};
+
+TEST_F(ServiceControllerTest, follows_services_slices_and_feeds_in_any_order) {
+  remotes.upsert(feed("west", "10.2.0.1"));
+  slices.upsert(slice("a", "cart", "10.1.0.1"));
+  EXPECT_EQ(backends(), 0u);
+  services.upsert(cart());
+  EXPECT_EQ(backends(), 2u);
+  remotes.upsert(feed("north", "10.3.0.1"));
+  EXPECT_EQ(backends(), 3u);
+  slices.remove({"shop", "a"});
+  EXPECT_EQ(backends(), 2u);
+  services.remove({"shop", "cart"});
+  EXPECT_EQ(backends(), 0u);
+  EXPECT_EQ(frontends.size(), 0u);
+}
+
+TEST_F(ServiceControllerTest, a_slice_that_moves_to_another_service_leaves_the_first) {
+  services.upsert(cart());
+  slices.upsert(slice("a", "cart", "10.1.0.1"));
+  EXPECT_EQ(backends(), 1u);
+  slices.upsert(slice("a", "other", "10.1.0.1"));
+  EXPECT_EQ(backends(), 0u);
+}
+
+TEST_F(ServiceControllerTest, a_changed_cluster_ip_moves_the_frontend) {
+  services.upsert(cart("10.96.0.5"));
+  backends();
+  services.upsert(cart("10.96.0.6"));
+  backends();
+  ASSERT_EQ(frontends.size(), 1u);
+  EXPECT_EQ(frontends.all()[0]->address.address.address.to_string(), "10.96.0.6");
+}
+
+TEST_F(ServiceControllerTest, a_contested_external_ip_has_one_holder_and_passes_on) {
+  auto a = cart();
+  a.external_ips = {addr("192.0.2.1")};
+  auto b = a;
+  b.name.name = "basket";
+  b.cluster_ips = {addr("10.96.0.9")};
+  services.upsert(a);
+  services.upsert(b);
+  backends();
+  const FrontendKey contested{{addr("192.0.2.1"), 80}, Protocol::tcp};
+  EXPECT_EQ(frontends.get(contested)->service.name, "basket");
+  services.remove(b.name);
+  backends();
+  EXPECT_EQ(frontends.get(contested)->service.name, "cart");
+}
+
+TEST_F(ServiceControllerTest, a_change_touches_only_its_own_service) {
+  for (int i = 0; i < 100; ++i) {
+    auto s = cart();
+    s.name.name = "s" + std::to_string(i);
+    s.cluster_ips = {Address::v4(0x0a600100u + static_cast<std::uint32_t>(i))};
+    services.upsert(s);
+  }
+  backends();
+  const auto before = frontends.revision();
+  slices.upsert(slice("a", "s7", "10.1.0.1"));
+  backends();
+  EXPECT_EQ(frontends.revision(), before + 1);
+}
+
+TEST_F(ServiceControllerTest, frontends_are_initialized_after_both_kubernetes_tables) {
+  services.expect("list");
+  slices.expect("list");
+  frontends.expect("mesh");
+  controller.step();
+  EXPECT_EQ(frontends.waiting_for().size(), 2u);
+  services.initialized_by("list");
+  slices.initialized_by("list");
+  controller.step();
+  EXPECT_EQ(frontends.waiting_for(), std::set<std::string>{"mesh"});
+}
+
+}  // namespace
+}  // namespace weft::services
