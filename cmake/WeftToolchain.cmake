@@ -27,6 +27,8 @@ find_package(Boost 1.81 REQUIRED COMPONENTS json url)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(yaml-cpp REQUIRED)
 find_package(PkgConfig REQUIRED)
 # A precompiled header is usable only where the same macros are defined, so Boost's come with the flags.
 target_link_libraries(weft_flags INTERFACE Boost::headers Boost::json Boost::url)
