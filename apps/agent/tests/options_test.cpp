@@ -1,0 +1,42 @@
+#include "apps/agent/options.h"
+
+#include <gtest/gtest.h>
+
+namespace weft::agent {
+namespace {
+
+std::string refusal(const std::map<std::string, std::string>& values) {
+  const auto r = parse_options(values);
+  return r ? "accepted" : r.error().message;
+}
+
+TEST(AgentOptions, have_defaults_that_work) {
+  const auto o = parse_options({{"node-name", "n1"}});
+  ASSERT_TRUE(o);
+  EXPECT_TRUE(o->ipv4 && o->ipv6);
+  EXPECT_EQ(o->cluster_name, "default");
+}
+
+TEST(AgentOptions, refuse_with_key_value_and_mend) {
+  EXPECT_EQ(refusal({{"cluster-name", "east"}, {"cluster-id", "256"}}), "cluster.id 256 is out of range: use 1 to 255");
+  EXPECT_EQ(refusal({{"routing-mode", "magic"}}), "routing-mode \"magic\" cannot be used: use one of native, tunnel");
+  EXPECT_EQ(refusal({{"bpf-lb-maglev-table-size", "1000"}}),
+            "bpf-lb-maglev-table-size \"1000\" cannot be used: use a prime from 251 to 131071, such as 16381");
+  EXPECT_EQ(refusal({{"max-connected-clusters", "300"}}), "max-connected-clusters \"300\" cannot be used: use one of 255, 511");
+  EXPECT_NE(refusal({{"clustermesh-cache-ttl", "soon"}}).find("use a duration"), std::string::npos);
+  EXPECT_NE(refusal({{"enable-ipv4", "false"}, {"enable-ipv6", "false"}}).find("turn one of them on"), std::string::npos);
+}
+
+TEST(AgentOptions, keep_unknown_keys_aside) {
+  std::vector<std::string> unknown;
+  EXPECT_TRUE(parse_options({{"from-the-future", "1"}}, &unknown));
+  EXPECT_EQ(unknown, std::vector<std::string>{"from-the-future"});
+}
+
+TEST(AgentOptions, read_go_durations) {
+  EXPECT_EQ(parse_options({{"clustermesh-cache-ttl", "1m30s"}})->clustermesh_cache_ttl, std::chrono::seconds(90));
+  EXPECT_EQ(parse_options({{"clustermesh-cache-ttl", "0s"}})->clustermesh_cache_ttl, std::chrono::seconds(0));
+}
+
+}  // namespace
+}  // namespace weft::agent
