@@ -5,6 +5,7 @@
 #   A name with a slash (bgp/packet) becomes weft_bgp_packet.
 # weft_test(NAME SUITE SOURCES ... LINKS ...)   a GoogleTest executable in ctest's label SUITE
 # weft_program(NAME SOURCES ... LINKS ...)      an executable in build/<preset>/bin
+# weft_benchmark, weft_fuzzer: below
 
 function(weft_library name)
   cmake_parse_arguments(A "NO_PCH" "" "SOURCES;LINKS;TESTS;TEST_LINKS" ${ARGN})
@@ -45,6 +46,25 @@ function(weft_program name)
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE weft_flags ${A_LINKS})
   weft_use_pch(${name})
+  set_property(GLOBAL APPEND PROPERTY WEFT_PROGRAMS ${name})
+endfunction()
+
+# weft_benchmark(NAME SOURCES ... LINKS ...)    the program bench_NAME, see ./dev bench
+function(weft_benchmark name)
+  cmake_parse_arguments(A "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(bench_${name} ${A_SOURCES})
+  target_link_libraries(bench_${name} PRIVATE weft_flags ${A_LINKS})
+  weft_use_pch(bench_${name})
+  set_property(GLOBAL APPEND PROPERTY WEFT_benchmarks bench_${name})
+endfunction()
+
+# weft_fuzzer(NAME SOURCES ... LINKS ...)       the libFuzzer program fuzz_NAME, seeds in fuzz/corpus/NAME
+function(weft_fuzzer name)
+  cmake_parse_arguments(A "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(fuzz_${name} ${A_SOURCES})
+  target_link_libraries(fuzz_${name} PRIVATE weft_flags ${A_LINKS})
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  set_property(GLOBAL APPEND PROPERTY WEFT_fuzzers fuzz_${name})
 endfunction()
 
 # One precompiled header for the whole tree: the standard library, Asio's coroutines and Boost.JSON

@@ -22,6 +22,11 @@ if(WEFT_SANITIZE)
   endif()
 endif()
 
+if(WEFT_FUZZ)
+  # Coverage feedback from the libraries; the fuzzer's main() comes with weft_fuzzer.
+  target_compile_options(weft_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 find_package(Threads REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS json url)
 find_package(fmt REQUIRED)

@@ -1,0 +1,102 @@
+# ./dev test: every suite, and one line at the end that sums all GoogleTest cases of all of them.
+
+SUITES=(unit script bpf integration e2e)
+SANITIZED_SUITES=(unit script)
+PASSED=0
+FAILED=0
+SKIPPED=0
+FAILED_NAMES=()
+
+test_main() {
+  local suite="" filter="" presets="dev asan tsan"
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --suite) suite=${2:?--suite needs a name}; shift 2 ;;
+      --filter) filter=${2:?--filter needs a regular expression}; shift 2 ;;
+      --preset) presets=${2:?--preset needs a name}; shift 2 ;;
+      *) die "unknown option '$1' of ./dev test: --suite, --filter, --preset" ;;
+    esac
+  done
+  if [ -n "$suite" ]; then
+    [[ " ${SUITES[*]} " == *" $suite "* ]] || die "unknown suite '$suite': ${SUITES[*]}"
+    [ "$presets" = "dev asan tsan" ] && presets=dev
+  fi
+  setup
+  local preset one
+  for preset in $presets; do
+    local suites=("${SUITES[@]}") targets=()
+    [ "$preset" = dev ] || suites=("${SANITIZED_SUITES[@]}")
+    [ -n "$suite" ] && suites=("$suite")
+    for one in "${suites[@]}"; do targets+=("suite_$one"); done
+    # e2e runs the programs, so they are built with it; the other suites stand alone.
+    [[ " ${suites[*]} " == *" e2e "* ]] && targets+=(programs)
+    # A sanitizer build that does not compile is a failure among others, not the end of the run.
+    if ! (build_preset "$preset" "${targets[@]}"); then
+      FAILED=$((FAILED + 1))
+      FAILED_NAMES+=("$preset: the build")
+      continue
+    fi
+    for one in "${suites[@]}"; do run_suite "$preset" "$one" "$filter"; done
+  done
+  summary
+}
+
+# run_suite PRESET SUITE FILTER
+run_suite() {
+  local preset=$1 suite=$2 filter=$3
+  local results="$ROOT/build/$preset/results/$suite" jobs=1 run=()
+  rm -rf "$results"
+  mkdir -p "$results"
+  # Only these two are free of ports, namespaces and pins.
+  [[ $suite == unit || $suite == script ]] && jobs=$(nproc)
+  # ThreadSanitizer's shadow memory collides with addresses of a kernel that randomises over many bits.
+  [ "$preset" = tsan ] && setarch -R true 2>/dev/null && run=(setarch -R)
+  say "suite $suite ($preset)"
+  GTEST_OUTPUT="json:$results/" GTEST_BRIEF=1 \
+    ASAN_OPTIONS="detect_stack_use_after_return=0:${ASAN_OPTIONS:-}" TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS:-}" \
+    PATH="$ROOT/build/$preset/bin:$PATH" \
+    "${run[@]}" ctest --test-dir "build/$preset" -L "^$suite\$" ${filter:+-R "$filter"} -j "$jobs" \
+    --output-on-failure --no-tests=ignore --output-junit "$results/ctest.xml" </dev/null || true
+  count_suite "$preset" "$suite" "$results"
+}
+
+# Sums the cases of each program. A program that left no result file (it crashed, ran out of time, or is not
+# a GoogleTest) counts as one case, and one that failed although none of its cases did counts as one more.
+count_suite() {
+  local preset=$1 suite=$2 results=$3 name status json tests failures skipped passed=0 failed=0
+  [ -f "$results/ctest.xml" ] || { failed=1; FAILED_NAMES+=("$preset/$suite: ctest left no result"); }
+  while read -r name status; do
+    json=$results/$name.json
+    tests=0 failures=0 skipped=0
+    if [ -s "$json" ] && read -r tests failures skipped < <(jq -r '
+        [.testsuites[]?.testsuite[]?] | [length, (map(select(.failures)) | length),
+        (map(select(.result == "SKIPPED" or .status == "NOTRUN")) | length)] | @tsv' "$json" 2>/dev/null); then
+      [ "$failures" -gt 0 ] && while read -r case; do FAILED_NAMES+=("$preset/$suite: $name $case"); done < <(
+        jq -r '.testsuites[].testsuite[] | select(.failures) | .classname + "." + .name' "$json")
+      if [ "$status" != run ] && [ "$failures" = 0 ]; then
+        failures=1 tests=$((tests + 1))
+        FAILED_NAMES+=("$preset/$suite: $name ended badly after its cases")
+      fi
+    elif [ "$status" = run ]; then
+      tests=1
+    else
+      tests=1 failures=1
+      FAILED_NAMES+=("$preset/$suite: $name")
+    fi
+    passed=$((passed + tests - failures - skipped)) failed=$((failed + failures)) SKIPPED=$((SKIPPED + skipped))
+  done < <(sed -n 's/.*<testcase name="\([^"]*\)".* status="\([^"]*\)".*/\1 \2/p' "$results/ctest.xml" 2>/dev/null)
+  say "suite $suite ($preset): $passed passed, $failed failed"
+  PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
+}
+
+summary() {
+  local name
+  [ "$SKIPPED" -gt 0 ] && echo "$SKIPPED skipped (each says why in its output)"
+  for name in "${FAILED_NAMES[@]}"; do echo "failed: $name"; done
+  if [ $((PASSED + FAILED)) = 0 ]; then
+    FAILED=1
+    echo "failed: no test ran"
+  fi
+  echo "$PASSED passed, $FAILED failed"
+  [ "$FAILED" = 0 ]
+}
