@@ -1,0 +1,112 @@
+// What the kernel's network stack holds, as values: links, addresses, routes, neighbours.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/net.h"
+
+namespace weft::netlink {
+
+/// Marks every route that is ours (rtm_protocol, see /etc/iproute2/rt_protos), so that pruning leaves others' alone.
+inline constexpr std::uint8_t kRouteProtocol = 214;
+inline constexpr std::uint32_t kMainTable = 254;
+
+struct Vxlan {
+  std::uint32_t vni = 1;
+  std::uint16_t port = 8472;
+  Address local;  // also chooses the family of the underlay
+  bool learning = false;
+  bool operator==(const Vxlan&) const = default;
+};
+
+struct Link {
+  int index = 0;
+  std::string name;
+  std::string kind;   // "veth", "vxlan", …; empty for hardware and loopback
+  std::string alias;  // ifalias: free text, we note the owner there
+  Mac mac;
+  unsigned mtu = 0;
+  bool up = false;
+  bool loopback = false;
+  std::optional<Vxlan> vxlan;
+  bool operator==(const Link&) const = default;
+};
+
+/// Both ends of a veth pair. The peer is born inside `peer_netns`, so that it never shows up in ours.
+struct VethSpec {
+  std::string name;
+  Mac mac;
+  std::string alias;
+  std::string peer_name;
+  Mac peer_mac;
+  std::string peer_netns;  // path; empty for the same namespace
+  unsigned mtu = 1500;
+};
+
+struct VxlanSpec {
+  std::string name;
+  Mac mac;
+  unsigned mtu = 1450;
+  Vxlan vxlan;
+};
+
+/// What to change; absent fields stay.
+struct LinkChange {
+  std::optional<std::string> name;
+  std::optional<unsigned> mtu;
+  std::optional<Mac> mac;
+  std::optional<bool> up;
+  bool no_link_local = false;  // IPv6 addrgenmode none: no fe80:: of the kernel's own making
+};
+
+/// An address of a link, with the length of its on-link prefix.
+struct LinkAddress {
+  int ifindex = 0;
+  Address address;
+  unsigned length = 0;
+  Prefix prefix() const { return {address, length}; }
+  auto operator<=>(const LinkAddress&) const = default;
+};
+
+enum class RouteType { unicast, blackhole, unreachable };
+
+struct Route {
+  Prefix destination;
+  RouteType type = RouteType::unicast;
+  std::optional<Address> via;
+  int ifindex = 0;                // 0: none (blackhole, unreachable)
+  bool onlink = false;            // trust that `via` is on the link although no prefix says so
+  std::optional<Address> source;  // preferred source of our own packets
+  std::uint32_t table = kMainTable;
+  std::uint8_t protocol = kRouteProtocol;
+  std::uint32_t metric = 0;       // 0: the family's default
+  bool operator==(const Route&) const = default;
+  std::string to_string() const;
+};
+
+struct RouteFilter {
+  std::optional<std::uint32_t> table;
+  std::optional<std::uint8_t> protocol;
+};
+
+/// A permanent entry of the ARP / NDP table; with `proxy`, an address we answer for.
+struct Neighbour {
+  int ifindex = 0;
+  Address address;
+  Mac mac;
+  bool proxy = false;
+  auto operator<=>(const Neighbour&) const = default;
+};
+
+/// A VXLAN forwarding entry: frames to `mac` go to the tunnel end `remote`.
+struct FdbEntry {
+  int ifindex = 0;
+  Mac mac;
+  Address remote;
+  auto operator<=>(const FdbEntry&) const = default;
+};
+
+}  // namespace weft::netlink
