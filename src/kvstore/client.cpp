@@ -308,7 +308,7 @@ Task<Result<std::int64_t>> Client::lease_keepalive(LeaseId id) {
   };
   auto r = co_await impl->call(c, start);
   if (!r) co_return std::unexpected(r.error());
-  if (*r <= 0) co_return fail(Errc::not_found, fmt::format("etcd {}: lease {:x} has expired: grant another", endpoint(), id));
+  if (*r <= 0) co_return fail(Errc::not_found, fmt::format("etcd {}: lease {:x} has expired: grant another", impl->connection.endpoint(), id));
   co_return *r;
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,7 +50,7 @@ class Client {
  public:
   /// Does not connect yet. Wrong options (no endpoint, unreadable certificate) show up as errors of the calls.
   Client(asio::io_context& io, Options options);
-  ~Client();  // cancels what is under way
+  ~Client();  // not while a coroutine waits on it
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 

@@ -1,6 +1,7 @@
 #include "kvstore/connection.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
@@ -8,6 +9,7 @@
 #include <boost/url/url_view.hpp>
 
 #include "base/file.h"
+#include "base/log.h"
 
 namespace weft::kvstore {
 namespace {
@@ -25,6 +27,9 @@ Result<Target> parse_endpoint(const std::string& endpoint) {
   const std::string port = url->has_port() ? std::string(url->port()) : "2379";
   return Target{url->scheme() == "https", host + ":" + port};
 }
+
+// What gRPC says by itself (failed handshakes, mostly) reaches our callers as errors; its own lines are for debugging.
+void grpc_log(gpr_log_func_args* args) { log::debug("grpc", {{"text", args->message}}); }
 
 grpc::ChannelArguments channel_arguments(const Options& o) {
   grpc::ChannelArguments args;
@@ -48,6 +53,11 @@ grpc::ChannelArguments channel_arguments(const Options& o) {
 }
 
 }  // namespace
+
+Connection::Connection(Options options) : options_(std::move(options)) {
+  static const bool once = (gpr_set_log_function(grpc_log), true);
+  (void)once;
+}
 
 Stubs::Stubs(const std::shared_ptr<grpc::Channel>& channel)
     : kv(etcdserverpb::KV::NewStub(channel)),

@@ -30,7 +30,7 @@ struct Stubs {
 
 class Connection {
  public:
-  explicit Connection(Options options) : options_(std::move(options)) {}
+  explicit Connection(Options options);
   const Options& options() const { return options_; }
   const std::string& endpoint() const;
 

@@ -1,0 +1,52 @@
+// EtcdServer: a real etcd on fresh loopback ports, in a directory of its own that goes with it.
+#pragma once
+
+#include <string>
+
+#include "kvstore/client.h"
+#include "kvstore/etcd_process.h"
+#include "kvstore/testing/pki.h"
+
+namespace weft::kvstore::testing {
+
+class EtcdServer {
+ public:
+  struct Config {
+    const TestCa* ca = nullptr;  // TLS with client certificates, signed by this; otherwise plain http
+    int port = 0;                // 0: a free one
+  };
+  /// Starts and waits until it answers; throws std::runtime_error with etcd's log when it does not.
+  EtcdServer() : EtcdServer(Config{}) {}
+  explicit EtcdServer(Config config);
+  ~EtcdServer();
+  EtcdServer(const EtcdServer&) = delete;
+  EtcdServer& operator=(const EtcdServer&) = delete;
+
+  int port() const { return port_; }
+  std::string endpoint() const;
+  const std::string& dir() const { return dir_; }
+  std::string log() const;
+
+  /// Options of a client. With TLS, its certificate has this common name.
+  Options options(const std::string& common_name = "root") const;
+
+  void stop();   // SIGTERM; the data stays
+  void kill();   // SIGKILL; the data stays
+  void start();  // again, on the same port
+  void wipe();   // only when stopped: forget everything, so that start() makes another cluster_id
+  void pause();  // SIGSTOP: the network is gone as far as clients can tell
+  void resume();
+
+ private:
+  Config config_;
+  std::string dir_;
+  int port_ = 0;
+  int peer_port_ = 0;
+  int life_ = 0;
+  EtcdProcess process_;
+};
+
+/// A loopback TCP port that nothing listens on right now.
+int free_port();
+
+}  // namespace weft::kvstore::testing
