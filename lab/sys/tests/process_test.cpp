@@ -1,0 +1,77 @@
+#include "lab/sys/process.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <sys/wait.h>
+
+#include <csignal>
+
+namespace weft::lab {
+namespace {
+
+SpawnOptions shell(const std::string& script) {
+  SpawnOptions o;
+  o.argv = {"sh", "-c", script};
+  return o;
+}
+
+TEST(Process, input_goes_in_and_both_outputs_and_the_code_come_out) {
+  const auto r = run_blocking(shell("cat; echo err >&2; exit 7"), "hello\n");
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(r->out, "hello\nerr\n");
+  EXPECT_EQ(r->code, 7);
+}
+
+TEST(Process, large_input_does_not_deadlock) {
+  const std::string big(300'000, 'x');
+  const auto r = run_blocking(shell("cat"), big);
+  ASSERT_TRUE(r);
+  EXPECT_EQ(r->out.size(), big.size());
+}
+
+TEST(Process, a_program_that_does_not_exist_is_an_error_not_an_exit_code) {
+  SpawnOptions o;
+  o.argv = {"no-such-program-of-ours"};
+  const auto r = spawn(o);
+  ASSERT_FALSE(r);
+  EXPECT_EQ(r.error().code, Errc::not_found);
+  EXPECT_THAT(r.error().message, ::testing::HasSubstr("no-such-program-of-ours: running it failed"));
+}
+
+TEST(Process, a_signal_counts_as_128_and_its_number) {
+  const auto r = run_blocking(shell("kill -9 $$"));
+  ASSERT_TRUE(r);
+  EXPECT_EQ(r->code, 137);
+}
+
+TEST(Process, env_replaces_ours_and_gives_the_path) {
+  SpawnOptions o;
+  o.argv = {"env"};
+  o.env = {"A=1", "PATH=/usr/bin:/bin"};
+  const auto r = run_blocking(o);
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(r->out, "A=1\nPATH=/usr/bin:/bin\n");
+}
+
+TEST(Process, identity_tells_a_process_from_its_successor) {
+  auto self = identify(::getpid());
+  ASSERT_TRUE(self);
+  EXPECT_TRUE(alive(*self));
+  self->start += 1;
+  EXPECT_FALSE(alive(*self));
+  EXPECT_FALSE(open_process(*self));
+}
+
+TEST(Process, a_zombie_is_not_alive) {
+  const auto pid = spawn(shell("exit 0"));
+  ASSERT_TRUE(pid);
+  siginfo_t info{};
+  ::waitid(P_PID, static_cast<id_t>(*pid), &info, WEXITED | WNOWAIT);
+  EXPECT_FALSE(identify(*pid));
+  EXPECT_EQ(wait_for(*pid), 0);
+}
+
+}  // namespace
+}  // namespace weft::lab
