@@ -217,7 +217,7 @@ Task<Result<>> Server::run() {
       // Out of descriptors or memory: the connections that exist go on, new ones wait.
       log::warn("api accept", {{"socket", impl_->path}, {"error", ec.message()}});
       asio::steady_timer pause(impl_->acceptor.get_executor(), std::chrono::milliseconds(100));
-      const auto [ignored] = co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+      [[maybe_unused]] const auto [ignored] = co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
       continue;
     }
     impl_->connections.spawn("connection", Impl::serve(impl_.get(), Stream(std::move(socket))));
