@@ -1,0 +1,35 @@
+#!/bin/bash
+# The structure check finds what it is there to find: a small tree with one fault at a time.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+mkdir -p "$tree"/src/{base,state,kube,mesh}/tests
+echo '#include "base/a.h"' > "$tree/src/state/s.cpp"
+echo '#include "state/s.h"' > "$tree/src/kube/k.h"
+echo '#include "kube/k.h"' > "$tree/src/mesh/tests/m_test.cpp"
+touch "$tree/src/mesh/m.cpp"
+good() {
+  printf 'weft_base\tsrc/base\tfmt::fmt\nweft_state\tsrc/state\tweft_base\nweft_kube\tsrc/kube\tweft_state\n'
+  printf 'weft_mesh\tsrc/mesh\tweft_base\nmesh_test\tsrc/mesh\tweft_mesh weft_kube\n'
+}
+
+expect() {  # expect EXIT PATTERN DESCRIPTION, structure on stdin
+  local wanted=$1 pattern=$2 what=$3 got=0 out
+  cat > "$tree/structure.txt"
+  out=$(bash "$here/check.sh" "$tree/structure.txt" "$tree" 2>&1) || got=$?
+  if [ "$got" != "$wanted" ] || ! grep -q -- "$pattern" <<<"$out"; then
+    printf 'FAILED %s: exit %s, wanted %s; output, wanted to match "%s":\n%s\n' "$what" "$got" "$wanted" "$pattern" "$out"
+    exit 1
+  fi
+}
+
+good | expect 0 'agree' 'a tree in order'
+good | sed 's/\tweft_state$/\tweft_base/' | expect 1 'src/kube/k.h:1: includes "state/s.h", but weft_kube does not link weft_state: add weft_state to LINKS' 'a missing link'
+good | sed 's/^mesh_test.*/mesh_test\tsrc\/mesh\tweft_mesh/' | expect 1 'm_test.cpp:1: includes "kube/k.h", but no target of src/mesh links weft_kube' "a test's missing link"
+good | sed 's/^weft_base.*/weft_base\tsrc\/base\tweft_state/' | expect 1 'weft_base links weft_state, which stands above it' 'a link upwards'
+good | sed 's/^weft_state.*/weft_state\tsrc\/state\tweft_base weft_kube/' | expect 1 'link each other' 'a cycle'
+echo '#include "kube/k.h"' > "$tree/src/mesh/m.cpp"
+good | expect 1 'src/mesh/m.cpp:1: .* weft_mesh does not link weft_kube' 'a library that leans on the links of its test'
+: | expect 2 'configure the build first' 'no structure'
+echo "ok"
