@@ -126,7 +126,7 @@ Result<> LinuxKernel::change_link(int ifindex, const LinkChange& c) {
   info.ifi_index = ifindex;
   if (c.up) {
     info.ifi_change = IFF_UP;
-    info.ifi_flags = *c.up ? IFF_UP : 0u;
+    info.ifi_flags = *c.up ? static_cast<unsigned>(IFF_UP) : 0u;
   }
   if (c.name) {
     WEFT_TRY(check_name(*c.name));

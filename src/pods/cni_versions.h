@@ -1,0 +1,12 @@
+// The CNI specification versions that we speak, oldest first. Alone in a header, because weft-cni shares nothing
+// else with the agent.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace weft::pods {
+
+inline constexpr std::array<std::string_view, 4> kCniVersions{"0.3.1", "0.4.0", "1.0.0", "1.1.0"};
+
+}  // namespace weft::pods
