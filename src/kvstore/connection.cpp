@@ -31,6 +31,24 @@ Result<Target> parse_endpoint(const std::string& endpoint) {
 // What gRPC says by itself (failed handshakes, mostly) reaches our callers as errors; its own lines are for debugging.
 void grpc_log(gpr_log_func_args* args) { log::debug("grpc", {{"text", args->message}}); }
 
+// gRPC 1.51 takes its callback threads down with the last channel that used them, and sometimes aborts doing so. One
+// channel to nowhere, used once and never destroyed, keeps them up.
+void keep_callback_threads() {
+  static auto* const stubs = new Stubs(grpc::CreateChannel("unix:/nonexistent", grpc::InsecureChannelCredentials()));
+  struct Call {
+    grpc::ClientContext context;
+    etcdserverpb::StatusRequest request;
+    etcdserverpb::StatusResponse response;
+  };
+  static auto* const call = new Call;
+  static const bool once = [] {
+    call->context.set_deadline(std::chrono::system_clock::now());
+    stubs->maintenance->async()->Status(&call->context, &call->request, &call->response, [](grpc::Status) {});
+    return true;
+  }();
+  (void)once;
+}
+
 grpc::ChannelArguments channel_arguments(const Options& o) {
   grpc::ChannelArguments args;
   args.SetMaxReceiveMessageSize(-1);
@@ -57,6 +75,7 @@ grpc::ChannelArguments channel_arguments(const Options& o) {
 Connection::Connection(Options options) : options_(std::move(options)) {
   static const bool once = (gpr_set_log_function(grpc_log), true);
   (void)once;
+  keep_callback_threads();
 }
 
 Stubs::Stubs(const std::shared_ptr<grpc::Channel>& channel)

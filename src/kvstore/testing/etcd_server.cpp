@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "async/scope.h"
 #include "base/fd.h"
 #include "base/file.h"
 
@@ -98,6 +99,16 @@ void EtcdServer::start() {
     if (!process_.running() || std::chrono::steady_clock::now() > until) throw std::runtime_error("etcd did not start:\n" + log());
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
+  // It listens before it has elected itself. Any answer will do, also a refusal.
+  asio::io_context io;
+  const auto answered = [](asio::io_context& io, Options options) -> Task<int> {
+    Client client(io, std::move(options));
+    const auto r = co_await client.get("up");
+    co_return r || r.error().code == Errc::unauthorized;
+  };
+  Options asking = options("startup");
+  asking.request_timeout = std::chrono::seconds(20);
+  if (run_to_completion(io, answered(io, asking)) != 1) throw std::runtime_error("etcd does not answer:\n" + log());
 }
 
 void EtcdServer::stop() { process_.stop(); }
