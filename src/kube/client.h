@@ -91,6 +91,13 @@ struct Response {
 
 class Transport;
 
+/// A default argument that is no temporary: GCC 12 copies temporaries of aggregate type bitwise inside a co_await.
+template <class Options>
+const Options& defaults() {
+  static const Options none;
+  return none;
+}
+
 class Client {
  public:
   Client(asio::io_context& io, Config config);
@@ -109,15 +116,15 @@ class Client {
   Task<Result<json::object>> update(const Resource&, std::string_view ns, const json::object& object);
   Task<Result<json::object>> update_status(const Resource&, std::string_view ns, const json::object& object);
   Task<Result<json::object>> patch(const Resource&, std::string_view ns, std::string_view name, PatchType type,
-                                   const json::value& patch, const PatchOptions& options = {});
+                                   const json::value& patch, const PatchOptions& options = defaults<PatchOptions>());
   /// The object as it was, or a Status. An object with finalizers lives on with a deletionTimestamp.
   Task<Result<json::object>> remove(const Resource&, std::string_view ns, std::string_view name,
-                                    const DeleteOptions& options = {});
+                                    const DeleteOptions& options = defaults<DeleteOptions>());
   /// One page: {metadata: {resourceVersion, continue}, items: […]}.
-  Task<Result<json::object>> list(const Resource&, const ListOptions& options = {});
+  Task<Result<json::object>> list(const Resource&, const ListOptions& options = defaults<ListOptions>());
   /// All pages of at most `limit` (500 when 0), items only.
-  Task<Result<std::vector<json::object>>> list_all(const Resource&, const ListOptions& options = {});
-  Task<Result<Watch>> watch(const Resource&, const WatchOptions& options = {});
+  Task<Result<std::vector<json::object>>> list_all(const Resource&, const ListOptions& options = defaults<ListOptions>());
+  Task<Result<Watch>> watch(const Resource&, const WatchOptions& options = defaults<WatchOptions>());
 
   /// Anything else: "GET", "/version". An answer of any status is a Response; only no answer is an error.
   Task<Result<Response>> request(std::string_view method, std::string_view target, std::string_view body = {},
