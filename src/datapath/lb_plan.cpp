@@ -1,0 +1,361 @@
+#include "datapath/lb_plan.h"
+
+#include <algorithm>
+#include <set>
+
+#include "datapath/maglev.h"
+
+namespace weft {
+
+namespace {
+
+template <class T>
+void append(std::vector<T>& to, std::vector<T>&& from) {
+  to.insert(to.end(), from.begin(), from.end());
+  from.clear();
+}
+
+std::unexpected<Error> full(std::string_view map, std::uint32_t size, std::string_view setting, const LbEndpoint& f) {
+  return fail(Errc::exhausted, fmt::format("frontend {}: map {} is full at {} entries; raise {} and restart the agent",
+                                           f.to_string(), map, size, setting));
+}
+
+}  // namespace
+
+void LbGarbage::add(LbGarbage&& more) {
+  append(backends, std::move(more.backends));
+  append(services, std::move(more.services));
+  append(ranges, std::move(more.ranges));
+}
+
+std::size_t LbState::Hash::operator()(const LbEndpoint& e) const noexcept {
+  return std::hash<Address>{}(e.address.address) * 1'000'003 + e.address.port * 31u + static_cast<unsigned>(e.protocol);
+}
+
+LbState::LbState(const LbSizes& sizes)
+    : sizes_(sizes), service_ids_(sizes.frontends), backend_ids_(sizes.backends), ranges_(sizes.slots) {}
+
+// The id of an endpoint: the one it has, or a fresh one together with the write that fills it.
+Result<std::uint32_t> LbState::backend_id(const LbEndpoint& e, LbPlan& plan) {
+  if (const auto it = by_endpoint_.find(e); it != by_endpoint_.end()) return it->second;
+  const auto id = backend_ids_.allocate();
+  if (!id) return full("lb_backends", sizes_.backends, "bpf-lb-backend-map-max", plan.frontend);
+  plan.fresh.backends.push_back(*id);
+  plan.writes.push_back(SetBackend{*id, e});
+  if (*id >= backends_.size()) backends_.resize(*id + 1);
+  backends_[*id] = {e, 0};
+  return *id;
+}
+
+Result<SlotRange> LbState::new_range(std::uint32_t slots, LbPlan& plan) {
+  const auto range = ranges_.allocate(order_for(slots));
+  if (!range) return full("lb_slots", sizes_.slots, "bpf-lb-slot-map-max", plan.frontend);
+  plan.fresh.ranges.push_back(*range);
+  return *range;
+}
+
+Result<LbPlan> LbState::plan_update(const Frontend& row) {
+  LbPlan plan;
+  plan.frontend = row.address;
+  if (auto r = fill(row, plan); !r) {
+    abort(std::move(plan));
+    return fail(std::move(r).error());
+  }
+  return plan;
+}
+
+Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
+  const LbEndpoint& frontend = row.address;
+  if (frontend.protocol != Protocol::tcp && frontend.protocol != Protocol::udp)
+    return fail(Errc::unsupported, fmt::format("frontend {} of service {}: protocol {} is not translated; use TCP or UDP",
+                                               frontend.to_string(), row.service.to_string(), to_string(frontend.protocol)));
+  if (frontend.address.port == 0)
+    return fail(Errc::invalid, fmt::format("frontend {} of service {}: port 0 cannot be served", frontend.to_string(),
+                                           row.service.to_string()));
+  const bool udp = frontend.protocol == Protocol::udp;
+  const auto found = services_.find(frontend);
+  const LbServiceState* old = found == services_.end() ? nullptr : &found->second;
+
+  // Who takes new connections, and who only keeps what it has.
+  std::set<SocketAddress> active, terminating, all;
+  for (const Backend& b : row.backends) {
+    if (b.address.address.family() != frontend.address.address.family() || b.address.port == 0) continue;
+    all.insert(b.address);
+    if (!b.preferred) continue;
+    (b.state == BackendState::active ? active : terminating).insert(b.address);
+  }
+  for (const SocketAddress& a : active) terminating.erase(a);
+  if (active.empty()) active.swap(terminating);
+
+  const bool members = udp || row.session_affinity_seconds > 0;
+  LbServiceState& next = plan.next;
+  next.affinity_seconds = row.session_affinity_seconds;
+  std::vector<std::uint32_t> chosen;
+  chosen.reserve(active.size());
+  for (const SocketAddress& a : active) {
+    const auto id = backend_id({a, frontend.protocol}, plan);
+    if (!id) return fail(id.error());
+    chosen.push_back(*id);
+    next.held.emplace(*id, members ? abi::LB_MEMBER_ACTIVE : 0);
+  }
+  if (members) {
+    for (const SocketAddress& a : terminating) {
+      const auto id = backend_id({a, frontend.protocol}, plan);
+      if (!id) return fail(id.error());
+      next.held.emplace(*id, abi::LB_MEMBER_KEEPS);
+    }
+  }
+  if (udp) next.known.assign(all.begin(), all.end());
+
+  if (old) {
+    next.id = old->id;
+  } else {
+    const auto id = service_ids_.allocate();
+    if (!id) return full("lb_services", sizes_.frontends, "bpf-lb-service-map-max", frontend);
+    plan.fresh.services.push_back(*id);
+    next.id = *id;
+  }
+
+  // Members first: these writes may fail, and so far no client sees anything.
+  for (const auto& [id, state] : next.held) {
+    const auto before = old ? old->held.find(id) : next.held.end();
+    const std::uint8_t was = old && before != old->held.end() ? before->second : 0;
+    if (state == was || state == 0) continue;
+    plan.writes.push_back(SetMember{next.id, id, static_cast<abi::lb_member_state>(state)});
+    if (was == 0) {
+      plan.undo.push_back(DropMember{next.id, id});
+    } else {
+      plan.undo.push_back(SetMember{next.id, id, static_cast<abi::lb_member_state>(was)});
+    }
+  }
+
+  WEFT_TRY(row.algorithm == LbAlgorithm::maglev ? plan_maglev(plan, old, chosen) : plan_random(plan, old, chosen));
+
+  if (!old) {
+    plan.writes.push_back(SetService{next.id, frontend, next.choice, next.affinity_seconds});
+    plan.writes.push_back(Bind{frontend, next.id});
+    return {};
+  }
+  if (old->choice != next.choice) plan.writes.push_back(SetChoice{next.id, next.choice});
+  if (old->affinity_seconds != next.affinity_seconds)
+    plan.writes.push_back(SetAffinity{next.id, next.affinity_seconds});
+  if (old->range.order >= 0 && old->range != next.range) plan.garbage.ranges.push_back(old->range);
+  for (const auto& [id, state] : old->held) {
+    const auto now = next.held.find(id);
+    if (state != 0 && (now == next.held.end() || now->second == 0)) plan.writes.push_back(DropMember{next.id, id});
+  }
+  for (const SocketAddress& a : old->known)
+    if (!all.contains(a)) plan.gone_udp.push_back({a, frontend.protocol});
+  return {};
+}
+
+Result<> LbState::plan_random(LbPlan& plan, const LbServiceState* old, const std::vector<std::uint32_t>& chosen) {
+  LbServiceState& next = plan.next;
+  const auto count = static_cast<std::uint32_t>(chosen.size());
+  if (count == 0) return {};
+  const bool in_place = old && !old->choice.maglev && old->range.count() >= count &&
+                        (old->range.order < 4 || count * 8 > old->range.count());
+  if (!in_place) {
+    const auto range = new_range(count, plan);
+    if (!range) return fail(range.error());
+    next.range = *range;
+    next.choice = {range->first, count, false};
+    next.slots = chosen;
+    for (std::uint32_t i = 0; i < count; ++i) plan.writes.push_back(SetSlot{range->first + i, chosen[i]});
+    return {};
+  }
+
+  // Keep what can stay where it is; a backend that left makes a hole for one that came.
+  next.range = old->range;
+  next.slots = old->slots;
+  std::set<std::uint32_t> missing(chosen.begin(), chosen.end());
+  std::vector<std::uint32_t> holes;
+  for (std::uint32_t i = 0; i < next.slots.size(); ++i)
+    if (missing.erase(next.slots[i]) == 0) holes.push_back(i);
+  const auto put = [&](std::uint32_t i, std::uint32_t id) {
+    plan.writes.push_back(SetSlot{next.range.first + i, id});
+    next.slots[i] = id;
+  };
+  auto add = missing.begin();
+  std::size_t filled = 0;
+  for (; add != missing.end() && filled < holes.size(); ++add, ++filled) put(holes[filled], *add);
+  for (; add != missing.end(); ++add) {
+    next.slots.push_back(0);
+    put(static_cast<std::uint32_t>(next.slots.size() - 1), *add);
+  }
+  // Holes that are left are closed from the end. The moved backend stands in both places until the count shrinks.
+  std::vector<std::uint32_t> left(holes.begin() + static_cast<std::ptrdiff_t>(filled), holes.end());
+  while (!left.empty()) {
+    const auto last = static_cast<std::uint32_t>(next.slots.size() - 1);
+    if (left.back() == last) {
+      left.pop_back();
+    } else {
+      put(left.front(), next.slots[last]);
+      left.erase(left.begin());
+    }
+    next.slots.pop_back();
+  }
+  next.choice = {next.range.first, count, false};
+  return {};
+}
+
+Result<> LbState::plan_maglev(LbPlan& plan, const LbServiceState* old, const std::vector<std::uint32_t>& chosen) {
+  LbServiceState& next = plan.next;
+  if (chosen.empty()) return {};
+  const std::uint32_t size = sizes_.maglev_table;
+  if (!is_prime(size))
+    return fail(Errc::invalid, fmt::format("bpf-lb-maglev-table-size {}: must be a prime number, for example 16381", size));
+
+  std::vector<abi::lb_endpoint> raw;
+  std::vector<std::string_view> names;
+  raw.reserve(chosen.size());
+  for (const std::uint32_t id : chosen) raw.push_back(to_abi(backends_[id].endpoint));
+  for (const auto& r : raw) names.emplace_back(reinterpret_cast<const char*>(&r), sizeof r);
+  std::vector<std::uint32_t> table = maglev_table(size, names);
+  for (std::uint32_t& entry : table) entry = chosen[entry];
+
+  // In place when there is a table: every entry is valid before and after its own write.
+  const bool in_place = old && old->choice.maglev && old->choice.count == size;
+  if (in_place) {
+    next.range = old->range;
+  } else {
+    const auto range = new_range(size, plan);
+    if (!range) return fail(range.error());
+    next.range = *range;
+  }
+  for (std::uint32_t i = 0; i < size; ++i)
+    if (!in_place || old->slots[i] != table[i]) plan.writes.push_back(SetSlot{next.range.first + i, table[i]});
+  next.choice = {next.range.first, size, true};
+  next.slots = std::move(table);
+  return {};
+}
+
+LbPlan LbState::plan_remove(const LbEndpoint& frontend) {
+  LbPlan plan;
+  plan.frontend = frontend;
+  plan.removes = true;
+  const auto it = services_.find(frontend);
+  if (it == services_.end()) return plan;
+  const LbServiceState& old = it->second;
+  plan.writes.push_back(Unbind{frontend});
+  for (const auto& [id, state] : old.held)
+    if (state != 0) plan.writes.push_back(DropMember{old.id, id});
+  if (old.range.order >= 0) plan.garbage.ranges.push_back(old.range);
+  plan.garbage.services.push_back(old.id);
+  for (const SocketAddress& a : old.known) plan.gone_udp.push_back({a, frontend.protocol});
+  return plan;
+}
+
+void LbState::hold(std::uint32_t id, const LbEndpoint* endpoint) {
+  if (id >= backends_.size()) backends_.resize(id + 1);
+  if (endpoint) backends_[id].endpoint = *endpoint;
+  if (backends_[id].refs++ == 0) by_endpoint_.try_emplace(backends_[id].endpoint, id);
+}
+
+bool LbState::drop(std::uint32_t id) {
+  HeldBackend& b = backends_[id];
+  if (--b.refs > 0) return false;
+  if (const auto it = by_endpoint_.find(b.endpoint); it != by_endpoint_.end() && it->second == id) by_endpoint_.erase(it);
+  return true;
+}
+
+void LbState::commit(LbPlan& plan) {
+  const auto it = services_.find(plan.frontend);
+  std::map<std::uint32_t, std::uint8_t> before;
+  if (it != services_.end()) before = std::move(it->second.held);
+  if (!plan.removes)
+    for (const auto& [id, state] : plan.next.held)
+      if (!before.contains(id)) hold(id);
+  for (const auto& [id, state] : before)
+    if (!plan.next.held.contains(id) && drop(id)) plan.garbage.backends.push_back(id);
+  if (!plan.removes) {
+    services_[plan.frontend] = std::move(plan.next);
+  } else if (it != services_.end()) {
+    services_.erase(it);
+  }
+}
+
+void LbState::abort(LbPlan&& plan) {
+  // Nobody was led to these: the writes that clients see come last and did not happen.
+  for (const std::uint32_t id : plan.fresh.backends) backend_ids_.free(id);
+  for (const std::uint32_t id : plan.fresh.services) service_ids_.free(id);
+  for (const SlotRange range : plan.fresh.ranges) ranges_.free(range);
+}
+
+std::vector<LbWrite> LbState::release(const LbGarbage& garbage) {
+  std::vector<LbWrite> writes;
+  for (const std::uint32_t id : garbage.backends) {
+    backend_ids_.free(id);
+    writes.push_back(ClearBackend{id});
+  }
+  for (const std::uint32_t id : garbage.services) {
+    service_ids_.free(id);
+    writes.push_back(ClearService{id});
+  }
+  for (const SlotRange range : garbage.ranges) ranges_.free(range);
+  return writes;
+}
+
+Result<std::vector<LbWrite>> LbState::adopt(const LbMaps& maps) {
+  const auto bindings = maps.bindings();
+  if (!bindings) return fail(bindings.error());
+  const auto members = maps.members();
+  if (!members) return fail(members.error());
+  const auto backends = maps.backends();
+  const auto usable = [&](std::uint32_t id, const LbEndpoint& frontend) {
+    if (id == 0 || id >= backends.size()) return false;
+    const abi::lb_endpoint& e = backends[id].endpoint;
+    return e.protocol == static_cast<std::uint8_t>(frontend.protocol) &&
+           e.family == static_cast<std::uint8_t>(frontend.address.address.family());
+  };
+
+  std::vector<LbWrite> repairs;
+  std::set<std::uint32_t> alive;
+  for (const auto& [frontend, id] : *bindings) {
+    const bool known = id != 0 && id < maps.services().size() && from_abi(maps.services()[id].frontend) == frontend;
+    LbServiceState s;
+    s.id = id;
+    if (known) {
+      s.choice = LbChoice::from_word(maps.services()[id].choice);
+      s.affinity_seconds = maps.services()[id].affinity_seconds;
+      if (s.choice.count > 0) s.range = {s.choice.first, order_for(s.choice.count)};
+    }
+    bool sane = known && std::uint64_t{s.choice.first} + s.choice.count <= maps.slots().size();
+    for (std::uint32_t i = 0; sane && i < s.choice.count; ++i) {
+      s.slots.push_back(maps.slots()[s.choice.first + i].backend);
+      sane = usable(s.slots.back(), frontend);
+    }
+    if (sane && s.range.order >= 0) sane = ranges_.reserve(s.range);
+    if (sane && !service_ids_.reserve(id)) {
+      ranges_.free(s.range);
+      sane = false;
+    }
+    if (!sane) {
+      repairs.push_back(Unbind{frontend});
+      continue;
+    }
+    alive.insert(id);
+    for (const std::uint32_t b : s.slots) s.held.emplace(b, 0);
+    for (auto it = members->lower_bound({id, 0}); it != members->end() && it->first.first == id; ++it) {
+      const std::uint32_t b = it->first.second;
+      if (usable(b, frontend)) {
+        s.held[b] = static_cast<std::uint8_t>(it->second);
+      } else {
+        repairs.push_back(DropMember{id, b});
+      }
+    }
+    for (const auto& [b, state] : s.held) {
+      const LbEndpoint endpoint = from_abi(backends[b].endpoint);
+      backend_ids_.reserve(b);  // taken already when another service holds it
+      hold(b, &endpoint);
+      if (frontend.protocol == Protocol::udp) s.known.push_back(endpoint.address);
+    }
+    std::ranges::sort(s.known);
+    services_.emplace(frontend, std::move(s));
+  }
+  for (const auto& [key, state] : *members)
+    if (!alive.contains(key.first)) repairs.push_back(DropMember{key.first, key.second});
+  return repairs;
+}
+
+}  // namespace weft
