@@ -168,7 +168,7 @@ Error to_error(const grpc::Status& status, std::string_view endpoint) {
       case grpc::StatusCode::UNAUTHENTICATED: return Errc::unauthorized;
       case grpc::StatusCode::NOT_FOUND: return Errc::not_found;
       case grpc::StatusCode::ALREADY_EXISTS: return Errc::exists;
-      case grpc::StatusCode::RESOURCE_EXHAUSTED: return Errc::exhausted;
+      case grpc::StatusCode::RESOURCE_EXHAUSTED: return has("larger than max") ? Errc::invalid : Errc::exhausted;
       case grpc::StatusCode::OUT_OF_RANGE: return has("compacted") ? Errc::expired : Errc::invalid;
       case grpc::StatusCode::UNIMPLEMENTED: return Errc::unsupported;
       case grpc::StatusCode::INVALID_ARGUMENT:

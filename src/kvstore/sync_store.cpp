@@ -1,13 +1,13 @@
 #include "kvstore/sync_store.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/log.h"
 
 namespace weft::kvstore {
 namespace {
-// etcd's limits are 128 operations and 1.5 MiB a transaction.
-constexpr std::size_t kMostOps = 100;
+// etcd's limit is 1.5 MiB a transaction.
 constexpr std::size_t kMostBytes = 512 * 1024;
 }  // namespace
 
@@ -29,6 +29,7 @@ SyncStore::SyncStore(Client& client, LeaseManager& leases, Options options)
 }
 
 void SyncStore::mark(const std::string& key) {
+  refused_.erase(key);
   if (queued_.contains(key)) return;
   queue_.emplace(++sequence_, key);
   queued_.emplace(key, sequence_);
@@ -59,9 +60,20 @@ void SyncStore::synced() {
 Task<Result<>> SyncStore::run() {
   Backoff backoff(options_.retry_first, options_.retry_max);
   for (;;) {
+    auto next_retry = Steady::now() + std::chrono::hours(1);
+    for (auto it = refused_.begin(); it != refused_.end();) {
+      if (it->second.retry_at <= Steady::now()) {
+        const std::string key = it->first;
+        it = refused_.erase(it);
+        mark(key);
+      } else {
+        next_retry = std::min(next_retry, it->second.retry_at);
+        ++it;
+      }
+    }
     const bool canary_due = canary_after_ && (queue_.empty() || queue_.begin()->first > *canary_after_);
     if (queue_.empty() && !canary_due) {
-      co_await changed_.changed_since(changed_.version());
+      co_await changed_.changed_since(changed_.version(), next_retry - Steady::now());
       continue;
     }
     Result<> r;
@@ -86,64 +98,72 @@ Task<Result<>> SyncStore::run() {
   }
 }
 
+const std::string& SyncStore::error() const {
+  return error_.empty() && !refused_.empty() ? refused_.begin()->second.error : error_;
+}
+
 Task<Result<>> SyncStore::write_batch() {
   std::vector<std::pair<std::uint64_t, std::string>> batch;
   std::size_t bytes = 0;
   for (const auto& [sequence, key] : queue_) {
     const auto it = wanted_.find(key);
     bytes += key.size() + (it == wanted_.end() ? 0 : it->second.size());
-    if (!batch.empty() && (batch.size() >= kMostOps || bytes > kMostBytes)) break;
+    if (!batch.empty() && (batch.size() >= most_ops_ || bytes > kMostBytes)) break;
     batch.emplace_back(sequence, key);
   }
-  if (batch.size() == 1) {
-    std::string key = batch[0].second;
-    const Result<> r = co_await write_one(std::move(key));
-    co_return r;
-  }
-  Txn txn;
+  std::vector<LeaseId> leases;
   for (const auto& [sequence, key] : batch) {
-    if (!wanted_.contains(key)) {
-      txn.then.push_back(Op::del(key));
-      continue;
+    LeaseId id = 0;
+    if (wanted_.contains(key)) {
+      std::string copy = key;
+      const auto lease = co_await leases_.lease_for(std::move(copy));
+      if (!lease) co_return std::unexpected(lease.error());
+      id = *lease;
     }
-    std::string copy = key;
-    const auto lease = co_await leases_.lease_for(std::move(copy));
-    if (!lease) co_return std::unexpected(lease.error());
-    const auto it = wanted_.find(key);  // may have changed while we waited for the lease
-    txn.then.push_back(it == wanted_.end() ? Op::del(key) : Op::put(key, it->second, *lease));
+    leases.push_back(id);
   }
-  // What changes from here on is not in this transaction and must queue again.
-  for (const auto& [sequence, key] : batch) {
+  // From here to the call nothing waits, so what is written is what is wanted; what changes later queues again.
+  Txn txn;
+  if (singles_left_ > 0 && --singles_left_ == 0) most_ops_ = kMostOps;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const auto& [sequence, key] = batch[i];
+    const auto it = wanted_.find(key);
+    if (it == wanted_.end()) {
+      txn.then.push_back(Op::del(key));
+    } else if (leases[i] != 0) {
+      txn.then.push_back(Op::put(key, it->second, leases[i]));
+    } else {
+      continue;  // wanted only since we asked for leases: the next batch
+    }
     queue_.erase(sequence);
     queued_.erase(key);
   }
-  std::map<std::string, LeaseId> used;
-  for (const auto& op : txn.then) used[op.key] = op.lease;
   const auto r = co_await client_.txn(std::move(txn));
-  Result<> outcome;
-  if (!r) {
-    outcome = std::unexpected(r.error());
-    // One key spoils the whole batch: find out which by writing them one by one.
-    const bool one_is_bad = r.error().code == Errc::invalid || r.error().code == Errc::not_found || r.error().code == Errc::exhausted;
-    for (const auto& [sequence, key] : batch) {
-      if (!one_is_bad) {
-        finished(key, sequence, outcome);
-        continue;
-      }
-      std::string copy = key;
-      const Result<> single = co_await write_one(std::move(copy));
-      if (!single) finished(key, sequence, single);
-    }
-    co_return outcome;
+  if (r) {
+    for (const auto& [sequence, key] : batch)
+      if (!wanted_.contains(key)) leases_.release(key);
+    co_return Result<>{};
   }
-  for (const auto& [key, lease] : used)
-    if (lease == 0 && !wanted_.contains(key)) leases_.release(key);
-  co_return outcome;
+  const Errc code = r.error().code;
+  if (code == Errc::not_found)  // a lease is gone; its keys, these among them, queue again
+    for (const LeaseId id : std::set<LeaseId>(leases.begin(), leases.end())) leases_.expire(id);
+  if (code == Errc::invalid && batch.size() == 1 && wanted_.contains(batch[0].second)) {
+    log::error("etcd refuses a value", {{"key", batch[0].second}, {"error", r.error().message}});
+    refused_[batch[0].second] = {Steady::now() + options_.retry_max, r.error().message};
+    co_return Result<>{};  // the others shall not wait for it
+  }
+  // Back to their old places, so that the canary still waits for them; alone, if one of them spoils it for all.
+  for (const auto& [sequence, key] : batch) requeue(key, sequence);
+  if (code == Errc::invalid) {
+    if (most_ops_ > 1) log::debug("writing keys one by one", {{"prefix", options_.prefix}});
+    most_ops_ = 1;
+    singles_left_ = batch.size();
+    co_return Result<>{};
+  }
+  co_return std::unexpected(r.error());
 }
 
-// Puts a key back in the queue, at its old place so that the canary still waits for it.
-void SyncStore::finished(const std::string& key, std::uint64_t sequence, const Result<>& result) {
-  if (result) return;
+void SyncStore::requeue(const std::string& key, std::uint64_t sequence) {
   if (const auto it = queued_.find(key); it != queued_.end()) {
     queue_.erase(it->second);
     it->second = sequence;
@@ -151,44 +171,6 @@ void SyncStore::finished(const std::string& key, std::uint64_t sequence, const R
     queued_.emplace(key, sequence);
   }
   queue_[sequence] = key;
-}
-
-Task<Result<>> SyncStore::write_one(std::string key) {
-  std::optional<std::uint64_t> sequence;
-  if (wanted_.contains(key)) {
-    std::string copy = key;
-    const auto lease = co_await leases_.lease_for(std::move(copy));
-    if (!lease) co_return std::unexpected(lease.error());
-    if (const auto it = queued_.find(key); it != queued_.end()) {
-      sequence = it->second;
-      queue_.erase(it->second);
-      queued_.erase(it);
-    }
-    if (const auto it = wanted_.find(key); it != wanted_.end()) {
-      std::string name = key, value = it->second;
-      const auto r = co_await client_.put(std::move(name), std::move(value), *lease);
-      if (!r) {
-        if (r.error().code == Errc::not_found) leases_.expire(*lease);
-        const Result<> failed = std::unexpected(r.error());
-        finished(key, sequence.value_or(++sequence_), failed);
-        co_return failed;
-      }
-      co_return Result<>{};
-    }
-  } else if (const auto it = queued_.find(key); it != queued_.end()) {
-    sequence = it->second;
-    queue_.erase(it->second);
-    queued_.erase(it);
-  }
-  std::string name = key;
-  const auto r = co_await client_.del(std::move(name));
-  if (!r) {
-    const Result<> failed = std::unexpected(r.error());
-    finished(key, sequence.value_or(++sequence_), failed);
-    co_return failed;
-  }
-  if (!wanted_.contains(key)) leases_.release(key);
-  co_return Result<>{};
 }
 
 Task<Result<>> SyncStore::prune() {

@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "async/backoff.h"
+#include "base/clock.h"
 #include "kvstore/client.h"
 #include "kvstore/lease.h"
 
@@ -42,7 +43,7 @@ class SyncStore {
   std::size_t waiting() const { return queue_.size(); }
   bool canary_written() const { return canary_written_; }
   /// Why the last attempt failed; empty while all is well.
-  const std::string& error() const { return error_; }
+  const std::string& error() const;
   const std::string& prefix() const { return options_.prefix; }
   /// Wakes after every attempt to write.
   Notifier& progressed() { return progressed_; }
@@ -50,10 +51,15 @@ class SyncStore {
  private:
   void mark(const std::string& full_key);
   Task<Result<>> write_batch();
-  Task<Result<>> write_one(std::string key);
   Task<Result<>> prune();
   Task<Result<>> write_canary();
-  void finished(const std::string& key, std::uint64_t sequence, const Result<>& result);
+  void requeue(const std::string& key, std::uint64_t sequence);
+
+  struct Refused {
+    Steady::time_point retry_at;
+    std::string error;
+  };
+  static constexpr std::size_t kMostOps = 100;  // etcd's limit is 128 in a transaction
 
   Client& client_;
   LeaseManager& leases_;
@@ -61,6 +67,9 @@ class SyncStore {
   std::unordered_map<std::string, std::string> wanted_;  // full key → value
   std::map<std::uint64_t, std::string> queue_;           // by when it was asked for → full key
   std::unordered_map<std::string, std::uint64_t> queued_;
+  std::map<std::string, Refused> refused_;  // for their own sake: too large. The canary does not wait for them.
+  std::size_t most_ops_ = kMostOps;
+  std::size_t singles_left_ = 0;
   std::uint64_t sequence_ = 0;
   std::optional<std::uint64_t> canary_after_;  // due once everything up to here is written
   bool pruned_ = false;
