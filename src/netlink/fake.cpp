@@ -248,8 +248,14 @@ Result<> FakeKernel::set_sysctl(const std::string& key, const std::string& value
 
 Result<> FakeKernel::nft(const std::string& commands) {
   WEFT_TRY(trip("nft"));
-  here().nft.push_back(commands);
-  return {};
+  constexpr std::string_view list = "list table ";
+  if (!commands.starts_with(list)) {
+    here().nft.push_back(commands);
+    return {};
+  }
+  const std::string opening = "\ntable " + commands.substr(list.size()) + " {";
+  if (!here().nft.empty() && here().nft.back().find(opening) != std::string::npos) return {};
+  return fail(Errc::not_found, "nftables: no such table");
 }
 
 }  // namespace weft::netlink

@@ -10,8 +10,9 @@
 
 namespace weft::netlink {
 
-/// Marks every route that is ours (rtm_protocol, see /etc/iproute2/rt_protos), so that pruning leaves others' alone.
-inline constexpr std::uint8_t kRouteProtocol = 214;
+/// Mark every route that is ours (rtm_protocol, see /etc/iproute2/rt_protos), so that pruning leaves others' alone.
+inline constexpr std::uint8_t kRouteProtocol = 214;     // to nodes, by src/routing
+inline constexpr std::uint8_t kPodRouteProtocol = 215;  // to pods of this node, by src/pods
 inline constexpr std::uint32_t kMainTable = 254;
 
 struct Vxlan {

@@ -91,7 +91,7 @@ void EndpointManager::restore() {
 // their addresses must not be given to others.
 void EndpointManager::claim_orphans() {
   auto links = kernel_.links();
-  auto routes = kernel_.routes({.table = netlink::kMainTable, .protocol = netlink::kRouteProtocol});
+  auto routes = kernel_.routes({.table = netlink::kMainTable, .protocol = netlink::kPodRouteProtocol});
   if (!links || !routes) return;
   for (const auto& link : *links) {
     if (!link.alias.starts_with(kAliasPrefix)) continue;

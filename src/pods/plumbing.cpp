@@ -69,8 +69,8 @@ Result<> pod_side(Kernel& node, const LocalPod& pod, const std::vector<Address>&
     if (!gateway) continue;
     WEFT_TRY(k.add_address({eth->index, ip, ip.bits()}));
     WEFT_TRY(k.replace_neighbour({eth->index, *gateway, pod.host_mac}));
-    WEFT_TRY(k.replace_route({.destination = Prefix::host(*gateway), .ifindex = eth->index}));
-    WEFT_TRY(k.replace_route({.destination = Prefix(Address::any(ip.family()), 0), .via = gateway, .ifindex = eth->index}));
+    WEFT_TRY(k.replace_route({.destination = Prefix::host(*gateway), .ifindex = eth->index, .protocol = netlink::kPodRouteProtocol}));
+    WEFT_TRY(k.replace_route({.destination = Prefix(Address::any(ip.family()), 0), .via = gateway, .ifindex = eth->index, .protocol = netlink::kPodRouteProtocol}));
   }
   return {};
 }
@@ -131,7 +131,8 @@ Result<> repair_host_side(Kernel& k, LocalPod& pod, const std::vector<Address>& 
   for (const auto& ip : pod.ips) {
     WEFT_TRY(k.replace_neighbour({lxc->index, ip, pod.pod_mac}));
     WEFT_TRY(k.replace_route(
-        {.destination = Prefix::host(ip), .ifindex = lxc->index, .source = gateway_of(gateways, ip.family())}));
+        {.destination = Prefix::host(ip), .ifindex = lxc->index, .source = gateway_of(gateways, ip.family()),
+         .protocol = netlink::kPodRouteProtocol}));
   }
   return {};
 }
@@ -157,7 +158,7 @@ Result<> verify_pod(Kernel& k, const LocalPod& pod, const std::vector<Address>& 
   const auto lxc = k.link(pod.host_ifname);
   if (!lxc) return fail(Errc::not_found, who + "interface " + pod.host_ifname + " is missing on the node; delete the pod so that it is made anew");
   if (!lxc->up) return fail(Errc::conflict, who + "interface " + pod.host_ifname + " is down; restart the agent to repair it");
-  auto routes = k.routes({.table = netlink::kMainTable, .protocol = netlink::kRouteProtocol});
+  auto routes = k.routes({.table = netlink::kMainTable, .protocol = netlink::kPodRouteProtocol});
   if (!routes) return fail(std::move(routes).error());
   auto inside = k.open(pod.netns);
   if (!inside) return fail(std::move(inside).error());

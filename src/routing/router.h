@@ -1,0 +1,70 @@
+// NodeRouter: keeps the way to the pods of every known node open. Table<Node> in, kernel out:
+//
+//   Table<Node> ─ plan() ─┬─ Table<WantedRoute> ─ reconciler ─ routes
+//   links, addresses ─────┤─ Table<TunnelPeer>  ─ reconciler ─ neighbours, forwarding entries of weft_vxlan
+//                         └─ masquerade_ruleset() ─ nftables
+//
+// On stop everything stays in place, so that traffic flows on until the next agent adopts it.
+#pragma once
+
+#include <memory>
+
+#include "async/scope.h"
+#include "netlink/kernel.h"
+#include "netlink/monitor.h"
+#include "routing/masquerade.h"
+#include "routing/ops.h"
+
+namespace weft::routing {
+
+class NodeRouter {
+ public:
+  /// `node_ips`: this node's InternalIPs. `monitor` may be null (tests with a fake kernel).
+  NodeRouter(asio::io_context& io, netlink::Kernel& kernel, Table<Node>& nodes, Config config, std::vector<Address> node_ips,
+             std::unique_ptr<netlink::Monitor> monitor);
+
+  /// Spawns the coroutines into the caller's scope.
+  void start(Scope& scope);
+
+  struct Status {
+    std::vector<std::string> problems;  // of nodes and of this machine; empty when all is well
+    std::size_t routes = 0;
+    std::size_t peers = 0;
+    bool settled = false;               // every row is applied and the first prune is done
+  };
+  Status status() const;
+  /// Wakes when the status may have changed.
+  Notifier& changed() { return changed_; }
+
+ private:
+  Task<> follow_nodes();
+  Task<> derive();
+  Result<> derive_once();
+  Result<> apply_masquerade(const std::vector<std::shared_ptr<const Node>>& nodes);
+  void watch(int ifindex);
+
+  netlink::Kernel& kernel_;
+  Table<Node>& nodes_;
+  Config config_;
+  std::vector<Address> node_ips_;
+  std::unique_ptr<netlink::Monitor> monitor_;
+
+  Table<WantedRoute> routes_;
+  Table<TunnelPeer> peers_;
+  int tunnel_ifindex_ = 0;
+  RouteOps route_ops_;
+  PeerOps peer_ops_;
+  Reconciler<WantedRoute> route_reconciler_;
+  Reconciler<TunnelPeer> peer_reconciler_;
+
+  Underlay underlay_;
+  std::string applied_masquerade_;
+  Steady::time_point started_ = Steady::now();
+  std::vector<std::string> problems_;
+  std::string trouble_;         // why the last derivation failed
+  bool kernel_moved_ = false;   // the monitor saw something that may have taken routes away
+  Notifier wake_;
+  Notifier changed_;
+};
+
+}  // namespace weft::routing
