@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "kube/json.h"
 #include "kube/rate_limiter.h"
 #include "kube/transport.h"
 
@@ -16,14 +17,7 @@ namespace {
 constexpr unsigned kPage = 500;
 constexpr int kRetryAfterTries = 5;
 
-std::string text_at(const json::object& o, std::string_view key) {
-  const auto* v = o.if_contains(key);
-  return v && v->is_string() ? std::string(v->get_string()) : std::string();
-}
-std::string meta_text(const json::object& o, std::string_view key) {
-  const auto* m = o.if_contains("metadata");
-  return m && m->is_object() ? text_at(m->get_object(), key) : std::string();
-}
+std::string meta_text(const json::object& o, std::string_view key) { return text_at(metadata(o), key); }
 
 // RFC 3986: everything but the unreserved characters.
 std::string escape(std::string_view text) {

@@ -12,6 +12,7 @@
 
 #include "base/encoding.h"
 #include "base/fd.h"
+#include "kube/json.h"
 
 extern char** environ;
 
@@ -20,11 +21,6 @@ namespace weft::kube {
 namespace json = boost::json;
 
 namespace {
-
-std::string text_at(const json::object& o, std::string_view key) {
-  const auto* v = o.if_contains(key);
-  return v && v->is_string() ? std::string(v->get_string()) : std::string();
-}
 
 // Runs `argv` and gives its standard output; standard error and input stay the caller's, so that a plugin can ask.
 Result<std::string> run_program(const std::vector<std::string>& argv, const std::vector<std::string>& extra_env) {

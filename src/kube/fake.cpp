@@ -4,24 +4,13 @@
 #include <boost/url/parse.hpp>
 
 #include "base/clock.h"
+#include "kube/json.h"
 
 namespace weft::kube {
 
 namespace {
 
-std::string text_at(const json::object& o, std::string_view key) {
-  const auto* v = o.if_contains(key);
-  return v && v->is_string() ? std::string(v->get_string()) : std::string();
-}
-json::object& metadata(json::object& o) {
-  auto& m = o["metadata"];
-  if (!m.is_object()) m = json::object();
-  return m.get_object();
-}
-std::string meta_text(const json::object& o, std::string_view key) {
-  const auto* m = o.if_contains("metadata");
-  return m && m->is_object() ? text_at(m->get_object(), key) : std::string();
-}
+std::string meta_text(const json::object& o, std::string_view key) { return text_at(metadata(o), key); }
 std::string key_of(const std::string& ns, const std::string& name) { return ns + "/" + name; }
 
 Response answer(unsigned status, const json::object& body) {
@@ -238,7 +227,7 @@ Config FakeServer::config() {
 }
 
 void FakeServer::store(const std::string& collection, const std::string& key, json::object object, bool fresh) {
-  metadata(object)["resourceVersion"] = std::to_string(++revision_);
+  metadata_of(object)["resourceVersion"] = std::to_string(++revision_);
   log_.push_back({revision_, collection, fresh ? "ADDED" : "MODIFIED", object});
   objects_[collection][key] = std::move(object);
   changed_.notify();
@@ -250,7 +239,7 @@ void FakeServer::remove_now(const std::string& collection, const std::string& ke
   if (it == objects.end()) return;
   json::object last = std::move(it->second);
   objects.erase(it);
-  metadata(last)["resourceVersion"] = std::to_string(++revision_);
+  metadata_of(last)["resourceVersion"] = std::to_string(++revision_);
   log_.push_back({revision_, collection, "DELETED", std::move(last)});
   changed_.notify();
 }
@@ -262,7 +251,7 @@ void FakeServer::put(const Resource& r, json::object object) {
   const bool fresh = old == objects_[collection].end();
   object["apiVersion"] = r.api_version();
   object["kind"] = r.kind;
-  auto& meta = metadata(object);
+  auto& meta = metadata_of(object);
   if (!meta.contains("uid")) meta["uid"] = fresh ? "uid-" + std::to_string(next_uid_++) : meta_text(old->second, "uid");
   if (!meta.contains("creationTimestamp"))
     meta["creationTimestamp"] = fresh ? rfc3339(Wall::now()) : meta_text(old->second, "creationTimestamp");
@@ -351,7 +340,7 @@ Response FakeServer::serve_write(const Target& t, const Request& request) {
   if (request.method == "POST") {
     if (!body.is_object()) return refuse(400, "BadRequest", "the body is not an object");
     auto object = std::move(body.get_object());
-    auto& meta = metadata(object);
+    auto& meta = metadata_of(object);
     if (meta_text(object, "name").empty() && meta.contains("generateName"))
       meta["name"] = text_at(meta, "generateName") + std::to_string(next_uid_);
     const auto name = meta_text(object, "name");
@@ -391,7 +380,7 @@ Response FakeServer::serve_write(const Target& t, const Request& request) {
     next.erase("status");
     if (const auto* s = it->second.if_contains("status")) next["status"] = *s;
   }
-  auto& meta = metadata(next);
+  auto& meta = metadata_of(next);
   for (const char* fixed : {"uid", "creationTimestamp", "deletionTimestamp"})
     if (const auto v = meta_text(it->second, fixed); !v.empty()) meta[fixed] = v;
   meta["resourceVersion"] = meta_text(it->second, "resourceVersion");
@@ -426,7 +415,7 @@ Response FakeServer::serve_delete(const Target& t, const Request& request) {
   if (const auto* f = meta.if_contains("finalizers"); f && f->is_array() && !f->get_array().empty()) {
     if (!meta.contains("deletionTimestamp")) {
       json::object marked = last;
-      metadata(marked)["deletionTimestamp"] = rfc3339(Wall::now());
+      metadata_of(marked)["deletionTimestamp"] = rfc3339(Wall::now());
       store(t.collection(), key, std::move(marked), false);
     }
     return answer(200, objects[key]);

@@ -6,26 +6,10 @@ namespace weft::kube {
 
 namespace {
 
-std::string text_at(const json::object& o, std::string_view key) {
-  const auto* v = o.if_contains(key);
-  return v && v->is_string() ? std::string(v->get_string()) : std::string();
-}
-
-const json::object& metadata(const json::object& o) {
-  static const json::object none;
-  const auto* m = o.if_contains("metadata");
-  return m && m->is_object() ? m->get_object() : none;
-}
-
 // A stream of changes must not keep the others on this thread from running.
 constexpr std::uint64_t kEventsPerTurn = 256;
 
 }  // namespace
-
-ObjectName name_of(const json::object& object) {
-  const auto& m = metadata(object);
-  return {text_at(m, "namespace"), text_at(m, "name")};
-}
 
 void ReflectorCore::failed(const Error& error) {
   if (health_.error != error.message) log::warn("watching Kubernetes failed", {{"error", error.message}});

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kube/client.h"
+#include "kube/json.h"
 #include "model/names.h"
 #include "state/table.h"
 
@@ -39,9 +40,6 @@ struct ReflectorHealth {
   std::uint64_t events = 0;
   std::map<ObjectName, std::string> bad;  // objects that could not be read, and why
 };
-
-/// metadata.namespace and metadata.name.
-ObjectName name_of(const json::object& object);
 
 /// The part without types; use Reflector.
 class ReflectorCore {
