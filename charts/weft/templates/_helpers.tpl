@@ -1,0 +1,117 @@
+{{- define "weft.image" -}}
+{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+
+{{- define "weft.labels" -}}
+app.kubernetes.io/part-of: weft
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- /* Host-network pods cannot use the ClusterIP of the API server before the agent runs. */}}
+{{- define "weft.env" -}}
+- name: K8S_NODE_NAME
+  valueFrom:
+    fieldRef:
+      apiVersion: v1
+      fieldPath: spec.nodeName
+- name: K8S_NAMESPACE
+  valueFrom:
+    fieldRef:
+      apiVersion: v1
+      fieldPath: metadata.namespace
+{{- with .Values.k8sServiceHost }}
+- name: KUBERNETES_SERVICE_HOST
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.k8sServicePort }}
+- name: KUBERNETES_SERVICE_PORT
+  value: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* Mesh clusters as a list of {name, ...}, whichever of the two forms the value has; disabled ones left out. */}}
+{{- define "weft.meshClusters" -}}
+{{- $out := list -}}
+{{- $clusters := .Values.clustermesh.config.clusters -}}
+{{- if kindIs "map" $clusters -}}
+  {{- range $name, $c := $clusters -}}
+    {{- $c = default dict $c -}}
+    {{- if ne (toString (get $c "enabled")) "false" -}}
+      {{- $out = append $out (merge (dict "name" $name) $c) -}}
+    {{- end -}}
+  {{- end -}}
+{{- else -}}
+  {{- range $c := default list $clusters -}}
+    {{- if ne (toString (get $c "enabled")) "false" -}}
+      {{- $out = append $out $c -}}
+    {{- end -}}
+  {{- end -}}
+{{- end -}}
+{{- dict "clusters" $out | toJson -}}
+{{- end }}
+
+{{- /* Where the mesh etcd listens, and where its own process reaches it. */}}
+{{- define "weft.etcdPort" -}}
+{{- if .Values.clustermesh.apiserver.hostNetwork -}}
+{{ .Values.clustermesh.apiserver.service.nodePort | default 32379 | int }}
+{{- else -}}
+2379
+{{- end -}}
+{{- end }}
+
+{{- define "weft.validate" -}}
+{{- $name := toString .Values.cluster.name -}}
+{{- $id := int64 .Values.cluster.id -}}
+{{- $max := int64 .Values.clustermesh.maxConnectedClusters -}}
+{{- if not (regexMatch "^([a-z0-9][-a-z0-9]*)?[a-z0-9]$" $name) -}}
+  {{- fail (printf "cluster.name %q: use lower case letters, digits and '-', beginning and ending with a letter or digit" $name) -}}
+{{- end -}}
+{{- if gt (len $name) 32 -}}
+  {{- fail (printf "cluster.name %q: %d characters are too many; use at most 32" $name (len $name)) -}}
+{{- end -}}
+{{- if not (has $max (list (int64 255) (int64 511))) -}}
+  {{- fail (printf "clustermesh.maxConnectedClusters %d: use 255 or 511, the same in every cluster of the mesh" $max) -}}
+{{- end -}}
+{{- if or (lt $id (int64 0)) (gt $id $max) -}}
+  {{- fail (printf "cluster.id %d: use a number from 1 to %d that no other cluster of the mesh has (0: no mesh)" $id $max) -}}
+{{- end -}}
+{{- if and (ne $id (int64 0)) (eq $name "default") -}}
+  {{- fail (printf "cluster.name \"default\" with cluster.id %d: give the cluster a name of its own" $id) -}}
+{{- end -}}
+{{- if and .Values.clustermesh.useAPIServer (eq $id (int64 0)) -}}
+  {{- fail "clustermesh.useAPIServer with cluster.id 0: set cluster.name and cluster.id, both unique in the mesh" -}}
+{{- end -}}
+{{- if not (has .Values.routingMode (list "native" "tunnel")) -}}
+  {{- fail (printf "routingMode %q: use native or tunnel" .Values.routingMode) -}}
+{{- end -}}
+{{- if not (or .Values.ipv4.enabled .Values.ipv6.enabled) -}}
+  {{- fail "ipv4.enabled and ipv6.enabled are both false: turn one of them on" -}}
+{{- end -}}
+{{- if not (has .Values.clustermesh.apiserver.tls.authMode (list "legacy" "migration" "cluster")) -}}
+  {{- fail (printf "clustermesh.apiserver.tls.authMode %q: use legacy, migration or cluster" .Values.clustermesh.apiserver.tls.authMode) -}}
+{{- end -}}
+{{- if ne .Values.clustermesh.apiserver.tls.auto.method "helm" -}}
+  {{- fail (printf "clustermesh.apiserver.tls.auto.method %q: this chart knows helm; with auto.enabled=false it takes the secrets as you made them" .Values.clustermesh.apiserver.tls.auto.method) -}}
+{{- end -}}
+{{- if .Values.clustermesh.config.enabled -}}
+  {{- $seen := dict -}}
+  {{- range (include "weft.meshClusters" . | fromJson).clusters -}}
+    {{- if not .name -}}
+      {{- fail "clustermesh.config.clusters: an entry without name; give it the remote's cluster.name" -}}
+    {{- end -}}
+    {{- if eq .name $name -}}
+      {{- fail (printf "clustermesh.config.clusters: %q is this cluster's own name; leave it out" .name) -}}
+    {{- end -}}
+    {{- if hasKey $seen .name -}}
+      {{- fail (printf "clustermesh.config.clusters: %q stands there twice; keep one" .name) -}}
+    {{- end -}}
+    {{- if not (or .ips .address) -}}
+      {{- fail (printf "clustermesh.config.clusters: %q has neither ips nor address; say where its mesh store answers" .name) -}}
+    {{- end -}}
+    {{- $_ := set $seen .name true -}}
+  {{- end -}}
+{{- end -}}
+{{- end }}
