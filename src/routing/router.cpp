@@ -32,8 +32,9 @@ void NodeRouter::start(Scope& scope) {
 
 Task<> NodeRouter::follow_nodes() {
   for (;;) {
-    co_await nodes_.notifier().changed_since(nodes_.notifier().version());
+    const auto seen = nodes_.notifier().version();
     wake_.notify();
+    co_await nodes_.notifier().changed_since(seen);
   }
 }
 
