@@ -24,7 +24,7 @@ std::string cni_conflist(const std::string& socket_path, const std::string& stat
   "cniVersion": "1.0.0",
   "name": "weft",
   "plugins": [
-    {"type": "weft-cni", "socketPath": ")" + socket_path + R"(", "QUEUEKEY": ")" + state_dir + R"("}
+    {"type": "weft-cni", "socketPath": ")" + socket_path + R"(", "stateDir": ")" + state_dir + R"("}
   ]
 }
 )";

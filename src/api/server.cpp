@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/basic_stream.hpp>
@@ -15,12 +16,19 @@
 #include <boost/json.hpp>
 #include <boost/url/parse.hpp>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "async/scope.h"
+#include "base/fd.h"
 #include "base/log.h"
+#include "base/net.h"
 
 namespace weft::api {
+
+namespace {
+constexpr std::string_view kTcp = "tcp://";
+}
 
 namespace beast = boost::beast;
 namespace http = beast::http;
@@ -171,9 +179,28 @@ void Server::route_value(std::string method, std::string path, std::function<Res
   });
 }
 
+namespace {
+
+// A listening TCP socket in the acceptor of local ones: accepting is the same call for both.
+Result<> listen_tcp(Local::acceptor& acceptor, const std::string& where) {
+  auto address = SocketAddress::parse(std::string_view(where).substr(kTcp.size()));
+  if (!address) return fail(address.error().in("listen"));
+  const asio::ip::tcp::endpoint endpoint(asio::ip::make_address(address->address.to_string()), address->port);
+  Fd fd(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int one = 1;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 || ::listen(fd.get(), 128) != 0)
+    return fail(errno_error(where + ": cannot be listened on", errno));
+  acceptor.assign(Local(), fd.release());
+  return {};
+}
+
+}  // namespace
+
 Result<> Server::listen() {
   const std::string& path = impl_->path;
   if (impl_->acceptor.is_open()) return {};
+  if (path.starts_with(kTcp)) return listen_tcp(impl_->acceptor, path);
   if (path.size() >= sizeof(sockaddr_un::sun_path))
     return fail(Errc::invalid, fmt::format("socket path {}: {} characters are more than the kernel's {}; choose a shorter one",
                                            path, path.size(), sizeof(sockaddr_un::sun_path) - 1));
@@ -227,7 +254,7 @@ Task<Result<>> Server::run() {
   co_await impl_->connections.stop();
   boost::system::error_code ignored;
   impl_->acceptor.close(ignored);
-  ::unlink(impl_->path.c_str());
+  if (!impl_->path.starts_with(kTcp)) ::unlink(impl_->path.c_str());
   throw boost::system::system_error(asio::error::operation_aborted);
 }
 

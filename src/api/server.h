@@ -41,6 +41,7 @@ using Handler = std::function<Task<Response>(Request)>;
 
 class Server {
  public:
+  /// The path of a Unix socket; or "tcp://127.0.0.1:9879" for probes and metrics, which speak TCP only.
   Server(asio::io_context& io, std::string socket_path);
   ~Server();
   Server(const Server&) = delete;

@@ -1,0 +1,222 @@
+#include "apps/agent/agent.h"
+
+#include <fmt/format.h>
+
+#include "api/server.h"
+#include "apps/agent/cni_install.h"
+#include "apps/agent/views.h"
+#include "base/log.h"
+#include "kube/reflector.h"
+#include "kube/types/cilium.h"
+#include "kube/types/endpoint_slice.h"
+#include "kube/types/service.h"
+#include "pods/endpoint_manager.h"
+#include "pods/pods_api.h"
+#include "routing/router.h"
+#include "services/controller.h"
+
+namespace weft::agent {
+namespace {
+
+// Rows from Kubernetes. Constructed before anybody waits for a table to be initialized.
+struct Sources {
+  Sources(kube::Client& client, const Options& o, Tables& t)
+      : own_node(client, kube::kNodes, t.own_node, kube::parse_core_node, {.field_selector = "metadata.name=" + o.node_name}),
+        services(client, kube::kServices, t.services, kube::parse_service),
+        slices(client, kube::kEndpointSlices, t.slices, kube::parse_endpoint_slice),
+        namespaces(client, kube::kNamespaces, t.namespaces, kube::parse_namespace),
+        pods(client, kube::kPods, t.pods, kube::parse_pod, {.field_selector = "spec.nodeName=" + o.node_name}),
+        nodes(client, kube::kCiliumNodes, t.nodes,
+              [c = kube::ClusterInfo{o.cluster_name, o.cluster_id}](const auto& object) { return kube::parse_cilium_node(object, c); }),
+        identities(client, kube::kCiliumIdentities, t.identities,
+                   [c = kube::ClusterInfo{o.cluster_name, o.cluster_id}](const auto& object) { return kube::parse_cilium_identity(object, c); }) {}
+
+  void start(Scope& scope) {
+    scope.spawn("own node", own_node.run());
+    scope.spawn("services", services.run());
+    scope.spawn("endpoint slices", slices.run());
+    scope.spawn("namespaces", namespaces.run());
+    scope.spawn("pods", pods.run());
+    scope.spawn("cilium nodes", nodes.run());
+    scope.spawn("identities", identities.run());
+  }
+
+  kube::Reflector<kube::CoreNode> own_node;
+  kube::Reflector<Service> services;
+  kube::Reflector<EndpointSlice> slices;
+  kube::Reflector<kube::Namespace> namespaces;
+  kube::Reflector<kube::Pod> pods;
+  kube::Reflector<Node> nodes;
+  kube::Reflector<Identity> identities;
+};
+
+std::vector<Address> internal_ips(const kube::CoreNode& node, const Options& o) {
+  std::vector<Address> out;
+  for (const NodeAddress& a : node.addresses) {
+    if (a.type != NodeAddressType::internal_ip) continue;
+    const auto ip = Address::parse(a.value);
+    if (ip && (ip->is_v4() ? o.ipv4 : o.ipv6)) out.push_back(*ip);
+  }
+  return out;
+}
+
+std::string zone_of(const kube::CoreNode& node) {
+  const auto it = node.labels.find("topology.kubernetes.io/zone");
+  return it == node.labels.end() ? "" : it->second;
+}
+
+}  // namespace
+
+struct Agent::Parts {
+  Parts(asio::io_context& io_in, Options o, Edges e)
+      : io(io_in), options(std::move(o)), edges(std::move(e)), tables(io), sources(edges.kube, options, tables), scope(io, "agent"),
+        lb(io, edges.lb, {.cut_udp = edges.cut_udp}), lb_loop(tables.frontends, lb),
+        endpoints(edges.kernel, tables.local_pods, {.state_dir = options.state_dir}), pods_api(endpoints),
+        socket(io, options.socket_path), health(io, fmt::format("tcp://127.0.0.1:{}", options.health_port)) {}
+
+  asio::io_context& io;
+  Options options;
+  Edges edges;
+  Tables tables;
+  Sources sources;
+  Scope scope;
+  LbReconciler lb;
+  Reconciler<Frontend> lb_loop;
+  pods::EndpointManager endpoints;
+  pods::PodsApi pods_api;
+  api::Server socket;
+  api::Server health;
+  // Made once our own Node object is known.
+  std::unique_ptr<services::ServiceController> services;
+  std::unique_ptr<routing::NodeRouter> router;
+  std::string waiting_for = "the first answer of the Kubernetes API";
+
+  Task<std::shared_ptr<const kube::CoreNode>> own_node();
+  Task<> follow_pod_cidrs();
+  void serve();
+};
+
+Agent::Agent(asio::io_context& io, Options options, Edges edges)
+    : parts_(std::make_unique<Parts>(io, std::move(options), std::move(edges))) {}
+Agent::~Agent() = default;
+
+Tables& Agent::tables() { return parts_->tables; }
+
+std::vector<std::string> Agent::socket_namespaces() const {
+  std::vector<std::string> out{"/proc/self/ns/net"};
+  parts_->tables.local_pods.for_each([&](const LocalPod& p) { out.push_back(p.netns); });
+  return out;
+}
+
+Agent::Readiness Agent::readiness() const {
+  const Parts& p = *parts_;
+  if (!p.waiting_for.empty()) return {false, "waiting for " + p.waiting_for};
+  if (!p.lb_loop.health().pruned) return {false, "services are not all in the maps yet"};
+  if (p.router && !p.router->status().settled) return {false, "routes to the nodes are not all set yet"};
+  return {true, ""};
+}
+
+// Our Node object, with addresses: without them we do not know who we are on the network.
+Task<std::shared_ptr<const kube::CoreNode>> Agent::Parts::own_node() {
+  Table<kube::CoreNode>::Stream changes(tables.own_node);
+  for (bool told = false;;) {
+    changes.next();
+    auto node = tables.own_node.get(options.node_name);
+    if (node && !internal_ips(*node, options).empty()) co_return node;
+    waiting_for = node ? fmt::format("an InternalIP of node {} in an enabled family", options.node_name)
+                       : fmt::format("the Node object {}", options.node_name);
+    if (!told && tables.own_node.initialized()) log::info("waiting", {{"for", waiting_for}});
+    told = tables.own_node.initialized();
+    co_await changes.changed();
+  }
+}
+
+// The node's podCIDRs may come late and may grow: addresses are handed out as soon as there are some, and only then
+// is the runtime told that there is a network.
+Task<> Agent::Parts::follow_pod_cidrs() {
+  Table<kube::CoreNode>::Stream changes(tables.own_node);
+  std::vector<Prefix> applied;
+  for (;;) {
+    changes.next();
+    if (const auto node = tables.own_node.get(options.node_name)) {
+      std::vector<Prefix> wanted;
+      for (const Prefix& p : node->pod_cidrs)
+        if (p.family() == Family::v4 ? options.ipv4 : options.ipv6) wanted.push_back(p);
+      if (wanted.empty()) {
+        log::warn("no pod CIDR yet", {{"node", options.node_name}, {"mend", "give Node.spec.podCIDRs (kube-controller-manager --allocate-node-cidrs)"}});
+      } else if (wanted != applied) {
+        if (auto r = endpoints.set_pod_cidrs(wanted); !r) {
+          log::error("pod CIDRs", {{"node", options.node_name}, {"error", r.error().message}});
+        } else {
+          applied = wanted;
+          if (!options.cni_conf_dir.empty())
+            if (auto w = write_cni_conf(options.cni_conf_dir, cni_conflist(options.socket_path, options.state_dir)); !w)
+              log::error("CNI configuration", {{"error", w.error().message}});
+        }
+      }
+    }
+    co_await changes.changed();
+  }
+}
+
+void Agent::Parts::serve() {
+  add_views(socket, options, tables, lb, edges.lb);
+  socket.route("POST", "/v1/cni", [this](api::Request request) -> Task<api::Response> {
+    const auto reply = [](pods::PodsApi& api, api::Request r) -> Task<api::Response> {
+      auto body = r.json_body();
+      if (!body) co_return api::Response::of(body.error());
+      auto answer = co_await api.handle(std::move(*body));
+      co_return api::Response::of(answer);
+    };
+    return reply(pods_api, std::move(request));
+  });
+  const auto run = [](api::Server& s) -> Task<> { co_await s.run(); };
+  scope.spawn("api socket", run(socket));
+  if (options.health_port != 0) scope.spawn("health", run(health));
+}
+
+Task<Result<>> Agent::run() {
+  Parts& p = *parts_;
+  p.health.route_value("GET", "/healthz", [this](const api::Request&) -> Result<boost::json::value> {
+    const auto r = readiness();
+    if (!r.ready) return fail(Errc::unavailable, r.why);
+    return boost::json::value{{"status", "ok"}};
+  });
+
+  // What a previous run left keeps serving while we read the world.
+  auto adopted = p.lb.adopt();
+  if (!adopted) co_return fail(adopted.error().in("service maps"));
+  if (!p.options.cni_bin_dir.empty())
+    if (auto r = install_cni_binary(cni_binary_beside_us(), p.options.cni_bin_dir); !r) co_return fail(r.error());
+  if (auto r = p.endpoints.start({}); !r) co_return fail(r.error().in("restoring pods"));
+  log::info("started", {{"node", p.options.node_name}, {"cluster", p.options.cluster_name}, {"frontends kept", *adopted},
+                        {"pods kept", p.tables.local_pods.size()}});
+
+  p.sources.start(p.scope);
+  if (p.edges.serve) p.serve();
+  const auto self = co_await p.own_node();
+  const auto ips = internal_ips(*self, p.options);
+
+  const services::Site site{.cluster = p.options.cluster_name, .node = p.options.node_name, .zone = zone_of(*self),
+                            .service_topology = p.options.service_topology, .default_algorithm = p.options.lb_algorithm,
+                            .ipv4 = p.options.ipv4, .ipv6 = p.options.ipv6};
+  p.services = std::make_unique<services::ServiceController>(site, p.tables.services, p.tables.slices, p.tables.remote_services,
+                                                             p.tables.frontends);
+  p.scope.spawn("service merge", p.services->run());
+  p.scope.spawn("service maps", p.lb_loop.run());
+
+  const routing::Config routes{.mode = p.options.routing == RoutingMode::tunnel ? routing::Mode::tunnel : routing::Mode::native,
+                               .local = {p.options.cluster_name, p.options.node_name}, .tunnel_port = p.options.tunnel_port,
+                               .underlay = ips.front().family(), .masquerade_v4 = p.options.masquerade_v4 && p.options.ipv4,
+                               .masquerade_v6 = p.options.masquerade_v6 && p.options.ipv6};
+  p.router = std::make_unique<routing::NodeRouter>(p.io, p.edges.kernel, p.tables.nodes, routes, ips, std::move(p.edges.monitor));
+  p.router->start(p.scope);
+  p.scope.spawn("pod CIDRs", p.follow_pod_cidrs());
+  p.waiting_for.clear();
+
+  Notifier never(p.io);
+  co_await never.changed_since(never.version());
+  co_return Result<>{};
+}
+
+}  // namespace weft::agent

@@ -1,0 +1,75 @@
+#include "apps/agent/views.h"
+
+#include <boost/json.hpp>
+
+#include "api/views.h"
+
+namespace weft::agent {
+namespace {
+
+namespace json = boost::json;
+
+std::string flags_of(const LbRow& row, const Tables& tables) {
+  std::string out;
+  if (const auto f = tables.frontends.get(row.frontend)) out = std::string(api::to_string(f->kind));
+  if (row.affinity_seconds > 0) out += (out.empty() ? "" : ", ") + std::string("sessionAffinity");
+  if (row.algorithm == LbAlgorithm::maglev) out += (out.empty() ? "" : ", ") + std::string("maglev");
+  return out;
+}
+
+Result<json::value> lb_view(const LbMaps& maps, const Tables& tables) {
+  auto rows = maps.dump();
+  if (!rows) return fail(rows.error());
+  json::array out;
+  for (const LbRow& row : *rows) {
+    api::LbMapEntry e{.frontend = row.frontend, .id = row.service, .flags = flags_of(row, tables)};
+    for (const LbRow::Member& m : row.backends) e.backends.push_back({m.id, m.address, m.slots > 0 ? "active" : "terminating"});
+    out.push_back(api::view(e));
+  }
+  return json::value(std::move(out));
+}
+
+json::value usage_view(const LbMaps& maps) {
+  json::array out;
+  if (auto usage = maps.usage())
+    for (const LbUsage::Map& m : usage->maps) out.push_back({{"map", m.name}, {"used", m.used}, {"size", m.size}});
+  return out;
+}
+
+json::value endpoints_view(const Tables& tables, const std::string& cluster) {
+  json::array out;
+  tables.local_pods.for_each([&](const LocalPod& pod) {
+    api::EndpointInfo e{.id = static_cast<std::uint32_t>(pod.ifindex), .pod = pod.pod, .addresses = pod.ips,
+                        .interface = pod.host_ifname, .container_id = pod.container_id, .state = "waiting-for-identity"};
+    if (!pod.ips.empty()) {
+      if (const auto ip = tables.ips.get({cluster, Prefix::host(pod.ips.front())})) {
+        e.identity = ip->id;
+        e.state = "ready";
+        if (const auto identity = tables.identities.get(ip->id)) e.labels = identity->labels;
+      }
+    }
+    out.push_back(api::view(e));
+  });
+  return out;
+}
+
+}  // namespace
+
+void add_views(api::Server& server, const Options& options, Tables& tables, const LbReconciler& lb, const LbMaps& maps) {
+  using Answer = Result<json::value>;
+  using R = const api::Request&;
+  const std::string cluster = options.cluster_name;
+  const auto id_of = [&lb](const FrontendKey& key) -> std::uint32_t {
+    const auto it = lb.state().services().find(key);
+    return it == lb.state().services().end() ? 0 : it->second.id;
+  };
+  server.route_value("GET", "/v1/services", [&tables, id_of, cluster](R) -> Answer { return api::services_view(tables.frontends, id_of, cluster); });
+  server.route_value("GET", "/v1/nodes", [&tables](R) -> Answer { return api::nodes_view(tables.nodes); });
+  server.route_value("GET", "/v1/identities", [&tables](R) -> Answer { return api::identities_view(tables.identities); });
+  server.route_value("GET", "/v1/ips", [&tables](R) -> Answer { return api::ip_identities_view(tables.ips); });
+  server.route_value("GET", "/v1/endpoints", [&tables, cluster](R) -> Answer { return endpoints_view(tables, cluster); });
+  server.route_value("GET", "/v1/bpf/lb", [&tables, &maps](R) -> Answer { return lb_view(maps, tables); });
+  server.route_value("GET", "/v1/bpf/usage", [&maps](R) -> Answer { return usage_view(maps); });
+}
+
+}  // namespace weft::agent

@@ -1,0 +1,14 @@
+// What the agent answers on its socket: read-only views of its tables.
+#pragma once
+
+#include "api/server.h"
+#include "apps/agent/options.h"
+#include "apps/agent/tables.h"
+#include "datapath/lb_reconciler.h"
+
+namespace weft::agent {
+
+/// Everything must outlive the server.
+void add_views(api::Server& server, const Options& options, Tables& tables, const LbReconciler& lb, const LbMaps& maps);
+
+}  // namespace weft::agent
