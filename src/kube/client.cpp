@@ -245,6 +245,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   }
 
   static Task<Result<Response>> exchange(std::shared_ptr<Impl> self, Request request) {
+    request.timeout = self->config.timeout;
     for (int tries = 0;; ++tries) {
       const auto wait = self->limiter.reserve(Steady::now());
       if (wait > Duration::zero()) co_await sleep_for(wait);
@@ -266,6 +267,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   static Task<Result<Watch>> watch(std::shared_ptr<Impl> self, Request request, std::string what, unsigned seconds) {
     const auto wait = self->limiter.reserve(Steady::now());
     if (wait > Duration::zero()) co_await sleep_for(wait);
+    request.timeout = self->config.timeout;
     auto opened = co_await self->transport->open(std::move(request));
     if (!opened) co_return fail(opened.error().in(what));
     if (!opened->stream) co_return fail(error_of_status(opened->refused.status, opened->refused.body, what));

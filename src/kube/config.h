@@ -1,6 +1,7 @@
 // Where the API server is and who we are to it: from a kubeconfig, or from inside a pod.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,9 @@ struct Config {
   // Client-side rate limit: `burst` requests at once, `qps` a second in the long run. qps 0: no limit.
   double qps = 50;
   unsigned burst = 100;
+  /// How long one request may take, connecting included; watches are not bound by it once they run.
+  std::chrono::milliseconds timeout{60'000};
+
   // A credential plugin ("exec" of a kubeconfig): its output, an ExecCredential, is asked for before the first
   // connection and again when it expires or is refused.
   std::vector<std::string> exec_command;

@@ -32,7 +32,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
-constexpr auto kConnectLimit = std::chrono::seconds(15);
+constexpr auto kConnectLimit = std::chrono::milliseconds(15'000);
 constexpr std::size_t kIdleConnections = 16;
 constexpr std::size_t kConcurrent = 48;
 constexpr std::uint64_t kBodyLimit = 1ull << 30;
@@ -324,7 +324,7 @@ class HttpTransport final : public Transport {
       connection->plain = std::make_unique<beast::tcp_stream>(io_);
     }
     auto& lowest = connection->lowest();
-    lowest.expires_after(kConnectLimit);
+    lowest.expires_after(std::min(kConnectLimit, config_.timeout));
     auto [cec, where] = co_await lowest.async_connect(endpoints, kAwait);
     throw_if_aborted(cec);
     if (cec) co_return fail(io_error(cec, doing));
@@ -342,7 +342,7 @@ class HttpTransport final : public Transport {
     (void)asio::ip::make_address(name, literal);
     if (literal) SSL_set_tlsext_host_name(tls.native_handle(), name.c_str());
     if (!config_.insecure) tls.set_verify_callback(ssl::host_name_verification(name));
-    connection.lowest().expires_after(kConnectLimit);
+    connection.lowest().expires_after(std::min(kConnectLimit, config_.timeout));
     auto [ec] = co_await tls.async_handshake(ssl::stream_base::client, kAwait);
     throw_if_aborted(ec);
     if (!ec) co_return Result<>{};
