@@ -100,6 +100,8 @@ Agent::Agent(asio::io_context& io, Options options, Edges edges)
     : parts_(std::make_unique<Parts>(io, std::move(options), std::move(edges))) {}
 Agent::~Agent() = default;
 
+Task<> Agent::stop() { co_await parts_->scope.stop(); }
+
 Tables& Agent::tables() { return parts_->tables; }
 
 std::vector<std::string> Agent::socket_namespaces() const {

@@ -37,6 +37,8 @@ class Agent {
 
   /// Runs until cancelled. An error is one that no retry mends: what is wrong and the mend.
   Task<Result<>> run();
+  /// Ends every part and waits for it; call before destruction. Maps, routes and pods stay as they are.
+  Task<> stop();
 
   Tables& tables();
   /// Whether everything known is applied; the text says what is not yet.

@@ -1,0 +1,229 @@
+#include "tests/script/world.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+
+#include "api/views.h"
+#include "manifest/manifest.h"
+#include "mesh/codec.h"
+
+namespace weft::script {
+namespace {
+
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+constexpr auto kDeadline = 5s;
+
+std::string frontends_text(const Table<Frontend>& frontends) {
+  std::string out;
+  frontends.for_each([&](const Frontend& f) {
+    out += fmt::format("{} {} {}\n", f.address.to_string(), f.service.to_string(), api::to_string(f.kind));
+    for (const Backend& b : f.backends) {
+      out += fmt::format("  {} {}{}{}\n", b.address.to_string(), api::to_string(b.state), b.cluster.empty() ? "" : " " + b.cluster,
+                         b.preferred ? "" : ", held back: " + b.held_back);
+    }
+  });
+  return out;
+}
+
+std::string maps_text(const LbMaps& maps) {
+  auto rows = maps.dump();
+  if (!rows) return rows.error().message;
+  std::string out;
+  for (const LbRow& r : *rows) out += r.to_string() + "\n";
+  return out;
+}
+
+std::string pods_text(const Table<LocalPod>& pods) {
+  std::string out;
+  pods.for_each([&](const LocalPod& p) {
+    out += p.pod.to_string();
+    for (const Address& a : p.ips) out += " " + a.to_string();
+    out += "\n";
+  });
+  return out;
+}
+
+// What must not differ: leading blank lines, trailing spaces.
+std::string tidy(const std::string& text) {
+  std::istringstream in(text);
+  std::string out;
+  for (std::string line; std::getline(in, line);) {
+    while (line.ends_with(' ')) line.pop_back();
+    if (!line.empty()) out += line + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+const kube::Resource* resource_of_kind(const std::string& kind) {
+  static const std::map<std::string, const kube::Resource*> all{
+      {"Service", &kube::kServices}, {"EndpointSlice", &kube::kEndpointSlices}, {"Node", &kube::kNodes},
+      {"Namespace", &kube::kNamespaces}, {"Pod", &kube::kPods}, {"CiliumNode", &kube::kCiliumNodes},
+      {"CiliumIdentity", &kube::kCiliumIdentities}, {"CiliumEndpoint", &kube::kCiliumEndpoints}};
+  const auto it = all.find(kind);
+  return it == all.end() ? nullptr : it->second;
+}
+
+World::World(Archive archive) : archive_(std::move(archive)) {
+  std::string pattern = std::filesystem::temp_directory_path() / "weft-script-XXXXXX";
+  state_dir_ = ::mkdtemp(pattern.data());
+  kernel_world_->add_nic("eth0", {"172.18.1.11/24", "fd00:18:1::11/64"});
+}
+
+World::~World() {
+  std::error_code ignored;
+  std::filesystem::remove_all(state_dir_, ignored);
+}
+
+Result<std::string> World::file(const std::string& name) const {
+  const auto it = archive_.files.find(name);
+  if (it == archive_.files.end()) return fail(Errc::not_found, "the archive has no file " + name);
+  return it->second;
+}
+
+Task<> World::stop_agent() {
+  if (scope_) co_await scope_->stop();
+  if (agent_) co_await agent_->stop();
+  agent_.reset();
+  scope_.reset();
+}
+
+Task<> World::start_agent(std::vector<std::string> words) {
+  std::map<std::string, std::string> values{{"node-name", "node-1"}, {"cluster-name", "cluster1"}, {"cluster-id", "1"},
+                                            {"state-dir", state_dir_}, {"agent-health-port", "0"}};
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const auto eq = words[i].find('=');
+    values[words[i].substr(0, eq)] = words[i].substr(eq + 1);
+  }
+  auto options = agent::parse_options(values);
+  if (!options) {
+    failure_ = options.error().message;
+    co_return;
+  }
+  co_await stop_agent();
+  client_ = std::make_unique<kube::Client>(io_, kube::FakeServer::config(), server_.transport());
+  kernel_ = std::make_unique<netlink::FakeKernel>(kernel_world_);
+  agent_ = std::make_unique<agent::Agent>(io_, *options, agent::Edges{.kube = *client_, .kernel = *kernel_, .lb = maps_, .serve = false});
+  scope_ = std::make_unique<Scope>(io_, "script");
+  const auto run = [](agent::Agent& a, std::string& failure) -> Task<> {
+    const auto r = co_await a.run();
+    if (!r) failure = "the agent stopped: " + r.error().message;
+  };
+  scope_->spawn("agent", run(*agent_, failure_));
+}
+
+Result<> World::kube_command(const std::vector<std::string>& w) {
+  if (w.size() == 3 && w[1] == "apply") {
+    auto text = file(w[2]);
+    if (!text) return fail(text.error());
+    auto objects = parse_manifest(*text);
+    if (!objects) return fail(objects.error());
+    for (json::value& o : *objects) {
+      const auto* resource = resource_of_kind(std::string(o.at("kind").as_string()));
+      if (!resource) return fail(Errc::invalid, "no such kind in script tests: " + json::serialize(o.at("kind")));
+      server_.put(*resource, o.as_object());
+    }
+    return {};
+  }
+  if (w.size() == 4 && w[1] == "delete") {
+    const auto* resource = resource_of_kind(w[2]);
+    const auto slash = w[3].find('/');
+    const std::string ns = slash == std::string::npos ? "" : w[3].substr(0, slash);
+    const std::string name = slash == std::string::npos ? w[3] : w[3].substr(slash + 1);
+    if (!resource || !server_.erase(*resource, ns, name)) return fail(Errc::not_found, "nothing to delete");
+    return {};
+  }
+  return fail(Errc::invalid, "use: kube apply FILE | kube delete KIND NS/NAME");
+}
+
+Result<> World::mesh_command(const std::vector<std::string>& w) {
+  if (!agent_) return fail(Errc::invalid, "start the agent first");
+  auto& table = agent_->tables().remote_services;
+  if (w.size() == 3 && w[1] == "put") {
+    auto text = file(w[2]);
+    if (!text) return fail(text.error());
+    auto row = mesh::decode_service(*text);
+    if (!row) return fail(row.error());
+    table.upsert(std::move(*row));
+    return {};
+  }
+  if (w.size() == 3 && w[1] == "withdraw") {
+    table.replace({}, [&](const ClusterService& s) { return s.cluster == w[2]; });
+    return {};
+  }
+  return fail(Errc::invalid, "use: mesh put FILE | mesh withdraw CLUSTER");
+}
+
+std::string World::show(const std::string& view) {
+  if (!agent_) return "no agent";
+  if (view == "frontends") return frontends_text(agent_->tables().frontends);
+  if (view == "lbmaps") return maps_text(maps_);
+  if (view == "pods") return pods_text(agent_->tables().local_pods);
+  if (view == "routes") {
+    std::vector<std::string> lines;
+    for (const auto& r : kernel_world_->namespaces[""].routes)
+      if (r.protocol == netlink::kRouteProtocol) lines.push_back(r.destination.to_string() + (r.via ? " via " + r.via->to_string() : ""));
+    std::sort(lines.begin(), lines.end());
+    std::string out;
+    for (const auto& l : lines) out += l + "\n";
+    return out;
+  }
+  return "no such view: " + view;
+}
+
+Task<Result<>> World::expect(std::string view, std::string name) {
+  auto wanted = file(name);
+  if (!wanted) co_return fail(wanted.error());
+  const auto deadline = Steady::now() + kDeadline;
+  for (;;) {
+    const std::string seen = tidy(show(view));
+    if (seen == tidy(*wanted)) co_return Result<>{};
+    if (!failure_.empty() || Steady::now() > deadline)
+      co_return fail(Errc::timeout, fmt::format("{} is\n{}instead of\n{}", view, seen, tidy(*wanted)));
+    co_await sleep_for(2ms);
+  }
+}
+
+Task<Result<>> World::command(std::vector<std::string> w) {
+  if (w[0] == "agent") {
+    co_await start_agent(std::move(w));
+  } else if (w[0] == "kube") {
+    co_return kube_command(w);
+  } else if (w[0] == "mesh") {
+    co_return mesh_command(w);
+  } else if (w[0] == "expect" && w.size() == 3) {
+    auto r = co_await expect(w[1], w[2]);
+    co_return r;
+  } else if (w[0] == "breaks" && w.size() == 2) {
+    if (w[1] == "api-down") server_.set_down(true);
+    if (w[1] == "api-down" || w[1] == "watches") server_.break_watches();
+    if (w[1] == "api-up") server_.set_down(false);
+    if (w[1] == "compaction") server_.compact();
+  } else {
+    co_return fail(Errc::invalid, "no such command");
+  }
+  co_return Result<>{};
+}
+
+Task<int> World::run() {
+  std::istringstream lines(archive_.script);
+  int number = 0;
+  for (std::string line; std::getline(lines, line) && failure_.empty();) {
+    ++number;
+    auto w = words(line);
+    if (w.empty() || w[0].starts_with("#")) continue;
+    auto r = co_await command(std::move(w));
+    if (!r) failure_ = fmt::format("line {}: {}\n{}", number, line, r.error().message);
+  }
+  co_await stop_agent();
+  co_return failure_.empty() ? 0 : 1;
+}
+
+}  // namespace weft::script

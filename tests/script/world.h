@@ -1,0 +1,59 @@
+// The world of a script test: an API server, a kernel and LB maps in memory, and the whole agent on top of them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "apps/agent/agent.h"
+#include "datapath/lb_maps.h"
+#include "kube/fake.h"
+#include "netlink/fake.h"
+#include "tests/script/txtar.h"
+
+namespace weft::script {
+
+/// Runs the commands of an archive in order. Lines: `# comment`, or one of
+///   agent [key=value …]            starts the agent (again: restarts it on the same kernel and maps)
+///   kube apply FILE                creates or replaces every object of a manifest
+///   kube delete KIND NS/NAME
+///   mesh put FILE                  a ClusterService value, as a remote cluster's etcd holds it
+///   mesh withdraw CLUSTER          that cluster's rows go
+///   expect VIEW FILE               waits until VIEW (frontends, lbmaps, routes, pods) reads as FILE
+///   breaks WHAT                    api-down, api-up, watches, compaction
+/// A failure names the line and shows the difference.
+class World {
+ public:
+  explicit World(Archive archive);
+  ~World();
+  Task<int> run();
+  const std::string& failure() const { return failure_; }
+  asio::io_context& io() { return io_; }
+
+ private:
+  Task<Result<>> command(std::vector<std::string> words);
+  Result<> kube_command(const std::vector<std::string>& words);
+  Result<> mesh_command(const std::vector<std::string>& words);
+  Task<Result<>> expect(std::string view, std::string file);
+  Task<> start_agent(std::vector<std::string> words);
+  Task<> stop_agent();
+  std::string show(const std::string& view);
+  Result<std::string> file(const std::string& name) const;
+
+  asio::io_context io_;
+  Archive archive_;
+  std::string failure_;
+  kube::FakeServer server_{io_};
+  std::shared_ptr<netlink::FakeWorld> kernel_world_ = std::make_shared<netlink::FakeWorld>();
+  FakeLbMaps maps_;
+  std::string state_dir_;
+  std::unique_ptr<kube::Client> client_;
+  std::unique_ptr<netlink::FakeKernel> kernel_;
+  std::unique_ptr<agent::Agent> agent_;
+  std::unique_ptr<Scope> scope_;
+};
+
+/// `kind` as manifests write it.
+const kube::Resource* resource_of_kind(const std::string& kind);
+
+}  // namespace weft::script
