@@ -27,7 +27,7 @@ Result<> run_nft(const std::string& commands) {
   nft_ctx_buffer_output(ctx.get());
   nft_ctx_buffer_error(ctx.get());
   if (nft_run_cmd_from_buffer(ctx.get(), commands.c_str()) == 0) return {};
-  std::string why = nft_ctx_get_error_buffer(ctx.get());
+  std::string why = nft_ctx_get_error_buffer(ctx.get());  // "Error: what", then the line with carets below it
   if (const auto end = why.find('\n'); end != std::string::npos) why.resize(end);
   return fail(Errc::internal, "nftables refused the rules: " + why);
 }

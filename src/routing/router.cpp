@@ -70,12 +70,16 @@ Task<> NodeRouter::derive() {
   }
 }
 
-Result<> NodeRouter::derive_once() {
-  auto links = kernel_.links();
+Result<Underlay> detect_underlay(netlink::Kernel& kernel, const std::vector<Address>& node_ips) {
+  auto links = kernel.links();
   if (!links) return fail(std::move(links).error());
-  auto addresses = kernel_.addresses();
+  auto addresses = kernel.addresses();
   if (!addresses) return fail(std::move(addresses).error());
-  auto underlay = find_underlay(*links, *addresses, node_ips_);
+  return find_underlay(*links, *addresses, node_ips);
+}
+
+Result<> NodeRouter::derive_once() {
+  auto underlay = detect_underlay(kernel_, node_ips_);
   if (!underlay) return fail(std::move(underlay).error());
   underlay_ = std::move(*underlay);
   auto device = ensure_tunnel_device(kernel_, config_, underlay_);

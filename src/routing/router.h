@@ -17,6 +17,9 @@
 
 namespace weft::routing {
 
+/// The underlay as it is now: the agent asks for its MTU before it attaches pods.
+Result<Underlay> detect_underlay(netlink::Kernel&, const std::vector<Address>& node_ips);
+
 class NodeRouter {
  public:
   /// `node_ips`: this node's InternalIPs. `monitor` may be null (tests with a fake kernel).
