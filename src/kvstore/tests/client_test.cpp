@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "kvstore/client.h"
 #include "kvstore/testing/etcd_server.h"
+#include "kvstore/tls_probe.h"
 
 using namespace std::chrono_literals;
 
@@ -385,6 +386,48 @@ TEST(Client, a_server_of_another_ca_is_not_talked_to) {
     EXPECT_FALSE(r.has_value());
     EXPECT_EQ(r.error().code, Errc::unavailable);
     EXPECT_NE(r.error().message.find("certificate verify failed"), std::string::npos) << r.error().message;
+  });
+}
+
+TEST(TlsProbe, says_which_certificate_is_not_trusted_by_whom) {
+  TestCa ours("our CA");
+  TestCa theirs("their CA");
+  EtcdServer etcd({.ca = &theirs});
+  run([&](asio::io_context& io) -> Task<> {
+    (void)io;
+    const Options good = etcd.options("remote");
+    Options probe = good;
+    const auto fine = co_await probe_tls(etcd.endpoint(), std::move(probe), "cluster east");
+    EXPECT_TRUE(fine.has_value()) << fine.error().message;
+
+    Options other_ca = etcd.options("remote");
+    other_ca.tls.ca = etcd.dir() + "/ours.crt";
+    (void)write_file(other_ca.tls.ca, ours.pem());
+    Options copy = other_ca;
+    const auto server = co_await probe_tls(etcd.endpoint(), std::move(copy), "cluster east");
+    EXPECT_FALSE(server.has_value());
+    EXPECT_NE(server.error().message.find("issued by \"CN=their CA\", but we trust the CA \"CN=our CA\""), std::string::npos) << server.error().message;
+
+    Options stranger = good;
+    const auto foreign = ours.issue("remote");
+    stranger.tls.cert = etcd.dir() + "/foreign.crt";
+    stranger.tls.key = etcd.dir() + "/foreign.key";
+    (void)write_file(stranger.tls.cert, foreign.cert);
+    (void)write_file(stranger.tls.key, foreign.key);
+    const auto client = co_await probe_tls(etcd.endpoint(), std::move(stranger), "cluster east");
+    EXPECT_FALSE(client.has_value());
+    EXPECT_NE(client.error().message.find("refuses our client certificate \"CN=remote\" issued by \"CN=our CA\""), std::string::npos) << client.error().message;
+
+    Options named = good;
+    named.server_name_override = "elsewhere.example";
+    const auto name = co_await probe_tls(etcd.endpoint(), std::move(named), "cluster east");
+    EXPECT_FALSE(name.has_value());
+    EXPECT_NE(name.error().message.find("not for \"elsewhere.example\""), std::string::npos) << name.error().message;
+
+    Options dead = good;
+    const std::string nowhere = fmt::format("https://127.0.0.1:{}", testing::free_port());
+    const auto none = co_await probe_tls(nowhere, std::move(dead), "cluster east");
+    EXPECT_EQ(none.error().code, Errc::unavailable);
   });
 }
 
