@@ -1,0 +1,99 @@
+#include "apps/cli/connect.h"
+
+#include <boost/json.hpp>
+
+namespace weft::cli {
+
+namespace {
+
+std::string both(const AccessInfo& a, const AccessInfo& b) { return fmt::format("{} and {}", a.context, b.context); }
+
+/// The first pair of pod CIDRs that overlap.
+std::optional<std::pair<NodeCidr, NodeCidr>> overlap(const AccessInfo& a, const AccessInfo& b) {
+  // Sorted by address an overlap is found beside its neighbour: CIDRs either hold each other or are apart.
+  std::vector<std::pair<NodeCidr, bool>> all;
+  for (const auto& c : a.pod_cidrs) all.emplace_back(c, true);
+  for (const auto& c : b.pod_cidrs) all.emplace_back(c, false);
+  std::sort(all.begin(), all.end(), [](const auto& x, const auto& y) { return x.first.prefix < y.first.prefix; });
+  std::vector<std::pair<NodeCidr, bool>> open;  // those that hold the present one, innermost last
+  for (const auto& c : all) {
+    while (!open.empty() && !open.back().first.prefix.contains(c.first.prefix)) open.pop_back();
+    for (const auto& o : open)
+      if (o.second != c.second) return c.second ? std::pair{c.first, o.first} : std::pair{o.first, c.first};
+    open.push_back(c);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool same_authority(const AccessInfo& a, const AccessInfo& b) { return a.ca_key_id == b.ca_key_id; }
+
+std::vector<std::string> refusals(const AccessInfo& a, const AccessInfo& b, bool allow_mismatching_ca) {
+  std::vector<std::string> out;
+  for (const auto* x : {&a, &b}) {
+    const auto* y = x == &a ? &b : &a;
+    if (const auto r = validate_cluster_name(x->cluster, x->id); !r)
+      out.push_back(fmt::format("connecting {} to {}: {}: {} (weft upgrade --context {} --set cluster.name=NAME)", a.context, b.context,
+                                x->context, r.error().message, x->context));
+    if (x->id == 0) {
+      out.push_back(fmt::format("connecting {} to {}: {} has cluster.id 0, which means no mesh; give it a number from 1 to {} other than {} "
+                                "(weft upgrade --context {} --set cluster.id=N)",
+                                a.context, b.context, x->context, x->max_connected_clusters, y->id, x->context));
+    } else if (const auto r = validate_cluster_id(x->id, x->max_connected_clusters); !r) {
+      out.push_back(fmt::format("connecting {} to {}: {}: {} (weft upgrade --context {} --set cluster.id=N)", a.context, b.context, x->context,
+                                r.error().message, x->context));
+    }
+  }
+  if (a.cluster == b.cluster)
+    out.push_back(fmt::format("{} have the same cluster.name \"{}\"; rename one (weft upgrade --context {} --set cluster.name=NAME) and restart "
+                              "its workloads",
+                              both(a, b), a.cluster, b.context));
+  if (a.id == b.id && a.id != 0)
+    out.push_back(fmt::format("{} have the same cluster.id {}; give one another number from 1 to {} (weft upgrade --context {} --set "
+                              "cluster.id=N) and restart its workloads",
+                              both(a, b), a.id, a.max_connected_clusters, b.context));
+  if (a.max_connected_clusters != b.max_connected_clusters)
+    out.push_back(fmt::format("{} differ in clustermesh.maxConnectedClusters, {} and {}: identities would mean different things; it is chosen "
+                              "when a cluster is made, reinstall one with the other's value",
+                              both(a, b), a.max_connected_clusters, b.max_connected_clusters));
+  if (!same_authority(a, b) && !allow_mismatching_ca)
+    out.push_back(fmt::format("{} have different certificate authorities, key ids {} and {}; install one with the other's (copy Secret "
+                              "cilium-ca before weft install), or let them trust each other with --allow-mismatching-ca",
+                              both(a, b), a.ca_key_id, b.ca_key_id));
+  if (const auto o = overlap(a, b))
+    out.push_back(fmt::format("{} have overlapping pod CIDRs: {} of node {} in {} and {} of node {} in {}; a pod address must mean one pod, "
+                              "give one cluster another range",
+                              both(a, b), o->first.prefix.to_string(), o->first.node, a.context, o->second.prefix.to_string(),
+                              o->second.node, b.context));
+  return out;
+}
+
+std::vector<std::string> remarks(const AccessInfo& a, const AccessInfo& b) {
+  std::vector<std::string> out;
+  if (!a.routing.empty() && !b.routing.empty() && a.routing != b.routing)
+    out.push_back(fmt::format("{} routes pod traffic in mode {}, {} in mode {}: use the same routingMode in both", a.context, a.routing,
+                              b.context, b.routing));
+  return out;
+}
+
+json::object connected_values(json::object values, const AccessInfo& remote, bool trust) {
+  values = with_cluster(std::move(values), {remote.cluster, remote.ips, remote.address, remote.port});
+  if (trust) {
+    const auto* now = at_path(values, "tls.caBundle.content");
+    std::string bundle = now && now->is_string() ? std::string(now->as_string()) : std::string();
+    if (bundle.find(remote.ca) == std::string::npos) {
+      if (!bundle.empty() && !bundle.ends_with('\n')) bundle += '\n';
+      bundle += remote.ca;
+    }
+    set_path(values, "tls.caBundle.enabled", true);
+    set_path(values, "tls.caBundle.content", json::string(bundle));
+  }
+  return values;
+}
+
+json::object disconnected_values(json::object values, const std::string& remote_cluster) {
+  return without_cluster(std::move(values), remote_cluster);
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,24 @@
+// What connecting two clusters takes: is it allowed, and which Helm values follow. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/cli/access.h"
+#include "apps/cli/values.h"
+
+namespace weft::cli {
+
+/// Every reason why `a` and `b` cannot be meshed, each naming both sides and the mend; empty: they can.
+/// With `allow_mismatching_ca` different authorities are no reason.
+std::vector<std::string> refusals(const AccessInfo& a, const AccessInfo& b, bool allow_mismatching_ca);
+/// What is allowed and yet worth a word.
+std::vector<std::string> remarks(const AccessInfo& a, const AccessInfo& b);
+bool same_authority(const AccessInfo& a, const AccessInfo& b);
+
+/// `values` of one cluster, now knowing `remote`. `trust` adds the remote's authority to tls.caBundle.
+json::object connected_values(json::object values, const AccessInfo& remote, bool trust);
+/// The opposite. An authority once trusted stays so: another remote may share it.
+json::object disconnected_values(json::object values, const std::string& remote_cluster);
+
+}  // namespace weft::cli
