@@ -4,6 +4,7 @@
 
 #include "api/server.h"
 #include "apps/agent/cni_install.h"
+#include "apps/agent/mesh_report.h"
 #include "apps/agent/views.h"
 #include "base/log.h"
 #include "kube/reflector.h"
@@ -214,6 +215,7 @@ Task<Result<>> Agent::run() {
   p.router = std::make_unique<routing::NodeRouter>(p.io, p.edges.kernel, p.tables.nodes, routes, ips, std::move(p.edges.monitor));
   p.router->start(p.scope);
   p.scope.spawn("pod CIDRs", p.follow_pod_cidrs());
+  p.scope.spawn("mesh status", publish_mesh_status(p.edges.kube, p.options, p.tables));
   p.waiting_for.clear();
 
   Notifier never(p.io);

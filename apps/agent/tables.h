@@ -6,6 +6,7 @@
 #include "model/identity.h"
 #include "model/local_pod.h"
 #include "model/node.h"
+#include "model/remote_status.h"
 #include "model/service.h"
 #include "state/table.h"
 
@@ -15,7 +16,8 @@ struct Tables {
   explicit Tables(asio::io_context& io)
       : own_node(io, "own node"), services(io, "services"), slices(io, "endpoint slices"), namespaces(io, "namespaces"),
         pods(io, "pods"), nodes(io, "nodes"), remote_services(io, "remote services"), ips(io, "ip identities"),
-        identities(io, "identities"), local_pods(io, "local pods"), frontends(io, "frontends") {}
+        identities(io, "identities"), local_pods(io, "local pods"), remotes(io, "remote clusters"),
+        frontends(io, "frontends") {}
 
   Table<kube::CoreNode> own_node;          // Kubernetes: this machine's Node
   Table<Service> services;                 // Kubernetes
@@ -27,6 +29,7 @@ struct Tables {
   Table<IpIdentity> ips;                   // every remote cluster
   Table<Identity> identities;              // Kubernetes (CiliumIdentity) and every remote cluster
   Table<LocalPod> local_pods;              // EndpointManager
+  Table<RemoteStatus> remotes;             // RemoteCluster
   Table<Frontend> frontends;               // ServiceController
 };
 

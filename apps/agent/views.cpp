@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "api/views.h"
+#include "apps/agent/mesh_report.h"
 
 namespace weft::agent {
 namespace {
@@ -68,6 +69,7 @@ void add_views(api::Server& server, const Options& options, Tables& tables, cons
   server.route_value("GET", "/v1/identities", [&tables](R) -> Answer { return api::identities_view(tables.identities); });
   server.route_value("GET", "/v1/ips", [&tables](R) -> Answer { return api::ip_identities_view(tables.ips); });
   server.route_value("GET", "/v1/endpoints", [&tables, cluster](R) -> Answer { return endpoints_view(tables, cluster); });
+  server.route_value("GET", "/v1/mesh", [&tables, &options](R) -> Answer { return api::to_json(mesh_status_of(options, tables.remotes, Wall::now())); });
   server.route_value("GET", "/v1/bpf/lb", [&tables, &maps](R) -> Answer { return lb_view(maps, tables); });
   server.route_value("GET", "/v1/bpf/usage", [&maps](R) -> Answer { return usage_view(maps); });
 }
