@@ -1,5 +1,4 @@
-// The CNI specification versions that we speak, oldest first. Alone in a header, because weft-cni shares nothing
-// else with the agent.
+// The CNI specification versions that the agent and weft-cni speak, oldest first.
 #pragma once
 
 #include <array>

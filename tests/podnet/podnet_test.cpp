@@ -9,6 +9,7 @@
 
 #include <filesystem>
 
+#include "pods/cni_versions.h"
 #include "podnet/world.h"
 
 namespace weft::podnet {
@@ -236,6 +237,13 @@ TEST_F(PodNet, a_hundred_pods_come_and_go_and_leave_nothing) {
   EXPECT_EQ(host_state("node1"), before);
   EXPECT_EQ(world_.run("p", "ip -o link | wc -l"), "1\n");
   EXPECT_TRUE(fs::is_empty(agents_[0]->state_dir() + "/endpoints"));
+}
+
+TEST_F(PodNet, the_plugin_and_the_agent_speak_the_same_versions) {
+  start_agents({.mode = Mode::native});
+  const auto said = json::parse(cni(*agents_[0], "VERSION", "", "").out).at("supportedVersions").as_array();
+  ASSERT_EQ(said.size(), pods::kCniVersions.size());
+  for (std::size_t i = 0; i < said.size(); ++i) EXPECT_EQ(said[i].as_string(), pods::kCniVersions[i]);
 }
 
 TEST_F(PodNet, an_address_nobody_has_is_unreachable_at_once) {
