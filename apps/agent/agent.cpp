@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "api/server.h"
-#include "apps/agent/cni_install.h"
 #include "apps/agent/mesh_report.h"
 #include "apps/agent/views.h"
 #include "base/log.h"
@@ -12,6 +13,7 @@
 #include "kube/types/endpoint_slice.h"
 #include "kube/types/service.h"
 #include "pods/endpoint_manager.h"
+#include "pods/install.h"
 #include "pods/pods_api.h"
 #include "routing/router.h"
 #include "services/controller.h"
@@ -94,6 +96,7 @@ struct Agent::Parts {
 
   Task<std::shared_ptr<const kube::CoreNode>> own_node();
   Task<> follow_pod_cidrs();
+  void install_plugin();
   void serve();
 };
 
@@ -152,14 +155,20 @@ Task<> Agent::Parts::follow_pod_cidrs() {
           log::error("pod CIDRs", {{"node", options.node_name}, {"error", r.error().message}});
         } else {
           applied = wanted;
-          if (!options.cni_conf_dir.empty())
-            if (auto w = write_cni_conf(options.cni_conf_dir, cni_conflist(options.socket_path, options.state_dir)); !w)
-              log::error("CNI configuration", {{"error", w.error().message}});
+          if (!options.cni_conf_dir.empty()) install_plugin();
         }
       }
     }
     co_await changes.changed();
   }
+}
+
+void Agent::Parts::install_plugin() {
+  std::error_code ec;
+  const auto plugin = std::filesystem::read_symlink("/proc/self/exe", ec).parent_path() / "weft-cni";
+  const auto r = pods::install_cni({.plugin = options.cni_bin_dir.empty() ? "" : plugin.string(), .bin_dir = options.cni_bin_dir,
+                                    .conf_dir = options.cni_conf_dir, .socket_path = options.socket_path, .state_dir = options.state_dir});
+  if (!r) log::error("the runtime cannot be told of the network", {{"error", r.error().message}});
 }
 
 void Agent::Parts::serve() {
@@ -189,8 +198,6 @@ Task<Result<>> Agent::run() {
   // What a previous run left keeps serving while we read the world.
   auto adopted = p.lb.adopt();
   if (!adopted) co_return fail(adopted.error().in("service maps"));
-  if (!p.options.cni_bin_dir.empty())
-    if (auto r = install_cni_binary(cni_binary_beside_us(), p.options.cni_bin_dir); !r) co_return fail(r.error());
   if (auto r = p.endpoints.start({}); !r) co_return fail(r.error().in("restoring pods"));
   log::info("started", {{"node", p.options.node_name}, {"cluster", p.options.cluster_name}, {"frontends kept", *adopted},
                         {"pods kept", p.tables.local_pods.size()}});
@@ -212,6 +219,9 @@ Task<Result<>> Agent::run() {
                                .local = {p.options.cluster_name, p.options.node_name}, .tunnel_port = p.options.tunnel_port,
                                .underlay = ips.front().family(), .masquerade_v4 = p.options.masquerade_v4 && p.options.ipv4,
                                .masquerade_v6 = p.options.masquerade_v6 && p.options.ipv6};
+  auto underlay = routing::detect_underlay(p.edges.kernel, ips);
+  if (!underlay) co_return fail(underlay.error().in("the network between nodes"));
+  p.endpoints.set_mtu(routing::pod_mtu(routes, p.options.mtu != 0 ? p.options.mtu : underlay->mtu));
   p.router = std::make_unique<routing::NodeRouter>(p.io, p.edges.kernel, p.tables.nodes, routes, ips, std::move(p.edges.monitor));
   p.router->start(p.scope);
   p.scope.spawn("pod CIDRs", p.follow_pod_cidrs());
