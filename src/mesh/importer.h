@@ -1,0 +1,84 @@
+// Importer: takes the keys of one kind of one remote into a table. Internal to remote_cluster.cpp.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "base/log.h"
+#include "kvstore/watch_store.h"
+#include "state/table.h"
+
+namespace weft::mesh {
+
+/// What all kinds have in common.
+class ImporterBase : public kvstore::WatchStore::Observer {
+ public:
+  std::uint64_t count() const { return count_; }
+  bool listed_once() const { return listed_; }
+  const std::map<std::string, std::string>& rejected() const { return rejected_; }
+  std::function<void()> on_listed;
+
+ protected:
+  std::uint64_t count_ = 0;
+  bool listed_ = false;
+  std::map<std::string, std::string> rejected_;  // key → why
+};
+
+template <class Row>
+class Importer final : public ImporterBase {
+ public:
+  using Key = typename Row::Key;
+  /// No value: the object is withdrawn, as if its key were gone.
+  using Parse = std::function<Result<std::optional<Row>>(const std::string& key, const std::string& value)>;
+  using KeyOf = std::function<std::optional<Key>(const std::string& key)>;
+
+  Importer(Table<Row>& table, Parse parse, KeyOf key_of)
+      : table_(table), parse_(std::move(parse)), key_of_(std::move(key_of)) {}
+
+  void put(const std::string& key, const std::string& value) override {
+    auto row = parse_(key, value);
+    if (!row) {
+      // A writer repeats a bad value with every renewal; say it once.
+      auto& why = rejected_[key];
+      if (why != row.error().message) log::warn("value of a remote cluster not taken, the last good one stays", {{"error", row.error().message}});
+      why = row.error().message;
+      return;
+    }
+    rejected_.erase(key);
+    if (!*row) {
+      drop(key);
+      return;
+    }
+    if (!table_.contains((*row)->key())) ++count_;
+    table_.upsert(std::move(**row));
+  }
+  void removed(const std::string& key) override {
+    rejected_.erase(key);
+    drop(key);
+  }
+  void listed() override {
+    listed_ = true;
+    if (on_listed) on_listed();
+  }
+  /// Removes every row for which `ours` holds.
+  void withdraw(const std::function<bool(const Row&)>& ours) {
+    table_.replace({}, ours);
+    count_ = 0;
+    listed_ = false;
+    rejected_.clear();
+  }
+
+ private:
+  void drop(const std::string& key) {
+    const auto row_key = key_of_(key);
+    if (row_key && table_.remove(*row_key)) --count_;
+  }
+
+  Table<Row>& table_;
+  Parse parse_;
+  KeyOf key_of_;
+};
+
+}  // namespace weft::mesh

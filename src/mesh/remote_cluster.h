@@ -1,0 +1,59 @@
+// RemoteCluster: reads one remote cluster's mesh store into our tables, for as long as it is configured.
+//
+//   connect → cluster configuration (checked against ours) → canaries → nodes, services, ip, identities
+//
+// Rows stay while the remote cannot be reached and while a changed value is bad; they go when the remote is removed
+// (withdraw()), or when it turns out to have another cluster id. A remote that is refused has no rows, says why in its
+// RemoteStatus and asks again from time to time; it never touches the rows of others.
+// Source: cilium-compat sections 1.9 to 1.13.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "async/scope.h"
+#include "kvstore/client.h"
+#include "mesh/export.h"
+#include "mesh/import.h"
+#include "mesh/tables.h"
+
+namespace weft::mesh {
+
+struct RemoteOptions {
+  kvstore::Options store;  // endpoints, certificates
+  /// How long tables wait for this remote before they count as initialized without it (reconcilers prune then).
+  std::chrono::milliseconds sync_timeout{60'000};
+  std::chrono::milliseconds retry_first{500};
+  std::chrono::milliseconds retry_max{30'000};
+  std::chrono::milliseconds check_every{30'000};  // status check and round trip
+  std::int64_t page = 256;
+  /// Pod CIDRs of this cluster as configured, beside those of its nodes in the table.
+  std::vector<Prefix> local_pod_cidrs;
+};
+
+class RemoteCluster {
+ public:
+  /// `initial`: tables are not initialized before this remote's first list (or sync_timeout).
+  RemoteCluster(asio::io_context& io, const LocalCluster& local, std::string name, RemoteOptions options, Tables tables, IdRegistry& ids,
+                bool initial);
+  ~RemoteCluster();
+  RemoteCluster(const RemoteCluster&) = delete;
+
+  void start();
+  /// Ends everything that runs; rows and status stay.
+  Task<> stop();
+  /// Only when stopped: another configuration; the rows stay.
+  void set_options(RemoteOptions options);
+  const RemoteOptions& options() const;
+  /// Only when stopped: removes every row of this remote and its status, and frees its id.
+  void withdraw();
+  const std::string& name() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace weft::mesh
