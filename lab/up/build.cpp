@@ -59,6 +59,18 @@ Result<> check_programs(const std::string& bin, const UpOptions& options) {
   return {};
 }
 
+// "Kubernetes v1.32.1" → 32.
+Result<unsigned> minor_version(const std::string& program) {
+  SpawnOptions o;
+  o.argv = {program, "--version"};
+  const auto out = run_blocking(o);
+  if (!out) return fail(out.error());
+  const auto at = out->out.find("Kubernetes v1.");
+  if (out->code != 0 || at == std::string::npos)
+    return fail(Errc::invalid, fmt::format("--kube-apiserver {}: does not say its version (\"{}\"); name the kube-apiserver binary", program, out->out.substr(0, 200)));
+  return static_cast<unsigned>(std::strtoul(out->out.c_str() + at + sizeof("Kubernetes v1.") - 1, nullptr, 10));
+}
+
 Result<LabRecord> prepare(const UpOptions& options) {
   if (::geteuid() != 0) return fail(Errc::unauthorized, "weft lab up: needs root to make network namespaces; run it with sudo");
   auto paths = lab_paths(options.name);
@@ -91,6 +103,11 @@ Result<> start_supervisor(LabRecord& r, const Plan& plan, const UpOptions& optio
   ProgramOptions po;
   po.bin = r.bin;
   po.kube_apiserver = options.kube_apiserver.empty() ? "" : fs::absolute(options.kube_apiserver).string();
+  if (!po.kube_apiserver.empty()) {
+    const auto minor = minor_version(po.kube_apiserver);
+    if (!minor) return fail(minor.error());
+    po.kube_minor = *minor;
+  }
   po.shared = shared_paths(r.bin);
   json::array processes, forwards;
   std::error_code ec;

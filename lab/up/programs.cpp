@@ -48,6 +48,9 @@ ProgramSpec api_server(const ClusterSpec& c, const Sandbox& cp, const ProgramOpt
                                    "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
                                    "--authorization-mode=Node,RBAC",
                                    "--allow-privileged=true"};
+  // What later versions have switched on for good: both families, and the endpoint conditions that we read.
+  if (!o.kube_apiserver.empty() && o.kube_minor < 21)
+    argv.push_back("--feature-gates=IPv6DualStack=true,EndpointSliceNodeName=true,EndpointSliceTerminatingCondition=true");
   return {cp.name + "/apiserver", cp.name, std::move(argv)};
 }
 

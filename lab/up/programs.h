@@ -18,6 +18,7 @@ struct ProgramSpec {
 struct ProgramOptions {
   std::string bin;             // folder of our programs
   std::string kube_apiserver;  // a real one to run instead of the lab's; empty: ours
+  unsigned kube_minor = 0;     // its version 1.N
   std::string etcd = "etcd";
   std::vector<std::string> shared;  // paths that containers see as they are
 };

@@ -58,7 +58,8 @@ TEST(Programs, a_real_api_server_takes_the_place_of_the_labs_with_the_same_flags
       if (p.name == "cluster2-cp/apiserver") return p.argv;
     return std::vector<std::string>{};
   };
-  auto ours = find({.bin = "/b"}), real = find({.bin = "/b", .kube_apiserver = "/k/kube-apiserver"});
+  auto ours = find({.bin = "/b"}), real = find({.bin = "/b", .kube_apiserver = "/k/kube-apiserver", .kube_minor = 32});
+  EXPECT_THAT(find({.kube_apiserver = "/k", .kube_minor = 20}), Contains(HasSubstr("IPv6DualStack=true")));
   EXPECT_EQ(ours[0], "/b/weft-lab-apiserver");
   EXPECT_EQ(real[0], "/k/kube-apiserver");
   ours.erase(ours.begin());
