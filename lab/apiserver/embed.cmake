@@ -1,0 +1,9 @@
+# Writes OUT, a C++ file that defines the texts types/*.types: cmake -DOUT=... -DDIR=... -P embed.cmake
+set(content "namespace weft::lab::api {\n")
+foreach(pair "meta;kMetaTypes" "core;kCoreTypes" "rest;kRestTypes")
+  list(GET pair 0 file)
+  list(GET pair 1 name)
+  file(READ ${DIR}/${file}.types text)
+  string(APPEND content "extern const char* const ${name};\nconst char* const ${name} = R\"WEFT(${text})WEFT\";\n")
+endforeach()
+file(WRITE ${OUT} "${content}}  // namespace weft::lab::api\n")
