@@ -8,10 +8,14 @@
 #include "apps/agent/mesh_report.h"
 #include "apps/agent/views.h"
 #include "base/log.h"
+#include "identity/allocator.h"
+#include "identity/endpoint_publisher.h"
+#include "identity/node_publisher.h"
 #include "kube/reflector.h"
 #include "kube/types/cilium.h"
 #include "kube/types/endpoint_slice.h"
 #include "kube/types/service.h"
+#include "mesh/config_dir.h"
 #include "pods/endpoint_manager.h"
 #include "pods/install.h"
 #include "pods/pods_api.h"
@@ -31,6 +35,7 @@ struct Sources {
         pods(client, kube::kPods, t.pods, kube::parse_pod, {.field_selector = "spec.nodeName=" + o.node_name}),
         nodes(client, kube::kCiliumNodes, t.nodes,
               [c = kube::ClusterInfo{o.cluster_name, o.cluster_id}](const auto& object) { return kube::parse_cilium_node(object, c); }),
+        cilium_endpoints(client, kube::kCiliumEndpoints, t.cilium_endpoints, kube::parse_cilium_endpoint),
         identities(client, kube::kCiliumIdentities, t.identities,
                    [c = kube::ClusterInfo{o.cluster_name, o.cluster_id}](const auto& object) { return kube::parse_cilium_identity(object, c); }) {}
 
@@ -41,6 +46,7 @@ struct Sources {
     scope.spawn("namespaces", namespaces.run());
     scope.spawn("pods", pods.run());
     scope.spawn("cilium nodes", nodes.run());
+    scope.spawn("cilium endpoints", cilium_endpoints.run());
     scope.spawn("identities", identities.run());
   }
 
@@ -50,6 +56,7 @@ struct Sources {
   kube::Reflector<kube::Namespace> namespaces;
   kube::Reflector<kube::Pod> pods;
   kube::Reflector<Node> nodes;
+  kube::Reflector<kube::CiliumEndpoint> cilium_endpoints;
   kube::Reflector<Identity> identities;
 };
 
@@ -75,7 +82,8 @@ struct Agent::Parts {
       : io(io_in), options(std::move(o)), edges(std::move(e)), tables(io), sources(edges.kube, options, tables), scope(io, "agent"),
         lb(io, edges.lb, {.cut_udp = edges.cut_udp}), lb_loop(tables.frontends, lb),
         endpoints(edges.kernel, tables.local_pods, {.state_dir = options.state_dir}), pods_api(endpoints),
-        socket(io, options.socket_path), health(io, fmt::format("tcp://127.0.0.1:{}", options.health_port)) {}
+        allocator(edges.kube, tables.identities, options.cluster_name, identity_range(options.cluster_id, options.max_connected_clusters)),
+        node_publisher(edges.kube, tables.nodes), socket(io, options.socket_path), health(io, fmt::format("tcp://127.0.0.1:{}", options.health_port)) {}
 
   asio::io_context& io;
   Options options;
@@ -87,16 +95,21 @@ struct Agent::Parts {
   Reconciler<Frontend> lb_loop;
   pods::EndpointManager endpoints;
   pods::PodsApi pods_api;
+  identity::IdentityAllocator allocator;
+  identity::NodePublisher node_publisher;
   api::Server socket;
   api::Server health;
   // Made once our own Node object is known.
   std::unique_ptr<services::ServiceController> services;
   std::unique_ptr<routing::NodeRouter> router;
+  std::unique_ptr<identity::EndpointPublisher> endpoint_publisher;
+  std::unique_ptr<mesh::ConfigDir> mesh;
   std::string waiting_for = "the first answer of the Kubernetes API";
 
   Task<std::shared_ptr<const kube::CoreNode>> own_node();
   Task<> follow_pod_cidrs();
   void install_plugin();
+  Task<> join_mesh();
   void serve();
 };
 
@@ -104,7 +117,10 @@ Agent::Agent(asio::io_context& io, Options options, Edges edges)
     : parts_(std::make_unique<Parts>(io, std::move(options), std::move(edges))) {}
 Agent::~Agent() = default;
 
-Task<> Agent::stop() { co_await parts_->scope.stop(); }
+Task<> Agent::stop() {
+  co_await parts_->scope.stop();
+  if (parts_->mesh) co_await parts_->mesh->stop();
+}
 
 Tables& Agent::tables() { return parts_->tables; }
 
@@ -155,6 +171,7 @@ Task<> Agent::Parts::follow_pod_cidrs() {
           log::error("pod CIDRs", {{"node", options.node_name}, {"error", r.error().message}});
         } else {
           applied = wanted;
+          node_publisher.set(identity::describe_node(*node, {options.cluster_name, options.cluster_id}, endpoints.gateways()), node->uid);
           if (!options.cni_conf_dir.empty()) install_plugin();
         }
       }
@@ -169,6 +186,26 @@ void Agent::Parts::install_plugin() {
   const auto r = pods::install_cni({.plugin = options.cni_bin_dir.empty() ? "" : plugin.string(), .bin_dir = options.cni_bin_dir,
                                     .conf_dir = options.cni_conf_dir, .socket_path = options.socket_path, .state_dir = options.state_dir});
   if (!r) log::error("the runtime cannot be told of the network", {{"error", r.error().message}});
+}
+
+// Remote clusters come when our own nodes are known, since their pod CIDRs are checked against ours. Until the first look
+// at the configuration no table counts as complete: a restart must not prune what a remote gave us before.
+Task<> Agent::Parts::join_mesh() {
+  const std::string source = "mesh configuration";
+  Table<Node>::Stream changes(tables.nodes);
+  for (;;) {
+    changes.next();
+    if (tables.nodes.waiting_for() == std::set<std::string>{source}) break;
+    co_await changes.changed();
+  }
+  mesh = std::make_unique<mesh::ConfigDir>(
+      io, mesh::LocalCluster{options.cluster_name, options.cluster_id, options.max_connected_clusters},
+      mesh::ConfigDir::Options{.path = options.clustermesh_config, .remote = {.sync_timeout = options.clustermesh_sync_timeout}},
+      mesh::Tables{tables.nodes, tables.remote_services, tables.ips, tables.identities, tables.remotes});
+  scope.spawn("mesh configuration", mesh->run());
+  co_await yield();  // the first look registers what it found
+  tables.nodes.initialized_by(source);
+  tables.remote_services.initialized_by(source);
 }
 
 void Agent::Parts::serve() {
@@ -202,6 +239,11 @@ Task<Result<>> Agent::run() {
   log::info("started", {{"node", p.options.node_name}, {"cluster", p.options.cluster_name}, {"frontends kept", *adopted},
                         {"pods kept", p.tables.local_pods.size()}});
 
+  if (p.options.cluster_id != 0) {
+    p.tables.nodes.expect("mesh configuration");
+    p.tables.remote_services.expect("mesh configuration");
+    p.scope.spawn("mesh", p.join_mesh());
+  }
   p.sources.start(p.scope);
   if (p.edges.serve) p.serve();
   const auto self = co_await p.own_node();
@@ -224,6 +266,13 @@ Task<Result<>> Agent::run() {
   p.endpoints.set_mtu(routing::pod_mtu(routes, p.options.mtu != 0 ? p.options.mtu : underlay->mtu));
   p.router = std::make_unique<routing::NodeRouter>(p.io, p.edges.kernel, p.tables.nodes, routes, ips, std::move(p.edges.monitor));
   p.router->start(p.scope);
+  p.endpoint_publisher = std::make_unique<identity::EndpointPublisher>(
+      p.edges.kube, p.allocator,
+      identity::EndpointPublisher::Tables{p.tables.local_pods, p.tables.pods, p.tables.namespaces, p.tables.cilium_endpoints,
+                                          p.tables.identities, p.tables.endpoints},
+      identity::EndpointPublisherOptions{.cluster = p.options.cluster_name, .node_addresses = ips, .filter = {}});
+  p.scope.spawn("endpoints", p.endpoint_publisher->run());
+  p.scope.spawn("cilium node", p.node_publisher.run());
   p.scope.spawn("pod CIDRs", p.follow_pod_cidrs());
   p.scope.spawn("mesh status", publish_mesh_status(p.edges.kube, p.options, p.tables));
   p.waiting_for.clear();

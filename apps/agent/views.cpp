@@ -37,19 +37,11 @@ json::value usage_view(const LbMaps& maps) {
   return out;
 }
 
-json::value endpoints_view(const Tables& tables, const std::string& cluster) {
+json::value endpoints_view(const Tables& tables) {
   json::array out;
-  tables.local_pods.for_each([&](const LocalPod& pod) {
-    api::EndpointInfo e{.id = static_cast<std::uint32_t>(pod.ifindex), .pod = pod.pod, .addresses = pod.ips,
-                        .interface = pod.host_ifname, .container_id = pod.container_id, .state = "waiting-for-identity"};
-    if (!pod.ips.empty()) {
-      if (const auto ip = tables.ips.get({cluster, Prefix::host(pod.ips.front())})) {
-        e.identity = ip->id;
-        e.state = "ready";
-        if (const auto identity = tables.identities.get(ip->id)) e.labels = identity->labels;
-      }
-    }
-    out.push_back(api::view(e));
+  tables.endpoints.for_each([&](const identity::Endpoint& e) {
+    out.push_back(api::view({.id = static_cast<std::uint32_t>(e.id), .pod = e.pod, .addresses = e.addresses, .identity = e.identity,
+                             .labels = e.labels, .interface = e.interface, .container_id = e.container_id, .state = e.state}));
   });
   return out;
 }
@@ -68,7 +60,7 @@ void add_views(api::Server& server, const Options& options, Tables& tables, cons
   server.route_value("GET", "/v1/nodes", [&tables](R) -> Answer { return api::nodes_view(tables.nodes); });
   server.route_value("GET", "/v1/identities", [&tables](R) -> Answer { return api::identities_view(tables.identities); });
   server.route_value("GET", "/v1/ips", [&tables](R) -> Answer { return api::ip_identities_view(tables.ips); });
-  server.route_value("GET", "/v1/endpoints", [&tables, cluster](R) -> Answer { return endpoints_view(tables, cluster); });
+  server.route_value("GET", "/v1/endpoints", [&tables](R) -> Answer { return endpoints_view(tables); });
   server.route_value("GET", "/v1/mesh", [&tables, &options](R) -> Answer { return api::to_json(mesh_status_of(options, tables.remotes, Wall::now())); });
   server.route_value("GET", "/v1/bpf/lb", [&tables, &maps](R) -> Answer { return lb_view(maps, tables); });
   server.route_value("GET", "/v1/bpf/usage", [&maps](R) -> Answer { return usage_view(maps); });

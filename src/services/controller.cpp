@@ -10,7 +10,7 @@ ServiceController::ServiceController(Site site, Table<Service>& services, Table<
                                      Table<ClusterService>& remotes, Table<Frontend>& frontends)
     : site_(std::move(site)), services_(services), slices_(slices), remotes_(remotes), frontends_(frontends),
       service_changes_(services), slice_changes_(slices), remote_changes_(remotes) {
-  frontends_.expect("kubernetes");
+  frontends_.expect("services");
 }
 
 void ServiceController::note_slice(const Change<EndpointSlice>& change, std::set<ObjectName>& dirty) {
@@ -82,9 +82,9 @@ void ServiceController::step() {
   for (const auto& change : slice_changes_.next()) note_slice(change, dirty);
   for (const auto& change : remote_changes_.next()) dirty.insert(change.key.service);
   for (const ObjectName& name : dirty) recompute(name);
-  if (!announced_ && services_.initialized() && slices_.initialized()) {
+  if (!announced_ && services_.initialized() && slices_.initialized() && remotes_.initialized()) {
     announced_ = true;
-    frontends_.initialized_by("kubernetes");
+    frontends_.initialized_by("services");
   }
 }
 

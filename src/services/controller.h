@@ -10,9 +10,8 @@
 
 namespace weft::services {
 
-/// Recomputes the services that a change touches and no others. Frontends become initialized once the
-/// Kubernetes tables are; `mesh_ready` is a source of its own (see Table::expect), released by who knows
-/// whether the remote clusters have synced, so that a restart prunes no remote backend too early.
+/// Recomputes the services that a change touches and no others. Frontends become initialized once all three
+/// tables are: a restart prunes no remote backend before the remotes have had their say.
 class ServiceController {
  public:
   ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices, Table<ClusterService>& remotes,

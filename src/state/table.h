@@ -95,7 +95,7 @@ class Table {
   // ---- initial sync: a table is initialized when every source that registered has delivered its first list.
   void expect(const std::string& source) { pending_.insert(source); }
   void initialized_by(const std::string& source) {
-    if (pending_.erase(source) > 0 && pending_.empty()) notifier_.notify();
+    if (pending_.erase(source) > 0) notifier_.notify();
   }
   bool initialized() const { return pending_.empty(); }
   const std::set<std::string>& waiting_for() const { return pending_; }
@@ -116,20 +116,23 @@ class Table {
     /// Everything that changed since the last call (the whole table on the first), oldest first, at most `limit`.
     std::vector<Change<Row>> next(std::size_t limit = SIZE_MAX) {
       std::vector<Change<Row>> out;
-      for (auto it = table_.log_.upper_bound(seen_); it != table_.log_.end() && out.size() < limit; ++it) {
+      auto it = table_.log_.upper_bound(seen_);
+      for (; it != table_.log_.end() && out.size() < limit; ++it) {
         out.push_back({it->second, table_.get(it->second), it->first});
         seen_ = it->first;
       }
+      // The newest revisions may be removals that were forgotten before this stream began: nothing is left of them.
+      if (it == table_.log_.end()) seen_ = table_.revision_;
       table_.forget_tombstones();
       return out;
     }
     bool pending() const { return table_.revision_ > seen_; }
-    /// Waits until next() has something to say or the table becomes initialized.
+    /// Waits until next() has something to say or another source has delivered its first list.
     Task<> changed() {
       while (!pending()) {
-        const bool before = table_.initialized();
+        const std::size_t waiting = table_.pending_.size();
         co_await table_.notifier_.changed_since(table_.notifier_.version());
-        if (table_.initialized() != before) co_return;
+        if (table_.pending_.size() != waiting) co_return;
       }
     }
     Revision seen() const { return seen_; }

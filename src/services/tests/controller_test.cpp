@@ -104,16 +104,17 @@ TEST_F(ServiceControllerTest, a_change_touches_only_its_own_service) {
   EXPECT_EQ(frontends.revision(), before + 1);
 }
 
-TEST_F(ServiceControllerTest, frontends_are_initialized_after_both_kubernetes_tables) {
+TEST_F(ServiceControllerTest, frontends_are_initialized_when_every_source_has_spoken) {
   services.expect("list");
   slices.expect("list");
-  frontends.expect("mesh");
-  controller.step();
-  EXPECT_EQ(frontends.waiting_for().size(), 2u);
+  remotes.expect("west");
   services.initialized_by("list");
   slices.initialized_by("list");
   controller.step();
-  EXPECT_EQ(frontends.waiting_for(), std::set<std::string>{"mesh"});
+  EXPECT_FALSE(frontends.initialized());
+  remotes.initialized_by("west");
+  controller.step();
+  EXPECT_TRUE(frontends.initialized());
 }
 
 }  // namespace

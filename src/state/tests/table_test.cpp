@@ -83,6 +83,14 @@ TEST_F(TableTest, is_initialized_when_every_source_has_delivered) {
   EXPECT_TRUE(table.initialized());
 }
 
+TEST_F(TableTest, a_stream_that_begins_after_everything_was_removed_has_nothing_pending) {
+  table.upsert({"a", 1});
+  table.remove("a");
+  Table<Row>::Stream stream(table);
+  EXPECT_TRUE(stream.next().empty());
+  EXPECT_FALSE(stream.pending());
+}
+
 TEST_F(TableTest, a_waiting_stream_wakes_on_a_change) {
   Table<Row>::Stream stream(table);
   const auto main = [](Table<Row>& t, Table<Row>::Stream& s) -> Task<int> {
