@@ -1,5 +1,6 @@
 #include "kube/leader_election.h"
 
+#include <boost/asio/cancellation_state.hpp>
 #include <boost/json.hpp>
 
 #include "async/backoff.h"
@@ -100,12 +101,19 @@ Task<bool> LeaderElection::attempt() {
 }
 
 Task<> LeaderElection::run(std::function<Task<>()> lead) {
-  // Cancelled, we leave by an exception and cannot wait: the work is told to stop, release() waits for it.
-  struct Cancel {
-    explicit Cancel(Scope& s) : scope(s) {}
-    ~Cancel() { scope.cancel(); }
-    Scope& scope;
-  } cancel(work_);
+  std::exception_ptr end;
+  try {
+    co_await compete(lead);
+  } catch (...) {
+    end = std::current_exception();
+  }
+  // The work ends before we do, also when we were cancelled.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  co_await work_.stop();
+  if (end) std::rethrow_exception(end);
+}
+
+Task<> LeaderElection::compete(const std::function<Task<>()>& lead) {
   Backoff jitter(options_.retry, options_.retry, 0.2);
   auto renewed = Steady::now();
   for (;;) {
@@ -131,7 +139,6 @@ Task<> LeaderElection::run(std::function<Task<>()> lead) {
 }
 
 Task<> LeaderElection::release() {
-  co_await work_.stop();
   if (!leading_) co_return;
   leading_ = false;
   auto lease = co_await client_.get(kLeases, options_.ns, options_.name);

@@ -43,17 +43,18 @@ class LeaderElection {
   /// the lease.
   LeaderElection(Client& client, Options options);
 
-  /// Competes until cancelled. `lead` runs while the lease is held and is cancelled when it is lost; `lead` may end
+  /// Competes until cancelled; ends after `lead` has. `lead` runs while the lease is held and is cancelled when it is lost; `lead` may end
   /// by itself, the lease is held on.
   Task<> run(std::function<Task<>()> lead);
-  /// After run() was cancelled: waits for `lead` to end and gives the lease back, so that the next need not wait for
-  /// it to expire.
+  /// After run() was cancelled: gives the lease back, so that the next need not wait for it to expire.
   Task<> release();
 
   bool leading() const { return leading_; }
   const std::string& holder() const { return holder_; }
 
+
  private:
+  Task<> compete(const std::function<Task<>()>& lead);
   /// True when the lease is ours after this attempt.
   Task<bool> attempt();
 
