@@ -8,6 +8,7 @@
 #include "lab/apiserver/apply.h"
 #include "lab/apiserver/crd.h"
 #include "lab/apiserver/patch.h"
+#include "lab/apiserver/protobuf.h"
 #include "lab/apiserver/strategy.h"
 
 namespace weft::lab::api {
@@ -46,8 +47,13 @@ std::string kind_and_version(const Kind& k) { return fmt::format("{} in version 
 Answer<json::value> body_of(const HttpRequest& request) {
   const auto type = media_type(request.content_type);
   const bool yaml = type == "application/yaml" || type == "application/apply-patch+yaml";
-  if (type == "application/vnd.kubernetes.protobuf" || type == "application/cbor")
-    return refuse(ApiError::unsupported_media("application/json, application/yaml"));
+  if (type == "application/vnd.kubernetes.protobuf") {
+    auto v = decode_protobuf(request.body);
+    if (v) return *v;
+    if (v.error().code == Errc::unsupported) return refuse(ApiError::unsupported_media("application/json, application/yaml"));
+    return refuse(ApiError::bad_request("the body of the request was not understood: " + v.error().message));
+  }
+  if (type == "application/cbor") return refuse(ApiError::unsupported_media("application/json, application/yaml, application/vnd.kubernetes.protobuf"));
   auto v = parse_json(request.body);
   if (!v && yaml) v = parse_yaml(request.body);
   if (!v) return refuse(ApiError::bad_request("the body of the request was not understood: " + v.error().message));
