@@ -77,23 +77,36 @@ std::vector<std::string> remarks(const AccessInfo& a, const AccessInfo& b) {
   return out;
 }
 
-json::object connected_values(json::object values, const AccessInfo& remote, bool trust) {
-  values = with_cluster(std::move(values), {remote.cluster, remote.ips, remote.address, remote.port});
-  if (trust) {
-    const auto* now = at_path(values, "tls.caBundle.content");
-    std::string bundle = now && now->is_string() ? std::string(now->as_string()) : std::string();
-    if (bundle.find(remote.ca) == std::string::npos) {
-      if (!bundle.empty() && !bundle.ends_with('\n')) bundle += '\n';
-      bundle += remote.ca;
-    }
-    set_path(values, "tls.caBundle.enabled", true);
-    set_path(values, "tls.caBundle.content", json::string(bundle));
+json::object connected_values(json::object values, const AccessInfo& remote) {
+  return with_cluster(std::move(values), {remote.cluster, remote.ips, remote.address, remote.port});
+}
+
+json::object trusting_values(json::object values, const AccessInfo& remote) {
+  const auto* now = at_path(values, "tls.caBundle.content");
+  std::string bundle = now && now->is_string() ? std::string(now->as_string()) : std::string();
+  if (bundle.find(remote.ca) == std::string::npos) {
+    if (!bundle.empty() && !bundle.ends_with('\n')) bundle += '\n';
+    bundle += remote.ca;
   }
+  set_path(values, "tls.caBundle.enabled", true);
+  set_path(values, "tls.caBundle.content", json::string(bundle));
   return values;
 }
 
 json::object disconnected_values(json::object values, const std::string& remote_cluster) {
   return without_cluster(std::move(values), remote_cluster);
+}
+
+std::vector<std::pair<std::size_t, std::size_t>> connections(std::size_t count, ConnectionMode mode) {
+  std::vector<std::pair<std::size_t, std::size_t>> out;
+  const std::size_t last = mode == ConnectionMode::mesh ? count : std::min<std::size_t>(count, 1);
+  for (std::size_t a = 0; a < last; ++a) {
+    for (std::size_t b = a + 1; b < count; ++b) {
+      out.emplace_back(a, b);
+      if (mode != ConnectionMode::unicast) out.emplace_back(b, a);
+    }
+  }
+  return out;
 }
 
 }  // namespace weft::cli

@@ -16,9 +16,16 @@ std::vector<std::string> refusals(const AccessInfo& a, const AccessInfo& b, bool
 std::vector<std::string> remarks(const AccessInfo& a, const AccessInfo& b);
 bool same_authority(const AccessInfo& a, const AccessInfo& b);
 
-/// `values` of one cluster, now knowing `remote`. `trust` adds the remote's authority to tls.caBundle.
-json::object connected_values(json::object values, const AccessInfo& remote, bool trust);
-/// The opposite. An authority once trusted stays so: another remote may share it.
+/// `values` of one cluster, now connecting to `remote`.
+json::object connected_values(json::object values, const AccessInfo& remote);
+/// With the remote's authority in tls.caBundle.
+json::object trusting_values(json::object values, const AccessInfo& remote);
+/// The opposite of connected_values. An authority once trusted stays so: another remote may share it.
 json::object disconnected_values(json::object values, const std::string& remote_cluster);
+
+enum class ConnectionMode { bidirectional, unicast, mesh };
+
+/// Who gets to know whom among `count` clusters, the first being the one of --context: {knowing, known}.
+std::vector<std::pair<std::size_t, std::size_t>> connections(std::size_t count, ConnectionMode mode);
 
 }  // namespace weft::cli

@@ -106,21 +106,28 @@ TEST(Refusals, different_routing_is_a_remark) {
 
 TEST(ConnectValues, connecting_twice_is_connecting_once_and_disconnecting_undoes_it) {
   const auto before = obj(R"({"cluster": {"name": "cluster1", "id": 1}})");
-  const auto once = connected_values(before, side(2), false);
+  const auto once = connected_values(before, side(2));
   EXPECT_EQ(once, obj(R"({"cluster": {"name": "cluster1", "id": 1}, "clustermesh": {"config": {"enabled": true, "clusters":
       [{"name": "cluster2", "ips": ["172.18.2.11"], "port": 32379}]}}})"));
-  EXPECT_EQ(connected_values(once, side(2), false), once);
+  EXPECT_EQ(connected_values(once, side(2)), once);
   EXPECT_EQ(disconnected_values(once, "cluster2"),
             obj(R"({"cluster": {"name": "cluster1", "id": 1}, "clustermesh": {"config": {"enabled": false, "clusters": []}}})"));
 }
 
 TEST(ConnectValues, a_foreign_authority_joins_the_bundle_once) {
-  auto v = connected_values({}, side(2), true);
+  auto v = trusting_values({}, side(2));
   auto third = side(3);
   third.ca = "OTHER\n";
-  v = connected_values(connected_values(std::move(v), third, true), side(2), true);
+  v = trusting_values(trusting_values(std::move(v), third), side(2));
   EXPECT_EQ(at_path(v, "tls.caBundle.content")->as_string(), "PEM\nOTHER\n");
   EXPECT_TRUE(at_path(v, "tls.caBundle.enabled")->as_bool());
+}
+
+TEST(ConnectValues, modes_decide_who_gets_to_know_whom) {
+  using Pairs = std::vector<std::pair<std::size_t, std::size_t>>;
+  EXPECT_EQ(connections(3, ConnectionMode::bidirectional), (Pairs{{0, 1}, {1, 0}, {0, 2}, {2, 0}}));
+  EXPECT_EQ(connections(3, ConnectionMode::unicast), (Pairs{{0, 1}, {0, 2}}));
+  EXPECT_EQ(connections(3, ConnectionMode::mesh), (Pairs{{0, 1}, {1, 0}, {0, 2}, {2, 0}, {1, 2}, {2, 1}}));
 }
 
 // ---- access information
