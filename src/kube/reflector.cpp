@@ -8,6 +8,8 @@ namespace {
 
 // A stream of changes must not keep the others on this thread from running.
 constexpr std::uint64_t kEventsPerTurn = 256;
+// A watch that held this long was a good one: the next failure begins with a short wait again.
+constexpr auto kStable = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -16,6 +18,12 @@ void ReflectorCore::failed(const Error& error) {
   health_.error = error.message;
   wait_ = backoff_.next();
   if (error.code == Errc::not_found) wait_ = std::min(wait_, options_.missing_kind_retry);
+}
+
+// 410: list again, at once the first time. Again and again without an event in between is no accident: slow down.
+void ReflectorCore::expired() {
+  log::info("the watched revision is gone, listing again", {{"kind", resource_.to_string()}});
+  if (++expired_ > 1) wait_ = backoff_.next();
 }
 
 Task<> ReflectorCore::run() {
@@ -67,7 +75,6 @@ Task<Result<>> ReflectorCore::list() {
   health_.resource_version = version;
   health_.synced = true;
   health_.error.clear();
-  backoff_.reset();
   co_return Result<>{};
 }
 
@@ -86,7 +93,10 @@ Task<ReflectorCore::Next> ReflectorCore::watch() {
   const auto started = Steady::now();
   auto stream = co_await client_.watch(resource_, o);
   if (!stream) {
-    if (stream.error().code == Errc::expired) co_return Next::list;
+    if (stream.error().code == Errc::expired) {
+      expired();
+      co_return Next::list;
+    }
     failed(stream.error());
     // The server is away: our revision is as good as before. Anything else, a list tells better what is wrong.
     co_return stream.error().code == Errc::unavailable || stream.error().code == Errc::timeout ? Next::watch : Next::list;
@@ -96,24 +106,21 @@ Task<ReflectorCore::Next> ReflectorCore::watch() {
   std::uint64_t count = 0;
   for (;;) {
     auto event = co_await stream->next();
+    if ((!event || !*event) && Steady::now() - started > kStable) {
+      backoff_.reset();
+      expired_ = 0;
+    }
     if (!event) {
       if (event.error().code == Errc::expired) {
-        log::info("the watched revision is gone, listing again", {{"kind", resource_.to_string()}});
-        // Twice in a row without an event in between is no accident: slow down.
-        if (count == 0) wait_ = backoff_.next();
+        expired();
         co_return Next::list;
       }
-      if (count > 0) backoff_.reset();
       failed(event.error());
       const bool lost = event.error().code == Errc::unavailable || event.error().code == Errc::timeout;
       co_return lost ? Next::watch : Next::list;
     }
     if (!*event) {  // the server's own timeout
-      if (count > 0 || Steady::now() - started > std::chrono::seconds(1)) {
-        backoff_.reset();
-      } else {
-        wait_ = backoff_.next();
-      }
+      if (count == 0 && Steady::now() - started < std::chrono::seconds(1)) wait_ = backoff_.next();
       co_return Next::watch;
     }
     const auto& e = **event;
@@ -125,6 +132,8 @@ Task<ReflectorCore::Next> ReflectorCore::watch() {
     if (const auto version = text_at(metadata(e.object), "resourceVersion"); !version.empty())
       health_.resource_version = version;
     ++health_.events;
+    backoff_.reset();
+    expired_ = 0;
     if (++count % kEventsPerTurn == 0) co_await yield();
   }
 }

@@ -64,6 +64,7 @@ class ReflectorCore {
   /// Until the stream ends or breaks; what to do then.
   Task<Next> watch();
   void failed(const Error& error);
+  void expired();
 
   Client& client_;
   Resource resource_;
@@ -71,6 +72,7 @@ class ReflectorCore {
   Sink& sink_;
   ReflectorHealth& health_;
   std::chrono::milliseconds wait_{0};
+  unsigned expired_ = 0;  // in a row
   Backoff backoff_{options_.retry_first, options_.retry_max};
 };
 
