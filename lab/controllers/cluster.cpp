@@ -86,6 +86,12 @@ Informer& Cluster::add(Scope& scope, const kube::Resource& resource) {
   return i;
 }
 
+bool Cluster::ending(const std::string& ns) {
+  Informer* namespaces = known(kube::kNamespaces);
+  const auto object = namespaces ? namespaces->get({"", ns}) : nullptr;
+  return object && deleting(**object);
+}
+
 void Cluster::on_change(Scope& scope, Informer& informer, Seen seen) {
   scope.spawn("changes of " + informer.resource.to_string(), pump(informer, std::move(seen)));
 }

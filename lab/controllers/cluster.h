@@ -37,6 +37,9 @@ class Cluster {
   Informer& add(Scope& scope, const kube::Resource& resource);
   std::list<Informer>& informers() { return informers_; }
 
+  /// The namespace is on its way out: the server takes nothing new into it.
+  bool ending(const std::string& ns);
+
   /// Called with what a name was before and is now (null: absent). Runs until cancelled.
   using Seen = std::function<void(const ObjectName&, const ObjectPtr& before, const ObjectPtr& now)>;
   void on_change(Scope& scope, Informer& informer, Seen seen);

@@ -40,6 +40,7 @@ class SliceLoop final : public Loop {
  private:
   Task<Result<>> sync(ObjectName name) {
     const ObjectPtr service = services_.get(name);
+    if (cluster_.ending(name.ns)) co_return Result<>{};
     if (!service) co_return co_await clear(std::move(name));
     SlicePlan plan = plan_slices(**service, pods_.in(name.ns), nodes_.in(""), slices_.in(name.ns));
     // Updates before removals, so that an endpoint that moves is never in no slice.

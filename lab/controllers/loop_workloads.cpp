@@ -60,7 +60,7 @@ class ReplicaSetLoop final : public Loop {
 
   Task<Result<>> sync(ObjectName name) {
     const ObjectPtr set = sets_.get(name);
-    if (!set) co_return Result<>{};
+    if (!set || cluster_.ending(name.ns)) co_return Result<>{};
     ReplicaSetPlan plan = plan_replicaset(**set, pods_.in(name.ns), Wall::now());
     for (const auto& p : plan.adopt) {
       json::array owners = list(**p, "metadata/ownerReferences");
@@ -130,7 +130,7 @@ class DeploymentLoop final : public Loop {
  private:
   Task<Result<>> sync(ObjectName name) {
     const ObjectPtr deployment = deployments_.get(name);
-    if (!deployment) co_return Result<>{};
+    if (!deployment || cluster_.ending(name.ns)) co_return Result<>{};
     DeploymentPlan plan = plan_deployment(**deployment, sets_.in(name.ns), pods_.in(name.ns), Wall::now());
     bool wrote = false;
     if (plan.create) {
@@ -209,7 +209,7 @@ class DaemonSetLoop final : public Loop {
  private:
   Task<Result<>> sync(ObjectName name) {
     const ObjectPtr set = sets_.get(name);
-    if (!set) co_return Result<>{};
+    if (!set || cluster_.ending(name.ns)) co_return Result<>{};
     DaemonSetPlan plan = plan_daemonset(**set, nodes_.in(""), pods_.in(name.ns), Wall::now());
     for (const auto& node : plan.create) {
       json::object pod = daemon_pod(**set, node);

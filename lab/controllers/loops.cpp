@@ -77,6 +77,7 @@ Task<Result<>> run_controllers(Scope& scope, Cluster& cluster, ControllerOptions
   loops.push_back(make_deployment_loop(cluster));
   loops.push_back(make_daemonset_loop(cluster));
   loops.push_back(make_slice_loop(cluster));
+  loops.push_back(make_node_health_loop(cluster, options.node_grace));
   loops.push_back(make_pod_gc_loop(cluster, options.pod_gc_quarantine));
   loops.push_back(make_namespace_loop(cluster, kinds, options.root_ca));
   loops.push_back(make_garbage_loop(cluster, kinds));

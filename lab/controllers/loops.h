@@ -24,6 +24,8 @@ std::unique_ptr<Loop> make_replicaset_loop(Cluster& cluster);
 std::unique_ptr<Loop> make_deployment_loop(Cluster& cluster);
 std::unique_ptr<Loop> make_daemonset_loop(Cluster& cluster);
 std::unique_ptr<Loop> make_slice_loop(Cluster& cluster);
+/// Taints after nodes' conditions; nodes without a sign of life for `grace` become Unknown and their pods not ready.
+std::unique_ptr<Loop> make_node_health_loop(Cluster& cluster, std::chrono::seconds grace);
 /// Deletes pods of nodes that have been gone for `quarantine`.
 std::unique_ptr<Loop> make_pod_gc_loop(Cluster& cluster, std::chrono::seconds quarantine);
 
@@ -57,6 +59,7 @@ struct ControllerOptions {
   NodeCidrOptions node_cidrs;
   std::string root_ca;
   std::chrono::seconds pod_gc_quarantine{20};
+  std::chrono::seconds node_grace{40};
 };
 
 /// All of them against one cluster, until cancelled. An error: the server could not be read at the start.

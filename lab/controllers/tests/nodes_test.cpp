@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "lab/controllers/ipam.h"
+#include "lab/controllers/node_health.h"
 #include "lab/controllers/scheduler.h"
 #include "lab/controllers/selector.h"
 #include "lab/controllers/tests/build.h"
@@ -105,6 +106,32 @@ TEST(Scheduler, two_pods_with_one_host_port_do_not_share_a_node) {
 TEST(Scheduler, pods_placed_a_moment_ago_are_not_placed_again) {
   EXPECT_TRUE(place_pods({obj(waiting("a"))}, {Node{.name = "n1"}}, {{"uid-a", "n1"}}).empty());
   EXPECT_TRUE(place_pods({obj(waiting("a", R"({"schedulerName":"mine"})"))}, {Node{.name = "n1"}}, {}).empty());
+}
+
+TEST(NodeHealth, taints_follow_conditions_and_others_stay) {
+  const auto keys = [](const json::array& taints) {
+    std::string out;
+    for (const auto& t : taints) out += text(t.as_object(), "key") + " ";
+    return out;
+  };
+  const json::array mine = json::parse(R"([{"key":"gpu","effect":"NoSchedule"},{"key":"node.kubernetes.io/not-ready","effect":"NoSchedule"}])").as_array();
+  EXPECT_EQ(keys(taints_by_condition(**ObjectPtr(Node{.name = "n", .taints = mine}))), "gpu ");
+  EXPECT_EQ(keys(taints_by_condition(**ObjectPtr(Node{.name = "n", .taints = mine, .ready = false}))), "gpu node.kubernetes.io/not-ready ");
+  EXPECT_EQ(keys(taints_by_condition(**ObjectPtr(Node{.name = "n", .cordoned = true}))), "node.kubernetes.io/unschedulable ");
+  EXPECT_EQ(keys(taints_by_condition(parse(R"({"metadata":{"name":"new"}})"))), "node.kubernetes.io/not-ready ");
+}
+
+TEST(NodeHealth, a_silent_node_is_unknown_and_its_pods_are_not_ready) {
+  json::object node = **ObjectPtr(Node{.name = "n"});
+  node["status"].get_object()["conditions"] = conditions_unknown(node, kNow);
+  EXPECT_EQ(text(*condition(node, "Ready"), "status"), "Unknown");
+  EXPECT_EQ(text(taints_by_condition(node)[0].as_object(), "key"), "node.kubernetes.io/unreachable");
+  json::object pod = **ObjectPtr(Pod{.name = "a"});
+  const auto lost = pod_conditions_lost(pod, kNow);
+  ASSERT_TRUE(lost);
+  pod["status"].get_object()["conditions"] = *lost;
+  EXPECT_EQ(text(*condition(pod, "Ready"), "status"), "False");
+  EXPECT_FALSE(pod_conditions_lost(pod, kNow));
 }
 
 TEST(Selector, expressions_mean_what_kubernetes_says) {
