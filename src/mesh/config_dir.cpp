@@ -31,7 +31,9 @@ Result<kvstore::Options> parse_remote_config(const std::string& file, std::strin
     out.endpoints.emplace_back(e.get_string().data(), e.get_string().size());
   }
   const std::pair<const char*, std::string*> texts[] = {{"trusted-ca-file", &out.tls.ca}, {"cert-file", &out.tls.cert}, {"key-file", &out.tls.key},
-                                                        {"username", &out.username},       {"password", &out.password}};
+                                                        {"username", &out.username},       {"password", &out.password},
+                                                        // Ours: endpoints that are node addresses, a certificate that has the cluster's name.
+                                                        {"server-name", &out.server_name_override}};
   for (const auto& [key, into] : texts) {
     auto text = get_text(o, key);
     if (!text) return std::unexpected(text.error().in(file));
