@@ -6,10 +6,6 @@
 
 namespace weft::lab::api {
 
-struct ApplyResult {
-  json::value object;  // with metadata.managedFields
-};
-
 /// `applied`: what the manager wants, pruned and with apiVersion, kind and metadata; `live`: the object as it is, or null.
 /// Errors: conflict with the fields and managers named, unless `force`.
 Answer<json::value> apply_configuration(const Schema& schema, const json::value* live, const json::value& applied, const std::string& manager,

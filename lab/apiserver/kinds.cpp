@@ -144,6 +144,7 @@ class Builtin {
       else if (flag.starts_with("pm=")) s.patch_merge_key = value;
       else if (flag.starts_with("key=")) {
         s.list_type = Schema::ListType::map;
+        s.unique_keys = false;
         s.list_map_keys = split(value, ',');
         s.patch_merge = true;
         if (s.patch_merge_key.empty()) s.patch_merge_key = s.list_map_keys[0];

@@ -15,16 +15,16 @@ class Writer {
   explicit Writer(std::string prefix) : prefix_(std::move(prefix)) {}
 
   json::object property(const Schema& s) {
-    if (s.ref != nullptr) {
-      refer(s.ref);
+    if (const Schema* named = s.ref != nullptr ? s.ref : value_type(s)) {
+      refer(named);
       json::object out;
       if (prefix_ == "#/definitions/") {
-        out["$ref"] = prefix_ + s.ref->type_name;
+        out["$ref"] = prefix_ + named->type_name;
       } else {
-        out["allOf"] = json::array{json::object{{"$ref", prefix_ + s.ref->type_name}}};
+        out["allOf"] = json::array{json::object{{"$ref", prefix_ + named->type_name}}};
         if (s.default_value) out["default"] = *s.default_value;
       }
-      out["description"] = s.description;
+      if (!s.description.empty()) out["description"] = s.description;
       extensions(s, out);
       return out;
     }
@@ -32,6 +32,22 @@ class Writer {
     if (!s.description.empty()) out["description"] = s.description;
     if (s.default_value) out["default"] = *s.default_value;
     return out;
+  }
+
+  // Two builtin value types have names of their own, by which explain shows them.
+  static const Schema* value_type(const Schema& s) {
+    static const auto make = [](const char* name, const char* format, const char* description) {
+      Schema out;
+      out.type = Schema::Type::string;
+      out.type_name = name;
+      out.format = format;
+      out.description = description;
+      return out;
+    };
+    static const Schema int_or_string = make("io.k8s.apimachinery.pkg.util.intstr.IntOrString", "int-or-string", "A number, or text such as a port's name or 25%.");
+    static const Schema quantity = make("io.k8s.apimachinery.pkg.api.resource.Quantity", "", "An amount: 500m, 2, 128Mi.");
+    if (s.type != Schema::Type::int_or_string || !s.type_name.empty()) return nullptr;
+    return s.format == "quantity" ? &quantity : s.format == "int-or-string" ? &int_or_string : nullptr;
   }
 
   json::object shape(const Schema& s) {

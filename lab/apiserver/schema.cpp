@@ -239,7 +239,7 @@ void validate_list(const Schema& field, const json::array& a, const std::string&
     std::set<std::string> seen;
     for (std::size_t i = 0; i < a.size(); ++i)
       if (!seen.insert(show(a[i])).second) errors.push_back(FieldError::duplicate(item_path(path, i), a[i]));
-  } else if (s.list_type == Schema::ListType::map) {
+  } else if (s.list_type == Schema::ListType::map && s.unique_keys) {
     std::set<std::string> seen;
     for (std::size_t i = 0; i < a.size(); ++i) {
       json::object key;

@@ -46,6 +46,7 @@ struct Schema {
   const Schema* items = nullptr;
   ListType list_type = ListType::atomic;
   std::vector<std::string> list_map_keys;
+  bool unique_keys = true;  // a CRD's list map; built-in kinds merge by key but accept what has it twice
 
   // strategic merge patch
   std::string patch_merge_key;
