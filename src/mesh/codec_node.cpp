@@ -35,6 +35,12 @@ void write_labels_or_null(GoJson& w, std::string_view name, const Labels& labels
   labels.empty() ? w.null() : w.labels(labels);
 }
 
+// "IPv4AllocCIDR" holds IPv4, and so on.
+Result<> of_family(const Prefix& p, std::string_view field) {
+  if (field.starts_with(to_string(p.family()))) return {};
+  return fail(Errc::invalid, fmt::format("field {} holds {}, which is {}", field, p.to_string(), to_string(p.family())));
+}
+
 std::string text(const std::optional<Address>& a) { return a ? a->to_string() : std::string(); }
 
 }  // namespace
@@ -102,6 +108,7 @@ Result<Node> decode_node(std::string_view value) {
     if (!v) continue;
     auto p = to_prefix(*v);
     if (!p) return std::unexpected(p.error().in(fmt::format("field {}", name)));
+    WEFT_TRY(of_family(*p, name));
     node.pod_cidrs.push_back(*p);
   }
   for (const auto* name : {"IPv4SecondaryAllocCIDRs", "IPv6SecondaryAllocCIDRs"}) {
@@ -110,6 +117,7 @@ Result<Node> decode_node(std::string_view value) {
     for (const auto& v : *list) {
       auto p = to_prefix(v);
       if (!p) return std::unexpected(p.error().in(fmt::format("field {}", name)));
+      WEFT_TRY(of_family(*p, name));
       node.pod_cidrs.push_back(*p);
     }
   }

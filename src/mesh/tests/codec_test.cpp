@@ -121,7 +121,8 @@ TEST(Node, a_plain_cidr_string_is_read_like_the_object) {
 
 TEST(Node, the_masks_of_the_reference) {
   const auto cidr = [](const char* ip, const char* mask) {
-    return decode_node(fmt::format(R"({{"IPv4AllocCIDR":{{"IP":"{}","Mask":"{}"}}}})", ip, mask));
+    const char* family = std::string_view(ip).find(':') == std::string_view::npos ? "IPv4" : "IPv6";
+    return decode_node(fmt::format(R"({{"{}AllocCIDR":{{"IP":"{}","Mask":"{}"}}}})", family, ip, mask));
   };
   EXPECT_EQ(cidr("10.0.0.0", "//8AAA==")->pod_cidrs.at(0).length(), 16u);
   EXPECT_EQ(cidr("10.0.0.0", "////AA==")->pod_cidrs.at(0).length(), 24u);
@@ -130,6 +131,7 @@ TEST(Node, the_masks_of_the_reference) {
   EXPECT_FALSE(cidr("10.0.0.0", "//////////8AAAAAAAAAAA=="));
   EXPECT_FALSE(cidr("10.0.0.0", "/wD/AA==")) << "ones after zeros";
   EXPECT_FALSE(cidr("10.0.0.0", "?"));
+  EXPECT_FALSE(decode_node(R"({"IPv4AllocCIDR":"fd00::/64"})")) << "the other family";
 }
 
 TEST(Service, a_terminating_backend_travels_in_a_field_of_our_own) {
