@@ -78,7 +78,7 @@ struct {
 
 static __always_inline void lb_count(__u32 metric) {
   __u64* value = bpf_map_lookup_elem(&lb_metrics, &metric);
-  if (value) ++*value; /* per CPU */
+  if (value) __sync_fetch_and_add(value, 1); /* per CPU, but another task may preempt us */
 }
 
 static __always_inline int lb_same_endpoint(const struct lb_endpoint* a, const struct lb_endpoint* b) {

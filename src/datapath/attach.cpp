@@ -60,13 +60,14 @@ Result<> attach_to_cgroup(int program, int attach_type, const std::string& cgrou
   struct stat st;
   if (!cgroup || fstat(cgroup.get(), &st) != 0) return fail(errno_error("cgroup " + cgroup_path, errno));
 
-  if (const Fd link(bpf_obj_get(pin.c_str())); link) {
+  const Fd old(bpf_obj_get(pin.c_str()));
+  if (old) {
     bpf_link_info info{};
     std::uint32_t length = sizeof info;
-    if (bpf_obj_get_info_by_fd(link.get(), &info, &length) == 0 && info.type == BPF_LINK_TYPE_CGROUP &&
+    if (bpf_obj_get_info_by_fd(old.get(), &info, &length) == 0 && info.type == BPF_LINK_TYPE_CGROUP &&
         info.cgroup.cgroup_id == st.st_ino && info.cgroup.attach_type == static_cast<std::uint32_t>(attach_type)) {
       LIBBPF_OPTS(bpf_link_update_opts, opts);
-      if (bpf_link_update(link.get(), program, &opts) == 0) return {};
+      if (bpf_link_update(old.get(), program, &opts) == 0) return {};
       log::warn("cannot change the program of a pinned link; making a new one",
                 {{"link", pin}, {"error", errno_error("bpf_link_update", errno).message}});
     }
@@ -74,7 +75,9 @@ Result<> attach_to_cgroup(int program, int attach_type, const std::string& cgrou
   LIBBPF_OPTS(bpf_link_create_opts, opts);
   const Fd link(bpf_link_create(program, cgroup.get(), static_cast<bpf_attach_type>(attach_type), &opts));
   if (!link) return fail(errno_error("attaching to cgroup " + cgroup_path, errno));
-  return pin_object(link.get(), pin);
+  WEFT_TRY(pin_object(link.get(), pin));
+  if (old) bpf_link_detach(old.get());  // without this it would go on for a while, see SockLb::unload
+  return {};
 }
 
 }  // namespace weft

@@ -139,6 +139,9 @@ class LbMaps {
 class FakeLbMaps final : public LbMaps {
  public:
   explicit FakeLbMaps(LbSizes sizes = {.frontends = 1024, .backends = 4096, .slots = 131'072, .members = 4096});
+  FakeLbMaps(const FakeLbMaps&) = delete;
+  FakeLbMaps& operator=(const FakeLbMaps&) = delete;
+
   const LbSizes& sizes() const override { return sizes_; }
   Result<std::map<LbEndpoint, std::uint32_t>> bindings() const override { return bindings_; }
   Result<std::map<std::pair<std::uint32_t, std::uint32_t>, abi::lb_member_state>> members() const override {

@@ -15,6 +15,26 @@ void append(std::vector<T>& to, std::vector<T>&& from) {
   from.clear();
 }
 
+void sort_unique(std::vector<SocketAddress>& v) {
+  if (!std::ranges::is_sorted(v)) std::ranges::sort(v);
+  v.erase(std::unique(v.begin(), v.end()), v.end());
+}
+
+// Calls both(old, now) for every id of the two sorted lists; the one that lacks it is null.
+template <class Fn>
+void merge(const std::vector<LbHeld>& old, const std::vector<LbHeld>& now, Fn&& both) {
+  auto a = old.begin(), b = now.begin();
+  while (a != old.end() || b != now.end()) {
+    if (b == now.end() || (a != old.end() && a->id < b->id)) {
+      both(&*a++, static_cast<const LbHeld*>(nullptr));
+    } else if (a == old.end() || b->id < a->id) {
+      both(static_cast<const LbHeld*>(nullptr), &*b++);
+    } else {
+      both(&*a++, &*b++);
+    }
+  }
+}
+
 std::unexpected<Error> full(std::string_view map, std::uint32_t size, std::string_view setting, const LbEndpoint& f) {
   return fail(Errc::exhausted, fmt::format("frontend {}: map {} is full at {} entries; raise {} and restart the agent",
                                            f.to_string(), map, size, setting));
@@ -77,14 +97,15 @@ Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
   const LbServiceState* old = found == services_.end() ? nullptr : &found->second;
 
   // Who takes new connections, and who only keeps what it has.
-  std::set<SocketAddress> active, terminating, all;
+  std::vector<SocketAddress> active, terminating, all;
   for (const Backend& b : row.backends) {
     if (b.address.address.family() != frontend.address.address.family() || b.address.port == 0) continue;
-    all.insert(b.address);
-    if (!b.preferred) continue;
-    (b.state == BackendState::active ? active : terminating).insert(b.address);
+    if (udp) all.push_back(b.address);
+    if (b.preferred) (b.state == BackendState::active ? active : terminating).push_back(b.address);
   }
-  for (const SocketAddress& a : active) terminating.erase(a);
+  sort_unique(active);
+  sort_unique(terminating);
+  std::erase_if(terminating, [&](const SocketAddress& a) { return std::ranges::binary_search(active, a); });
   if (active.empty()) active.swap(terminating);
 
   const bool members = udp || row.session_affinity_seconds > 0;
@@ -92,20 +113,23 @@ Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
   next.affinity_seconds = row.session_affinity_seconds;
   std::vector<std::uint32_t> chosen;
   chosen.reserve(active.size());
+  next.held.reserve(active.size() + (members ? terminating.size() : 0));
   for (const SocketAddress& a : active) {
     const auto id = backend_id({a, frontend.protocol}, plan);
     if (!id) return fail(id.error());
     chosen.push_back(*id);
-    next.held.emplace(*id, members ? abi::LB_MEMBER_ACTIVE : 0);
+    next.held.push_back({*id, static_cast<std::uint8_t>(members ? abi::LB_MEMBER_ACTIVE : 0)});
   }
   if (members) {
     for (const SocketAddress& a : terminating) {
       const auto id = backend_id({a, frontend.protocol}, plan);
       if (!id) return fail(id.error());
-      next.held.emplace(*id, abi::LB_MEMBER_KEEPS);
+      next.held.push_back({*id, abi::LB_MEMBER_KEEPS});
     }
   }
-  if (udp) next.known.assign(all.begin(), all.end());
+  std::ranges::sort(next.held, {}, &LbHeld::id);
+  sort_unique(all);
+  next.known = std::move(all);
 
   if (old) {
     next.id = old->id;
@@ -117,17 +141,17 @@ Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
   }
 
   // Members first: these writes may fail, and so far no client sees anything.
-  for (const auto& [id, state] : next.held) {
-    const auto before = old ? old->held.find(id) : next.held.end();
-    const std::uint8_t was = old && before != old->held.end() ? before->second : 0;
-    if (state == was || state == 0) continue;
-    plan.writes.push_back(SetMember{next.id, id, static_cast<abi::lb_member_state>(state)});
-    if (was == 0) {
-      plan.undo.push_back(DropMember{next.id, id});
+  static const std::vector<LbHeld> none;
+  const std::vector<LbHeld>& before = old ? old->held : none;
+  merge(before, next.held, [&](const LbHeld* was, const LbHeld* now) {
+    if (!now || now->member == 0 || (was && was->member == now->member)) return;
+    plan.writes.push_back(SetMember{next.id, now->id, static_cast<abi::lb_member_state>(now->member)});
+    if (was && was->member != 0) {
+      plan.undo.push_back(SetMember{next.id, now->id, static_cast<abi::lb_member_state>(was->member)});
     } else {
-      plan.undo.push_back(SetMember{next.id, id, static_cast<abi::lb_member_state>(was)});
+      plan.undo.push_back(DropMember{next.id, now->id});
     }
-  }
+  });
 
   WEFT_TRY(row.algorithm == LbAlgorithm::maglev ? plan_maglev(plan, old, chosen) : plan_random(plan, old, chosen));
 
@@ -140,12 +164,11 @@ Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
   if (old->affinity_seconds != next.affinity_seconds)
     plan.writes.push_back(SetAffinity{next.id, next.affinity_seconds});
   if (old->range.order >= 0 && old->range != next.range) plan.garbage.ranges.push_back(old->range);
-  for (const auto& [id, state] : old->held) {
-    const auto now = next.held.find(id);
-    if (state != 0 && (now == next.held.end() || now->second == 0)) plan.writes.push_back(DropMember{next.id, id});
-  }
+  merge(before, next.held, [&](const LbHeld* was, const LbHeld* now) {
+    if (was && was->member != 0 && (!now || now->member == 0)) plan.writes.push_back(DropMember{next.id, was->id});
+  });
   for (const SocketAddress& a : old->known)
-    if (!all.contains(a)) plan.gone_udp.push_back({a, frontend.protocol});
+    if (!std::ranges::binary_search(next.known, a)) plan.gone_udp.push_back({a, frontend.protocol});
   return {};
 }
 
@@ -168,10 +191,22 @@ Result<> LbState::plan_random(LbPlan& plan, const LbServiceState* old, const std
   // Keep what can stay where it is; a backend that left makes a hole for one that came.
   next.range = old->range;
   next.slots = old->slots;
-  std::set<std::uint32_t> missing(chosen.begin(), chosen.end());
+  std::vector<std::uint32_t> wanted = chosen;
+  std::ranges::sort(wanted);
+  std::vector<bool> placed(wanted.size());
   std::vector<std::uint32_t> holes;
-  for (std::uint32_t i = 0; i < next.slots.size(); ++i)
-    if (missing.erase(next.slots[i]) == 0) holes.push_back(i);
+  for (std::uint32_t i = 0; i < next.slots.size(); ++i) {
+    const auto it = std::ranges::lower_bound(wanted, next.slots[i]);
+    const auto n = static_cast<std::size_t>(it - wanted.begin());
+    if (it == wanted.end() || *it != next.slots[i] || placed[n]) {
+      holes.push_back(i);
+    } else {
+      placed[n] = true;
+    }
+  }
+  std::vector<std::uint32_t> missing;
+  for (std::size_t n = 0; n < wanted.size(); ++n)
+    if (!placed[n]) missing.push_back(wanted[n]);
   const auto put = [&](std::uint32_t i, std::uint32_t id) {
     plan.writes.push_back(SetSlot{next.range.first + i, id});
     next.slots[i] = id;
@@ -238,8 +273,8 @@ LbPlan LbState::plan_remove(const LbEndpoint& frontend) {
   if (it == services_.end()) return plan;
   const LbServiceState& old = it->second;
   plan.writes.push_back(Unbind{frontend});
-  for (const auto& [id, state] : old.held)
-    if (state != 0) plan.writes.push_back(DropMember{old.id, id});
+  for (const LbHeld& h : old.held)
+    if (h.member != 0) plan.writes.push_back(DropMember{old.id, h.id});
   if (old.range.order >= 0) plan.garbage.ranges.push_back(old.range);
   plan.garbage.services.push_back(old.id);
   for (const SocketAddress& a : old.known) plan.gone_udp.push_back({a, frontend.protocol});
@@ -261,13 +296,15 @@ bool LbState::drop(std::uint32_t id) {
 
 void LbState::commit(LbPlan& plan) {
   const auto it = services_.find(plan.frontend);
-  std::map<std::uint32_t, std::uint8_t> before;
+  std::vector<LbHeld> before;
   if (it != services_.end()) before = std::move(it->second.held);
-  if (!plan.removes)
-    for (const auto& [id, state] : plan.next.held)
-      if (!before.contains(id)) hold(id);
-  for (const auto& [id, state] : before)
-    if (!plan.next.held.contains(id) && drop(id)) plan.garbage.backends.push_back(id);
+  // All that come before any that goes, so that a backend never touches zero on its way.
+  merge(before, plan.next.held, [&](const LbHeld* was, const LbHeld* now) {
+    if (!was) hold(now->id);
+  });
+  merge(before, plan.next.held, [&](const LbHeld* was, const LbHeld* now) {
+    if (!now && drop(was->id)) plan.garbage.backends.push_back(was->id);
+  });
   if (!plan.removes) {
     services_[plan.frontend] = std::move(plan.next);
   } else if (it != services_.end()) {
@@ -335,19 +372,21 @@ Result<std::vector<LbWrite>> LbState::adopt(const LbMaps& maps) {
       continue;
     }
     alive.insert(id);
-    for (const std::uint32_t b : s.slots) s.held.emplace(b, 0);
+    std::map<std::uint32_t, std::uint8_t> held;
+    for (const std::uint32_t b : s.slots) held.emplace(b, 0);
     for (auto it = members->lower_bound({id, 0}); it != members->end() && it->first.first == id; ++it) {
       const std::uint32_t b = it->first.second;
       if (usable(b, frontend)) {
-        s.held[b] = static_cast<std::uint8_t>(it->second);
+        held[b] = static_cast<std::uint8_t>(it->second);
       } else {
         repairs.push_back(DropMember{id, b});
       }
     }
-    for (const auto& [b, state] : s.held) {
+    for (const auto& [b, member] : held) {
       const LbEndpoint endpoint = from_abi(backends[b].endpoint);
       backend_ids_.reserve(b);  // taken already when another service holds it
       hold(b, &endpoint);
+      s.held.push_back({b, member});
       if (frontend.protocol == Protocol::udp) s.known.push_back(endpoint.address);
     }
     std::ranges::sort(s.known);

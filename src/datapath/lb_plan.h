@@ -28,6 +28,12 @@ struct LbGarbage {
   void add(LbGarbage&& more);
 };
 
+/// A backend of a service; `member` is its lb_member_state, 0 when the service keeps no members.
+struct LbHeld {
+  std::uint32_t id = 0;
+  std::uint8_t member = 0;
+};
+
 /// A frontend as the planner remembers it.
 struct LbServiceState {
   std::uint32_t id = 0;
@@ -35,9 +41,8 @@ struct LbServiceState {
   SlotRange range;  // no slots: range.count() == 0
   std::uint32_t affinity_seconds = 0;
   std::vector<std::uint32_t> slots;  // backend ids, as in the map
-  // Every backend this service holds a reference to, by id; the value is its lb_member_state, 0 when the service
-  // keeps no members.
-  std::map<std::uint32_t, std::uint8_t> held;
+  // Every backend this service holds a reference to, sorted by id.
+  std::vector<LbHeld> held;
   // UDP: every backend address of the row, also those held back, to tell what has gone. Sorted.
   std::vector<SocketAddress> known;
 };

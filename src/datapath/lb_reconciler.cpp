@@ -14,19 +14,19 @@ struct LbReconciler::Releaser {
   asio::io_context& io;
   LbReconciler* owner;  // null once the reconciler is gone
   bool waiting = false;
+  LbGarbage held;  // what the thread waits for
   asio::thread_pool pool{1};
 
   static void start(const std::shared_ptr<Releaser>& self, LbGarbage garbage) {
     self->waiting = true;
-    asio::post(self->pool, [self, maps = &self->owner->maps_, garbage = std::move(garbage),
-                            work = asio::make_work_guard(self->io)]() mutable {
+    self->held = std::move(garbage);
+    asio::post(self->pool, [self, maps = &self->owner->maps_, work = asio::make_work_guard(self->io)] {
       maps->wait_readers();
-      asio::post(self->io, [self, garbage = std::move(garbage)] {
+      asio::post(self->io, [self] {
         self->waiting = false;
         if (!self->owner) return;
-        const auto writes = self->owner->state_.release(garbage);
-        if (auto r = self->owner->maps_.apply(writes); !r)
-          log::warn("cannot clear unused LB map entries", {{"error", r.error().message}});
+        self->owner->release(std::exchange(self->held, {}));
+        self->owner->start_release();  // what has come together meanwhile
       });
     });
   }
@@ -78,20 +78,24 @@ Result<> LbReconciler::execute(Result<LbPlan> planned) {
   return {};
 }
 
-// When a map looks full while something waits to be given back: wait here and now. Rare, and better than refusing.
-void LbReconciler::release_now() {
-  if (garbage_.empty()) return;
-  maps_.wait_readers();
-  const auto writes = state_.release(std::exchange(garbage_, {}));
+void LbReconciler::release(const LbGarbage& garbage) {
+  const auto writes = state_.release(garbage);
   if (auto r = maps_.apply(writes); !r) log::warn("cannot clear unused LB map entries", {{"error", r.error().message}});
+}
+
+// When a map looks full while something waits to be given back: wait here and now. Rare, and better than refusing.
+bool LbReconciler::release_now() {
+  LbGarbage all = std::exchange(garbage_, {});
+  all.add(std::exchange(releaser_->held, {}));
+  if (all.empty()) return false;
+  maps_.wait_readers();
+  release(all);
+  return true;
 }
 
 Task<Result<>> LbReconciler::update(const Frontend& row) {
   auto plan = state_.plan_update(row);
-  if (!plan && plan.error().code == Errc::exhausted && !garbage_.empty()) {
-    release_now();
-    plan = state_.plan_update(row);
-  }
+  if (!plan && plan.error().code == Errc::exhausted && release_now()) plan = state_.plan_update(row);
   co_return execute(std::move(plan));
 }
 
@@ -103,13 +107,22 @@ Task<Result<>> LbReconciler::prune(const Table<Frontend>& table) {
     if (!table.contains(frontend)) extra.push_back(frontend);
   for (const LbEndpoint& frontend : extra) WEFT_CO_TRY(execute(state_.plan_remove(frontend)));
   if (!extra.empty()) log::info("pruned frontends that no row asks for", {{"frontends", extra.size()}});
+  hand_over();  // the next flush() may be minutes away
   co_return maps_.activate();
 }
 
 Task<Result<>> LbReconciler::flush() {
-  if (!gone_.empty()) options_.cut_udp(std::exchange(gone_, {}));
-  if (!garbage_.empty() && !releaser_->waiting) Releaser::start(releaser_, std::exchange(garbage_, {}));
+  hand_over();
   co_return Result<>{};
+}
+
+void LbReconciler::hand_over() {
+  if (!gone_.empty()) options_.cut_udp(std::exchange(gone_, {}));
+  start_release();
+}
+
+void LbReconciler::start_release() {
+  if (!garbage_.empty() && !releaser_->waiting) Releaser::start(releaser_, std::exchange(garbage_, {}));
 }
 
 }  // namespace weft

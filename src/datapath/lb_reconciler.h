@@ -56,7 +56,10 @@ class LbReconciler final : public ReconcileOps<Frontend> {
  private:
   struct Releaser;
   Result<> execute(Result<LbPlan> plan);
-  void release_now();
+  void release(const LbGarbage& garbage);
+  bool release_now();
+  void start_release();
+  void hand_over();
 
   LbMaps& maps_;
   Options options_;

@@ -252,6 +252,9 @@ Result<> SockLb::activate() {
 }
 
 Result<> SockLb::unload(const std::string& bpffs) {
+  // Removing the last pin of a link detaches it some time later; until then its programs would still translate.
+  for (const Hook& h : hooks)
+    if (const Fd link(bpf_obj_get((bpffs + "/weft/lb/links/" + h.pin).c_str())); link) bpf_link_detach(link.get());
   std::error_code error;
   std::filesystem::remove_all(bpffs + "/weft/lb", error);
   if (error) return fail(Errc::internal, "removing " + bpffs + "/weft/lb: " + error.message());
