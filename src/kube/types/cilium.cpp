@@ -180,8 +180,8 @@ json::object to_cilium_endpoint(const CiliumEndpoint& e) {
                       {"identity", json::object{{"id", e.identity}, {"labels", std::move(labels)}}},
                       {"networking", std::move(networking)},
                       {"external-identifiers", std::move(identifiers)},
-                      {"encryption", std::move(encryption)},
-                      {"state", e.state}};
+                      {"encryption", std::move(encryption)}};
+  if (!e.state.empty()) status["state"] = e.state;
   if (!e.service_account.empty()) status["service-account"] = e.service_account;
   if (!e.named_ports.empty()) {
     json::array ports;
