@@ -154,4 +154,22 @@ Result<MeshInput> Cluster::mesh_input() {
   return in;
 }
 
+Result<> inherit_ca(Cluster& from, Cluster& to) {
+  const auto theirs = from.find(kube::kSecrets, from.target().ns, "cilium-ca");
+  if (!theirs) return std::unexpected(theirs.error());
+  const auto* data = *theirs ? find(**theirs, {"data"}) : nullptr;
+  if (!data)
+    return fail(Errc::not_found, fmt::format("{}: no Secret cilium-ca in namespace {} to inherit; install Weft there first", from.name(), from.target().ns));
+  const auto ours = to.find(kube::kSecrets, to.target().ns, "cilium-ca");
+  if (!ours) return std::unexpected(ours.error());
+  if (*ours) {
+    const auto* own = find(**ours, {"data"});
+    if (own && *own == *data) return {};
+    return fail(Errc::exists, fmt::format("{}: has a Secret cilium-ca of its own in namespace {}; delete it first, or connect with --allow-mismatching-ca",
+                                          to.name(), to.target().ns));
+  }
+  json::object meta{{"name", "cilium-ca"}, {"namespace", to.target().ns}, {"labels", json::object{{"app.kubernetes.io/part-of", "weft"}}}};
+  return to.apply(kube::kSecrets, {{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", std::move(meta)}, {"type", "Opaque"}, {"data", *data}});
+}
+
 }  // namespace weft::cli

@@ -49,4 +49,8 @@ class Cluster {
   std::shared_ptr<kube::Client> client_;
 };
 
+/// Gives `to` the certificate authority of `from` (Secret cilium-ca), so that the two can be meshed. Errc::exists when `to`
+/// has another one already.
+Result<> inherit_ca(Cluster& from, Cluster& to);
+
 }  // namespace weft::cli

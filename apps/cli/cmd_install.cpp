@@ -53,10 +53,10 @@ struct ValueFlags {
 struct InstallFlags {
   ValueFlags values;
   std::string chart;
+  std::string inherit_ca;  // a context
   bool wait = false;
   std::string wait_duration = "5m";
   bool dry_run = false;
-  bool dry_run_values = false;
   bool reuse = false, reset = false, reset_then_reuse = false;
 };
 
@@ -160,6 +160,13 @@ int install(Context& context, const InstallFlags& f, bool upgrade) {
     const auto plan = install_plan(facts);
     for (const auto& s : plan.sets) arguments.insert(arguments.end(), {"--set-string", s});
     for (const auto& n : plan.notes) std::fprintf(stderr, "ℹ️  %s\n", n.c_str());
+    if (!f.inherit_ca.empty() && !f.dry_run) {
+      auto target = context.target;
+      target.context = f.inherit_ca;
+      auto from = Cluster::open(target);
+      if (!from) return report(from.error());
+      if (const auto r = inherit_ca(*from, *cluster); !r) return report(r.error());
+    }
   }
   f.values.append_to(arguments);
   if (f.dry_run) {
@@ -275,6 +282,7 @@ void add_install_commands(CLI::App& app, Context& context) {
     cmd->add_flag("--wait", flags->wait, "Wait until every part is ready");
     cmd->add_option("--wait-duration", flags->wait_duration, "How long to wait at most")->capture_default_str();
     cmd->add_flag("--dry-run", flags->dry_run, "Print the manifests instead of applying them");
+    if (!upgrade) cmd->add_option("--inherit-ca", flags->inherit_ca, "Take the certificate authority of the cluster of this context");
     if (upgrade) {
       auto* reset = cmd->add_flag("--reset-values", flags->reset, "Begin with the chart's values, forgetting those given before");
       auto* reuse = cmd->add_flag("--reuse-values", flags->reuse, "Keep all values as they were, also defaults that the chart changed");

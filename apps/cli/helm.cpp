@@ -109,13 +109,14 @@ std::string helm_complaint(const std::string& text) {
     if (end == std::string::npos) end = text.size();
     std::string line = text.substr(at, end - at);
     at = end + 1;
+    line.erase(0, std::min(line.find_first_not_of(" \t*"), line.size()));
     if (line.empty() || line.find("warning:") != std::string::npos || line.starts_with("WARNING:") ||
         line.starts_with("W1") || line.starts_with("W0") || line.starts_with("Use --debug"))
       continue;
     if (line.starts_with("Error: ")) line.erase(0, 7);
     // The chart's own refusals come wrapped in the template's call chain; what matters is at the end.
     if (const auto call = line.rfind("error calling fail: "); call != std::string::npos) line.erase(0, call + 20);
-    if (!out.empty()) out += "; ";
+    if (!out.empty()) out += out.ends_with(':') ? " " : "; ";
     out += line;
   }
   return out;

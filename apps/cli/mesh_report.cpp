@@ -196,6 +196,7 @@ std::string render(const MeshReport& r, bool colours) {
   for (const auto& remote : r.remotes) {
     out += fmt::format("\n🌐 {}{}: {} of {} connected\n", remote.name, remote.id ? fmt::format(" (id {})", remote.id) : "", remote.connected,
                        plural(remote.nodes.size(), "node"));
+    if (remote.nodes.empty()) continue;
     std::vector<std::vector<std::string>> rows;
     for (const auto& n : remote.nodes) {
       std::vector<std::string> row{n.node, paint(n.ready ? "ready" : "not ready", n.ready ? Colour::green : Colour::red, colours)};

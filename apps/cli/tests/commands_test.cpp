@@ -148,6 +148,11 @@ TEST(HelmComplaint, is_the_sentence_that_matters) {
             "cluster.id 300: use less");
 }
 
+TEST(HelmComplaint, lists_are_joined) {
+  EXPECT_EQ(helm_complaint("Error: INSTALLATION FAILED: 1 error occurred:\n\t* DaemonSet.apps \"weft-agent\" is invalid\n\n"),
+            "INSTALLATION FAILED: 1 error occurred: DaemonSet.apps \"weft-agent\" is invalid");
+}
+
 TEST(Wait, ends_when_nothing_is_missing_or_says_what_was) {
   int looks = 0;
   EXPECT_TRUE(wait_until(10s, [&]() -> Result<std::string> { return ++looks < 2 ? "more" : ""; }));
@@ -226,6 +231,24 @@ TEST_F(FakeCluster, an_api_server_that_is_down_is_an_error_that_names_the_cluste
   ASSERT_FALSE(in);
   EXPECT_EQ(in.error().code, Errc::unavailable);
   EXPECT_THAT(in.error().message, HasSubstr("cluster1"));
+}
+
+TEST_F(FakeCluster, an_authority_is_inherited_once_and_never_replaced) {
+  add_mesh();
+  kube::FakeServer other_server(*io);
+  Cluster other({.context = "cluster2"}, io, std::make_shared<kube::Client>(*io, kube::FakeServer::config(), other_server.transport()));
+  ASSERT_TRUE(inherit_ca(cluster, other));
+  const auto copied = other_server.get(kube::kSecrets, "kube-system", "cilium-ca");
+  ASSERT_TRUE(copied);
+  EXPECT_EQ(copied->at("data"), server.get(kube::kSecrets, "kube-system", "cilium-ca")->at("data"));
+  EXPECT_FALSE(copied->at("metadata").as_object().contains("annotations"));
+  EXPECT_TRUE(inherit_ca(cluster, other)) << "the same again";
+  auto own = obj(R"({"metadata": {"name": "cilium-ca", "namespace": "kube-system"}, "data": {"ca.crt": "x", "ca.key": "y"}})");
+  other_server.put(kube::kSecrets, own);
+  EXPECT_THAT(inherit_ca(cluster, other).error().message, HasSubstr("cluster2: has a Secret cilium-ca of its own"));
+  kube::FakeServer empty(*io);
+  Cluster none({.context = "cluster3"}, io, std::make_shared<kube::Client>(*io, kube::FakeServer::config(), empty.transport()));
+  EXPECT_THAT(inherit_ca(none, other).error().message, HasSubstr("cluster3: no Secret cilium-ca"));
 }
 
 TEST_F(FakeCluster, objects_are_made_or_merged) {
