@@ -129,7 +129,8 @@ Result<std::vector<json::object>> crds_from(const std::string& dir) {
   std::error_code ec;
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(dir, ec))
-    if (entry.path().extension() == ".yaml" || entry.path().extension() == ".yml") files.push_back(entry.path().string());
+    if (entry.path().extension() == ".yaml" || entry.path().extension() == ".yml")
+      files.push_back(entry.path().string());
   if (ec) return fail(Errc::not_found, "crd-dir " + dir + ": " + ec.message());
   std::sort(files.begin(), files.end());
   for (const auto& f : files) {
@@ -179,7 +180,8 @@ Task<Result<>> install_crds(kube::Client& client, const std::vector<json::object
     if (Steady::now() > end) {
       std::string names;
       for (const auto& n : waiting) names += (names.empty() ? "" : ", ") + n;
-      co_return fail(Errc::timeout, "not established in time: " + names + ": see their conditions by kubectl describe crd");
+      co_return fail(Errc::timeout,
+                     "not established in time: " + names + ": see their conditions by kubectl describe crd");
     }
     co_await sleep_for(std::chrono::milliseconds(200));
   }

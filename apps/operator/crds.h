@@ -33,7 +33,8 @@ CrdDecision decide_crd(const json::object* existing, const json::object& wanted,
 /// Condition Established, and NamesAccepted not refused. Pure.
 bool crd_established(const json::object& crd);
 
-/// Installs or upgrades all and waits until all are established, at most `limit`. Errc::timeout names those that are not.
+/// Installs or upgrades all and waits until all are established, at most `limit`. Errc::timeout names those that are
+/// not.
 Task<Result<>> install_crds(kube::Client& client, const std::vector<json::object>& crds, std::chrono::seconds limit);
 
 }  // namespace weft::op

@@ -8,15 +8,17 @@ namespace weft::op {
 namespace {
 
 template <class T>
-Result<> read_number(const std::map<std::string, std::string>& values, const char* key, T& out, double least, double most) {
+Result<> read_number(const std::map<std::string, std::string>& values, const char* key, T& out, double least,
+                     double most) {
   const auto it = values.find(key);
   if (it == values.end() || it->second.empty()) return {};
   double n = 0;
   const auto& text = it->second;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (ec != std::errc{} || end != text.data() + text.size() || n < least || n > most)
-    return fail(Errc::invalid, std::string(key) + " \"" + text + "\": a number from " + std::to_string(static_cast<long>(least)) +
-                                   " to " + std::to_string(static_cast<long>(most)));
+    return fail(Errc::invalid, std::string(key) + " \"" + text + "\": a number from " +
+                                   std::to_string(static_cast<long>(least)) + " to " +
+                                   std::to_string(static_cast<long>(most)));
   out = static_cast<T>(n);
   return {};
 }
@@ -93,7 +95,9 @@ Result<Options> parse_options(const std::map<std::string, std::string>& values) 
   WEFT_TRY(read_duration(values, "leader-election-renew-deadline", o.renew_deadline));
   WEFT_TRY(read_duration(values, "leader-election-retry-period", o.retry_period));
   if (o.lease_duration <= o.renew_deadline || o.renew_deadline <= o.retry_period || o.retry_period.count() == 0)
-    return fail(Errc::invalid, "leader-election-lease-duration must be longer than -renew-deadline, and that longer than -retry-period");
+    return fail(
+        Errc::invalid,
+        "leader-election-lease-duration must be longer than -renew-deadline, and that longer than -retry-period");
   WEFT_TRY(read_number(values, "operator-k8s-client-qps", o.qps, 0, 100'000));
   WEFT_TRY(read_number(values, "operator-k8s-client-burst", o.burst, 1, 100'000));
   WEFT_TRY(read_number(values, "operator-health-port", o.health_port, 0, 65535));

@@ -74,7 +74,8 @@ const Labels& IdentityIndex::labels(NumericIdentity id) const {
 
 // ---- IdentityAllocator
 
-IdentityAllocator::IdentityAllocator(kube::Client& client, Table<Identity>& identities, std::string cluster, IdentityRange range)
+IdentityAllocator::IdentityAllocator(kube::Client& client, Table<Identity>& identities, std::string cluster,
+                                     IdentityRange range)
     : client_(client),
       table_(identities),
       cluster_(std::move(cluster)),
@@ -97,14 +98,16 @@ void IdentityAllocator::refresh() {
   }
 }
 
-std::optional<NumericIdentity> IdentityAllocator::find(const Labels& labels, const std::set<NumericIdentity>& except) const {
+std::optional<NumericIdentity> IdentityAllocator::find(const Labels& labels,
+                                                       const std::set<NumericIdentity>& except) const {
   std::optional<NumericIdentity> lowest;
   for (const auto id : index_.of(labels))
     if (!except.contains(id)) {
       lowest = id;
       break;
     }
-  if (const auto it = fresh_.find(labels); it != fresh_.end() && (!lowest || it->second.id < *lowest)) lowest = it->second.id;
+  if (const auto it = fresh_.find(labels); it != fresh_.end() && (!lowest || it->second.id < *lowest))
+    lowest = it->second.id;
   return lowest;
 }
 
@@ -144,7 +147,8 @@ Task<Result<IdentityAllocator::Verdict>> IdentityAllocator::adopt(NumericIdentit
       co_return fail(object.error());
     }
     if (kube::labels_at(*object, "security-labels") != labels) co_return Verdict::foreign;
-    if (!kube::object_at(kube::metadata(*object), "annotations").contains(kHeartbeatAnnotation)) co_return Verdict::ours;
+    if (!kube::object_at(kube::metadata(*object), "annotations").contains(kHeartbeatAnnotation))
+      co_return Verdict::ours;
     // The operator is about to delete it as unused. Writing makes its delete, bound to the old version, fail.
     kube::metadata_of(*object)["annotations"].get_object().erase(kHeartbeatAnnotation);
     auto written = co_await client_.update(kube::kCiliumIdentities, "", *object);
@@ -177,9 +181,10 @@ Task<Result<NumericIdentity>> IdentityAllocator::settle(const Labels& labels) {
     if (!again) {
       while (k < size && index_.contains(identity_candidate(labels, range_, k))) ++k;
       if (k >= size)
-        co_return fail(Errc::exhausted, fmt::format("identities {} to {} of cluster {} are all taken: exclude labels that "
-                                                    "differ from pod to pod (configuration key labels)",
-                                                    range_.first, range_.last, cluster_));
+        co_return fail(Errc::exhausted,
+                       fmt::format("identities {} to {} of cluster {} are all taken: exclude labels that "
+                                   "differ from pod to pod (configuration key labels)",
+                                   range_.first, range_.last, cluster_));
       id = identity_candidate(labels, range_, k);
     } else {
       id = again;

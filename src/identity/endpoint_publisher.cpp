@@ -128,7 +128,11 @@ struct EndpointPublisher::Inputs {
   Table<kube::CiliumEndpoint>::Stream cilium_endpoints;
   Table<Identity>::Stream identities;
   explicit Inputs(Tables& t)
-      : local_pods(t.local_pods), pods(t.pods), namespaces(t.namespaces), cilium_endpoints(t.cilium_endpoints), identities(t.identities) {}
+      : local_pods(t.local_pods),
+        pods(t.pods),
+        namespaces(t.namespaces),
+        cilium_endpoints(t.cilium_endpoints),
+        identities(t.identities) {}
 };
 
 EndpointPublisher::EndpointPublisher(kube::Client& client, IdentityAllocator& allocator, Tables tables,
@@ -201,7 +205,8 @@ std::set<ObjectName> EndpointPublisher::changed(Inputs& in) {
   for (const auto& c : in.pods.next())
     if (local_.contains(c.key)) names.insert(c.key);
   for (const auto& c : in.namespaces.next())
-    for (auto it = local_.lower_bound({c.key, ""}); it != local_.end() && it->first.ns == c.key; ++it) names.insert(it->first);
+    for (auto it = local_.lower_bound({c.key, ""}); it != local_.end() && it->first.ns == c.key; ++it)
+      names.insert(it->first);
   // Seen back from the API server: what is not as we left it is put right.
   for (const auto& c : in.cilium_endpoints.next()) {
     const auto it = written_.find(c.key);
@@ -216,7 +221,8 @@ std::set<ObjectName> EndpointPublisher::changed(Inputs& in) {
   }
   if (!gone.empty() || !fresh.empty())
     for (const auto& e : t_.endpoints.all())
-      if (e->identity != 0 && (gone.contains(e->identity) || (fresh.contains(e->labels) && allocator_.known(e->labels) != e->identity)))
+      if (e->identity != 0 &&
+          (gone.contains(e->identity) || (fresh.contains(e->labels) && allocator_.known(e->labels) != e->identity)))
         touch(e->pod);
   return names;
 }
@@ -263,8 +269,9 @@ void EndpointPublisher::derive_one(const ObjectName& name) {
       waiting.addresses = row->ips;
     }
     waiting.state = "waiting-for-identity";
-    waiting.why = !pod ? "the Pod object was not seen yet" : !ns ? "the Namespace object was not seen yet"
-                                                                 : "the Pod object is of another pod of this name";
+    waiting.why = !pod  ? "the Pod object was not seen yet"
+                  : !ns ? "the Namespace object was not seen yet"
+                        : "the Pod object is of another pod of this name";
     t_.endpoints.upsert(std::move(waiting));
     return;
   }
@@ -273,7 +280,8 @@ void EndpointPublisher::derive_one(const ObjectName& name) {
   facts.service_account = pod->service_account;
   facts.labels = pod->labels;
   facts.namespace_labels = ns->labels;
-  auto next = derive_intent(*local, *pod, identity_labels(facts, options_.cluster, options_.filter), options_.node_addresses.front());
+  auto next = derive_intent(*local, *pod, identity_labels(facts, options_.cluster, options_.filter),
+                            options_.node_addresses.front());
   if (const auto old = intents_.get(name)) next.attempt = old->attempt;
   intents_.upsert(std::move(next));
 }

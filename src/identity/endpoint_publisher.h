@@ -34,7 +34,8 @@ class EndpointPublisher {
     Table<Identity>& identities;
     Table<Endpoint>& endpoints;  // written here
   };
-  EndpointPublisher(kube::Client& client, IdentityAllocator& allocator, Tables tables, EndpointPublisherOptions options);
+  EndpointPublisher(kube::Client& client, IdentityAllocator& allocator, Tables tables,
+                    EndpointPublisherOptions options);
   ~EndpointPublisher();
 
   /// Runs until cancelled.

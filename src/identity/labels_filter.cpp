@@ -57,7 +57,8 @@ Result<Rule> parse_rule(std::string_view text) {
   options.set_log_errors(false);
   rule.expression = std::make_unique<RE2>("(" + std::string(text) + ")", options);
   if (!rule.expression->ok())
-    return fail(Errc::invalid, "labels: rule \"" + whole + "\" is not a regular expression: " + rule.expression->error());
+    return fail(Errc::invalid,
+                "labels: rule \"" + whole + "\" is not a regular expression: " + rule.expression->error());
   return rule;
 }
 

@@ -10,8 +10,8 @@ namespace weft::identity {
 
 namespace json = boost::json;
 
-Node describe_node(const kube::CoreNode& node, const kube::ClusterInfo& cluster, const std::vector<Address>& internal_ips,
-                   const std::vector<Address>& health_ips) {
+Node describe_node(const kube::CoreNode& node, const kube::ClusterInfo& cluster,
+                   const std::vector<Address>& internal_ips, const std::vector<Address>& health_ips) {
   Node n;
   n.cluster = cluster.name;
   n.cluster_id = cluster.id;

@@ -14,8 +14,8 @@ namespace weft::identity {
 
 /// What this node says of itself: labels, addresses, podCIDRs and boot id from the Node object, the addresses that
 /// its pods see it by (CiliumInternalIP) and its health addresses from the agent. Pure.
-Node describe_node(const kube::CoreNode& node, const kube::ClusterInfo& cluster, const std::vector<Address>& internal_ips,
-                   const std::vector<Address>& health_ips = {});
+Node describe_node(const kube::CoreNode& node, const kube::ClusterInfo& cluster,
+                   const std::vector<Address>& internal_ips, const std::vector<Address>& health_ips = {});
 
 class NodePublisher {
  public:

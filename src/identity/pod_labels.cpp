@@ -5,7 +5,8 @@ namespace weft::identity {
 Labels identity_labels(const PodFacts& pod, const std::string& cluster, const LabelsFilter& filter) {
   Labels all;
   for (const auto& [key, value] : pod.labels) {
-    if (key == kClusterLabel || key == kServiceAccountLabel || key == kNamespaceLabel || key.starts_with(kNamespaceMetaPrefix))
+    if (key == kClusterLabel || key == kServiceAccountLabel || key == kNamespaceLabel ||
+        key.starts_with(kNamespaceMetaPrefix))
       continue;
     all[key] = value;
   }

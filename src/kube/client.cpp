@@ -65,13 +65,17 @@ std::string object_label(const Resource& r, std::string_view ns, std::string_vie
 Errc code_of(unsigned status, std::string_view reason) {
   switch (status) {
     case 400: return reason == "Expired" ? Errc::expired : Errc::invalid;
-    case 401: case 403: return Errc::unauthorized;
+    case 401:
+    case 403: return Errc::unauthorized;
     case 404: return Errc::not_found;
-    case 405: case 406: case 415: return Errc::unsupported;
+    case 405:
+    case 406:
+    case 415: return Errc::unsupported;
     case 408: return Errc::timeout;
     case 409: return reason == "AlreadyExists" ? Errc::exists : Errc::conflict;
     case 410: return Errc::expired;
-    case 413: case 422: return Errc::invalid;
+    case 413:
+    case 422: return Errc::invalid;
     case 429: return Errc::unavailable;
     case 504: return Errc::timeout;
     default: return status >= 500 ? Errc::unavailable : Errc::invalid;
@@ -250,7 +254,8 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
       const auto wait = self->limiter.reserve(Steady::now());
       if (wait > Duration::zero()) co_await sleep_for(wait);
       auto answer = co_await self->transport->exchange(request);
-      const bool asked_to_wait = answer && answer->retry_after_seconds && (answer->status == 429 || answer->status >= 500);
+      const bool asked_to_wait =
+          answer && answer->retry_after_seconds && (answer->status == 429 || answer->status >= 500);
       if (!asked_to_wait || tries >= kRetryAfterTries) co_return answer;
       const auto pause = std::chrono::seconds(std::clamp(*answer->retry_after_seconds, 1u, 10u));
       co_await sleep_for(pause);
@@ -278,7 +283,8 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
     co_return Watch(std::move(impl));
   }
 
-  static Task<Result<std::vector<json::object>>> pages(std::shared_ptr<Impl> self, Resource resource, ListOptions options) {
+  static Task<Result<std::vector<json::object>>> pages(std::shared_ptr<Impl> self, Resource resource,
+                                                       ListOptions options) {
     std::vector<json::object> out;
     if (options.limit == 0) options.limit = kPage;
     for (;;) {

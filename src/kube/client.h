@@ -123,7 +123,8 @@ class Client {
   /// One page: {metadata: {resourceVersion, continue}, items: […]}.
   Task<Result<json::object>> list(const Resource&, const ListOptions& options = defaults<ListOptions>());
   /// All pages of at most `limit` (500 when 0), items only.
-  Task<Result<std::vector<json::object>>> list_all(const Resource&, const ListOptions& options = defaults<ListOptions>());
+  Task<Result<std::vector<json::object>>> list_all(const Resource&,
+                                                   const ListOptions& options = defaults<ListOptions>());
   Task<Result<Watch>> watch(const Resource&, const WatchOptions& options = defaults<WatchOptions>());
 
   /// Anything else: "GET", "/version". An answer of any status is a Response; only no answer is an error.
@@ -141,7 +142,8 @@ class Client {
 // ---- pure helpers
 
 /// "/api/v1/namespaces/shop/pods/x/status"; without name the collection, without ns all namespaces.
-std::string path_of(const Resource&, std::string_view ns, std::string_view name = {}, std::string_view subresource = {});
+std::string path_of(const Resource&, std::string_view ns, std::string_view name = {},
+                    std::string_view subresource = {});
 std::string list_target(const Resource&, const ListOptions&);
 std::string watch_target(const Resource&, const WatchOptions&);
 /// What an answer of 400 or more means; `what` is the verb and the object.

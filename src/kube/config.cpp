@@ -135,8 +135,8 @@ Result<Config> resolve(const Merged& merged, const std::string& wanted) {
   if (const auto user = scalar(node["user"]); !user.empty()) {
     const auto u = merged.users.find(user);
     if (u == merged.users.end())
-      return fail(Errc::invalid, "context " + context + ": user \"" + user + "\" does not exist; there are: " +
-                                     known(merged.users));
+      return fail(Errc::invalid,
+                  "context " + context + ": user \"" + user + "\" does not exist; there are: " + known(merged.users));
     WEFT_TRY(read_user(out, u->second, user));
   }
   return out;

@@ -22,12 +22,12 @@ struct Secret {
 };
 
 struct Config {
-  std::string server;           // "https://172.18.1.2:6443", "http://…", optionally with a path prefix
-  Secret ca;                    // PEM; empty: the system's roots
-  Secret client_certificate;    // PEM
-  Secret client_key;            // PEM
-  Secret token;                 // bearer
-  std::string username;         // basic authentication, for completeness
+  std::string server;         // "https://172.18.1.2:6443", "http://…", optionally with a path prefix
+  Secret ca;                  // PEM; empty: the system's roots
+  Secret client_certificate;  // PEM
+  Secret client_key;          // PEM
+  Secret token;               // bearer
+  std::string username;       // basic authentication, for completeness
   std::string password;
   std::string tls_server_name;  // empty: the host of `server`
   bool insecure = false;        // do not verify the server's certificate
@@ -50,8 +50,8 @@ struct Config {
 };
 
 /// Reads a kubeconfig. `path` empty: $KUBECONFIG (several files joined by ':' are merged, the first to name a thing
-/// wins), else ~/.kube/config. `context` empty: current-context. Relative file names count from the kubeconfig's folder.
-/// Errors name the file and what is missing in it.
+/// wins), else ~/.kube/config. `context` empty: current-context. Relative file names count from the kubeconfig's
+/// folder. Errors name the file and what is missing in it.
 Result<Config> load_kubeconfig(const std::string& path = {}, const std::string& context = {});
 /// The same from text; `folder` is what relative file names count from. Pure.
 Result<Config> parse_kubeconfig(std::string_view yaml, const std::string& folder, const std::string& context = {});

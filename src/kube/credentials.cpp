@@ -53,8 +53,9 @@ Result<std::string> run_program(const std::vector<std::string>& argv, const std:
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    return fail(Errc::unauthorized, "the credential plugin " + argv[0] + " failed with status " +
-                                        std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
+    return fail(Errc::unauthorized,
+                "the credential plugin " + argv[0] + " failed with status " +
+                    std::to_string(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)));
   return out;
 }
 

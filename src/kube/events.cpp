@@ -42,7 +42,8 @@ void EventRecorder::record(const ObjectReference& about, Type type, std::string_
   const std::string ns = about.ns.empty() ? "default" : about.ns;
   const std::string name = about.name + "." + hex_encode(random_bytes(8));
   const auto stamp = rfc3339(Wall::now());
-  json::object involved{{"apiVersion", about.api_version}, {"kind", about.kind}, {"name", about.name}, {"uid", about.uid}};
+  json::object involved{
+      {"apiVersion", about.api_version}, {"kind", about.kind}, {"name", about.name}, {"uid", about.uid}};
   if (!about.ns.empty()) involved["namespace"] = about.ns;
   json::object event{{"apiVersion", "v1"},
                      {"kind", "Event"},

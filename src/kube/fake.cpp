@@ -17,8 +17,12 @@ Response answer(unsigned status, const json::object& body) {
   return {status, "application/json", json::serialize(body), std::nullopt};
 }
 Response refuse(unsigned status, std::string_view reason, const std::string& message) {
-  return answer(status, {{"kind", "Status"}, {"apiVersion", "v1"}, {"status", "Failure"},
-                         {"reason", reason}, {"message", message}, {"code", status}});
+  return answer(status, {{"kind", "Status"},
+                         {"apiVersion", "v1"},
+                         {"status", "Failure"},
+                         {"reason", reason},
+                         {"message", message},
+                         {"code", status}});
 }
 
 std::vector<std::string> split(const std::string& text, char at) {
@@ -52,7 +56,8 @@ bool selected(const std::string& selector, const std::function<std::optional<std
     if (neq != std::string::npos) {
       if (value(term.substr(0, neq)).value_or("") == term.substr(neq + 2)) return false;
     } else if (eq != std::string::npos) {
-      const auto want = term.substr(term.find_first_not_of('=', eq) == std::string::npos ? term.size() : term.find_first_not_of('=', eq));
+      const auto want = term.substr(
+          term.find_first_not_of('=', eq) == std::string::npos ? term.size() : term.find_first_not_of('=', eq));
       if (value(term.substr(0, eq)) != std::optional(want)) return false;
     } else if (!value(term)) {
       return false;
@@ -86,7 +91,10 @@ struct FakeServer::Target {
 
   bool matches(const json::object& o) const {
     if (!ns.empty() && meta_text(o, "namespace") != ns) return false;
-    const auto get = [&](const char* k) { const auto it = query.find(k); return it == query.end() ? std::string() : it->second; };
+    const auto get = [&](const char* k) {
+      const auto it = query.find(k);
+      return it == query.end() ? std::string() : it->second;
+    };
     const auto* meta = o.if_contains("metadata");
     const auto* labels = meta && meta->is_object() ? meta->get_object().if_contains("labels") : nullptr;
     const bool by_label = selected(get("labelSelector"), [&](const std::string& k) -> std::optional<std::string> {
@@ -94,7 +102,8 @@ struct FakeServer::Target {
       const auto* v = labels->get_object().if_contains(k);
       return v && v->is_string() ? std::optional(std::string(v->get_string())) : std::nullopt;
     });
-    return by_label && selected(get("fieldSelector"), [&](const std::string& k) { return std::optional(value_at(o, k)); });
+    return by_label &&
+           selected(get("fieldSelector"), [&](const std::string& k) { return std::optional(value_at(o, k)); });
   }
 };
 
@@ -124,8 +133,9 @@ class FakeServer::FakeStream final : public BodyStream {
       if (bookmarks_ != server_.bookmarks_) {
         bookmarks_ = server_.bookmarks_;
         co_return json::serialize(json::object{
-                      {"type", "BOOKMARK"},
-                      {"object", json::object{{"metadata", json::object{{"resourceVersion", std::to_string(seen_)}}}}}}) + "\n";
+            {"type", "BOOKMARK"},
+            {"object", json::object{{"metadata", json::object{{"resourceVersion", std::to_string(seen_)}}}}}}) +
+            "\n";
       }
       co_await server_.changed_.changed_since(version);
     }
@@ -308,7 +318,10 @@ Response FakeServer::serve(const Request& request) {
 Response FakeServer::serve_list(const Target& t) {
   // A continuation is "<revision>:<last key>"; the objects are today's, which is all a fake needs.
   std::string after;
-  const auto at = [&](const char* k) { const auto it = t.query.find(k); return it == t.query.end() ? std::string() : it->second; };
+  const auto at = [&](const char* k) {
+    const auto it = t.query.find(k);
+    return it == t.query.end() ? std::string() : it->second;
+  };
   if (const auto token = at("continue"); !token.empty()) {
     const auto colon = token.find(':');
     if (std::stoull(token.substr(0, colon)) < compacted_)
@@ -360,7 +373,8 @@ Response FakeServer::serve_write(const Target& t, const Request& request) {
   if (request.method == "PUT") {
     if (!body.is_object()) return refuse(400, "BadRequest", "the body is not an object");
     next = std::move(body.get_object());
-  } else if (request.content_type == "application/merge-patch+json" || request.content_type == "application/strategic-merge-patch+json") {
+  } else if (request.content_type == "application/merge-patch+json" ||
+             request.content_type == "application/strategic-merge-patch+json") {
     json::value merged = it->second;
     merge_patch(merged, body);
     next = std::move(merged.get_object());

@@ -41,7 +41,7 @@ struct Server {
   bool tls = true;
   std::string host;  // without brackets
   std::string port;
-  std::string prefix;    // path before /api, without a trailing slash
+  std::string prefix;     // path before /api, without a trailing slash
   std::string authority;  // for Host
 };
 
@@ -124,7 +124,8 @@ Response head_of(const Fields& message) {
   if (const auto after = message[http::field::retry_after]; !after.empty()) {
     unsigned seconds = 0;
     const std::string text(after);
-    if (std::from_chars(text.data(), text.data() + text.size(), seconds).ec == std::errc{}) r.retry_after_seconds = seconds;
+    if (std::from_chars(text.data(), text.data() + text.size(), seconds).ec == std::errc{})
+      r.retry_after_seconds = seconds;
   }
   return r;
 }
@@ -193,7 +194,8 @@ class HttpTransport final : public Transport {
       auto answer = co_await try_exchange(request, was_reused);
       if (!answer) {
         // The server may close an idle connection just as we write on it; a question can be asked again.
-        const bool again = was_reused && attempt == 0 && request.method == "GET" && answer.error().code == Errc::unavailable;
+        const bool again =
+            was_reused && attempt == 0 && request.method == "GET" && answer.error().code == Errc::unavailable;
         if (!again) co_return fail(answer.error());
         idle_.clear();
         continue;

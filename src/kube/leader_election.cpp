@@ -52,7 +52,8 @@ Task<bool> LeaderElection::attempt() {
   } else if (lease.error().code == Errc::not_found) {
     seen_.reset();
   } else {
-    if (last_error_ != lease.error().message) log::warn("the leader's lease cannot be read", {{"error", lease.error().message}});
+    if (last_error_ != lease.error().message)
+      log::warn("the leader's lease cannot be read", {{"error", lease.error().message}});
     last_error_ = lease.error().message;
     co_return false;
   }
@@ -129,7 +130,8 @@ Task<> LeaderElection::compete(const std::function<Task<>()>& lead) {
     } else if (leading_) {
       const bool taken = seen_ && seen_->holder != options_.identity;
       if (taken || now - renewed > options_.renew_deadline) {
-        log::warn("leading is over", {{"lease", options_.name}, {"because", taken ? "somebody else holds the lease" : last_error_}});
+        log::warn("leading is over",
+                  {{"lease", options_.name}, {"because", taken ? "somebody else holds the lease" : last_error_}});
         leading_ = false;
         co_await work_.stop();
       }

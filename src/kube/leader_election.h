@@ -43,15 +43,14 @@ class LeaderElection {
   /// the lease.
   LeaderElection(Client& client, Options options);
 
-  /// Competes until cancelled; ends after `lead` has. `lead` runs while the lease is held and is cancelled when it is lost; `lead` may end
-  /// by itself, the lease is held on.
+  /// Competes until cancelled; ends after `lead` has. `lead` runs while the lease is held and is cancelled when it is
+  /// lost; `lead` may end by itself, the lease is held on.
   Task<> run(std::function<Task<>()> lead);
   /// After run() was cancelled: gives the lease back, so that the next need not wait for it to expire.
   Task<> release();
 
   bool leading() const { return leading_; }
   const std::string& holder() const { return holder_; }
-
 
  private:
   Task<> compete(const std::function<Task<>()>& lead);

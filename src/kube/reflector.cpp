@@ -99,7 +99,8 @@ Task<ReflectorCore::Next> ReflectorCore::watch() {
     }
     failed(stream.error());
     // The server is away: our revision is as good as before. Anything else, a list tells better what is wrong.
-    co_return stream.error().code == Errc::unavailable || stream.error().code == Errc::timeout ? Next::watch : Next::list;
+    co_return stream.error().code == Errc::unavailable || stream.error().code == Errc::timeout ? Next::watch
+                                                                                               : Next::list;
   }
   health_.watching = true;
   health_.error.clear();

@@ -18,7 +18,10 @@ Task<Result<json::object>> patch_status(Client& client, const Resource& resource
 
 bool set_condition(json::array& conditions, const Condition& c, Wall::time_point now) {
   const std::string status = c.holds ? "True" : "False";
-  json::object next{{"type", c.type}, {"status", status}, {"reason", c.reason}, {"message", c.message},
+  json::object next{{"type", c.type},
+                    {"status", status},
+                    {"reason", c.reason},
+                    {"message", c.message},
                     {"lastTransitionTime", rfc3339(now)}};
   if (c.observed_generation > 0) next["observedGeneration"] = c.observed_generation;
   for (auto& entry : conditions) {

@@ -12,12 +12,13 @@ namespace weft::kube {
 /// Merges `status` into the object's status. `version`, when given, makes it fail with Errc::conflict if the object
 /// was changed since.
 Task<Result<json::object>> patch_status(Client& client, const Resource& resource, std::string_view ns,
-                                        std::string_view name, const json::object& status, std::string_view version = {});
+                                        std::string_view name, const json::object& status,
+                                        std::string_view version = {});
 
 struct Condition {
   std::string type;
   bool holds = false;
-  std::string reason;   // CamelCase, not empty
+  std::string reason;  // CamelCase, not empty
   std::string message;
   std::int64_t observed_generation = 0;
 };

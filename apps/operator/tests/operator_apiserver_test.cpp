@@ -46,10 +46,10 @@ json::object named(const std::string& name, const std::string& ns = {}) {
 }
 
 Child start_operator(LabServer& server, const std::string& log) {
-  return Child({std::string(WEFT_BIN_DIR) + "/weft-operator", "--kubeconfig", server.kubeconfig(), "--operator-health-port", "0",
-                "--identity-gc-interval", "1s", "--identity-heartbeat-timeout", "2s", "--cilium-endpoint-gc-interval", "1s",
-                "--nodes-gc-interval", "1s", "--leader-election-lease-duration", "4s", "--leader-election-renew-deadline", "2s",
-                "--leader-election-retry-period", "1s"},
+  return Child({std::string(WEFT_BIN_DIR) + "/weft-operator", "--kubeconfig", server.kubeconfig(),
+                "--operator-health-port", "0", "--identity-gc-interval", "1s", "--identity-heartbeat-timeout", "2s",
+                "--cilium-endpoint-gc-interval", "1s", "--nodes-gc-interval", "1s", "--leader-election-lease-duration",
+                "4s", "--leader-election-renew-deadline", "2s", "--leader-election-retry-period", "1s"},
                server.dir() + "/" + log);
 }
 
@@ -138,8 +138,8 @@ Task<> installs(Client& client, LabServer& server) {
   r = co_await client.create(kCiliumNodes, "", to_cilium_node(vanished));
   EXPECT_TRUE(r) << r.error().message;
   Look look{client};
-  const std::string none, unused_name = std::to_string(number), used_name = std::to_string(number + 1), dead_name = "dead",
-                          node_name = "vanished";
+  const std::string none, unused_name = std::to_string(number), used_name = std::to_string(number + 1),
+                          dead_name = "dead", node_name = "vanished";
   const bool i = co_await look.gone(kCiliumIdentities, none, unused_name);
   EXPECT_TRUE(i) << "unused identity";
   const bool e = co_await look.gone(kCiliumEndpoints, space_name, dead_name);
@@ -167,7 +167,8 @@ struct Agent {
   Agent(asio::io_context& io, LabServer& server)
       : client(io, server.config()),
         table(io, "identities"),
-        reflector(client, kCiliumIdentities, table, [](const json::object& o) { return parse_cilium_identity(o, {"cluster1", 1}); }),
+        reflector(client, kCiliumIdentities, table,
+                  [](const json::object& o) { return parse_cilium_identity(o, {"cluster1", 1}); }),
         allocator(client, table, "cluster1", identity_range(1, 255)) {}
 };
 
@@ -197,7 +198,8 @@ Task<> race(asio::io_context& io, Client& client, LabServer& server) {
     }
   co_await until([&] { return racers.running() == 0; }, [&] { return std::to_string(racers.running()) + " still ask"; },
                  std::chrono::seconds(30));
-  ::testing::Test::RecordProperty("milliseconds", std::to_string((Steady::now() - began) / std::chrono::milliseconds(1)));
+  ::testing::Test::RecordProperty("milliseconds",
+                                  std::to_string((Steady::now() - began) / std::chrono::milliseconds(1)));
   std::set<NumericIdentity> all;
   for (const auto& [n, ids] : answers) {
     EXPECT_EQ(std::set(ids.begin(), ids.end()).size(), 1u);
@@ -207,8 +209,9 @@ Task<> race(asio::io_context& io, Client& client, LabServer& server) {
   auto objects = co_await client.list_all(kCiliumIdentities);
   EXPECT_TRUE(objects);
   std::size_t copies = 0;
-  for (const auto& o : *objects) copies += labels_at(o, "security-labels").contains("k8s:app") &&
-                                           labels_at(o, "security-labels").at("k8s:app").starts_with("racer-");
+  for (const auto& o : *objects)
+    copies += labels_at(o, "security-labels").contains("k8s:app") &&
+              labels_at(o, "security-labels").at("k8s:app").starts_with("racer-");
   EXPECT_EQ(copies, 50u);
   co_await sources.stop();
 }
@@ -246,7 +249,8 @@ Task<> publishes(asio::io_context& io, Client& client) {
   Reflector<Pod> r1(client, kPods, pods, parse_pod, ours);
   Reflector<Namespace> r2(client, kNamespaces, namespaces, parse_namespace);
   Reflector<CiliumEndpoint> r3(client, kCiliumEndpoints, ceps, parse_cilium_endpoint);
-  Reflector<Identity> r4(client, kCiliumIdentities, identities, [&](const json::object& o) { return parse_cilium_identity(o, cluster); });
+  Reflector<Identity> r4(client, kCiliumIdentities, identities,
+                         [&](const json::object& o) { return parse_cilium_identity(o, cluster); });
   Reflector<Node> r5(client, kCiliumNodes, nodes, [&](const json::object& o) { return parse_cilium_node(o, cluster); });
   identity::IdentityAllocator allocator(client, identities, "cluster1", identity_range(1, 255));
   identity::EndpointPublisherOptions options;
@@ -281,8 +285,15 @@ Task<> publishes(asio::io_context& io, Client& client) {
   attached.ifindex = 12;
   local.upsert(attached);
   const ObjectName name{ns, "cart"};
-  co_await until([&] { const auto e = ceps.get(name); return e && e->identity != 0 && e->state == "ready"; },
-                 [&] { const auto e = endpoints.get(name); return e ? e->state + " " + e->why : "no endpoint"; });
+  co_await until(
+      [&] {
+        const auto e = ceps.get(name);
+        return e && e->identity != 0 && e->state == "ready";
+      },
+      [&] {
+        const auto e = endpoints.get(name);
+        return e ? e->state + " " + e->why : "no endpoint";
+      });
   const auto first = ceps.get(name);
   EXPECT_EQ(first->addresses.size(), 2u);
   co_await until([&] { return nodes.contains({"cluster1", "test-node"}); });
@@ -291,14 +302,19 @@ Task<> publishes(asio::io_context& io, Client& client) {
   r = co_await client.remove(kCiliumEndpoints, ns, "cart");
   EXPECT_TRUE(r) << r.error().message;
   r = co_await client.remove(kCiliumNodes, "", "test-node");
-  co_await until([&] { const auto e = ceps.get(name); return e && e->uid != first->uid && e->identity == first->identity; });
+  co_await until([&] {
+    const auto e = ceps.get(name);
+    return e && e->uid != first->uid && e->identity == first->identity;
+  });
   co_await until([&] { return nodes.contains({"cluster1", "test-node"}); });
   local.remove(attached.key());
   co_await until([&] { return !ceps.contains(name); });
   co_await scope.stop();
   r = co_await client.remove(kCiliumNodes, "", "test-node");
 }
-TEST_F(OperatorOnApi, agents_objects_are_written_and_repaired) { run(io, publishes(io, client), std::chrono::seconds(60)); }
+TEST_F(OperatorOnApi, agents_objects_are_written_and_repaired) {
+  run(io, publishes(io, client), std::chrono::seconds(60));
+}
 
 }  // namespace
 }  // namespace weft::op

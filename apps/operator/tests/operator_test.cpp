@@ -25,7 +25,8 @@ TEST(Durations, go_form_is_read_and_nonsense_is_refused) {
 }
 
 TEST(OperatorOptions, values_are_checked_by_name) {
-  const auto o = parse_options({{"identity-gc-interval", "1m"}, {"operator-health-port", "0"}, {"something-else", "x"}});
+  const auto o =
+      parse_options({{"identity-gc-interval", "1m"}, {"operator-health-port", "0"}, {"something-else", "x"}});
   ASSERT_TRUE(o) << o.error().message;
   EXPECT_EQ(o->identity_gc_interval.count(), 60);
   EXPECT_EQ(o->health_port, 0);
@@ -88,7 +89,8 @@ Task<> installs(asio::io_context& io, FakeServer& server) {
   // An older schema is upgraded, what others put there stays.
   auto old = *server.get(kCustomResourceDefinitions, "", "ciliumnodes.cilium.io");
   old["spec"].get_object()["scope"] = "Namespaced";
-  metadata_of(old)["annotations"] = json::object{{kCrdVersionAnnotation, "0.0.1"}, {kCrdDigestAnnotation, "old"}, {"mine", "kept"}};
+  metadata_of(old)["annotations"] =
+      json::object{{kCrdVersionAnnotation, "0.0.1"}, {kCrdDigestAnnotation, "old"}, {"mine", "kept"}};
   server.put(kCustomResourceDefinitions, old);
   r = co_await install_crds(client, crds, std::chrono::seconds(5));
   const auto now = *server.get(kCustomResourceDefinitions, "", "ciliumnodes.cilium.io");

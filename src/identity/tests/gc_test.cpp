@@ -20,8 +20,12 @@ std::string names(const std::vector<IdentityObject>& list) {
 
 TEST(IdentityGarbage, unused_is_marked_then_deleted_and_used_is_never_touched) {
   const auto now = Wall::now();
-  const std::vector<IdentityObject> all{object(1), object(2), object(3, now - minutes(10)), object(4, now - minutes(40)),
-                                        object(5, now - minutes(40)), object(6, now + minutes(60))};
+  const std::vector<IdentityObject> all{object(1),
+                                        object(2),
+                                        object(3, now - minutes(10)),
+                                        object(4, now - minutes(40)),
+                                        object(5, now - minutes(40)),
+                                        object(6, now + minutes(60))};
   const auto g = identity_garbage(all, {1, 5}, now, minutes(30));
   EXPECT_EQ(names(g.mark), "2 6 ");
   EXPECT_EQ(names(g.unmark), "5 ");
@@ -29,7 +33,9 @@ TEST(IdentityGarbage, unused_is_marked_then_deleted_and_used_is_never_touched) {
 }
 
 TEST(IdentityGarbage, object_whose_name_is_no_number_is_not_ours) {
-  const auto parse = [](const char* text) { return parse_identity_object(boost::json::parse(text).get_object()).value(); };
+  const auto parse = [](const char* text) {
+    return parse_identity_object(boost::json::parse(text).get_object()).value();
+  };
   EXPECT_FALSE(parse(R"({"metadata":{"name":"custom"}})"));
   const auto o = parse(R"({"metadata":{"name":"65600","annotations":{"io.cilium.heartbeat":"2026-01-01T00:00:00Z"}}})");
   ASSERT_TRUE(o);

@@ -65,7 +65,10 @@ TEST(PodLabels, pod_cannot_pretend_to_be_from_elsewhere) {
   PodFacts honest, liar;
   honest.ns = liar.ns = "shop";
   honest.labels = {{"app", "cart"}};
-  liar.labels = {{"app", "cart"}, {kNamespaceLabel, "bank"}, {kClusterLabel, "west"}, {kServiceAccountLabel, "root"},
+  liar.labels = {{"app", "cart"},
+                 {kNamespaceLabel, "bank"},
+                 {kClusterLabel, "west"},
+                 {kServiceAccountLabel, "root"},
                  {"io.cilium.k8s.namespace.labels.team", "vault"}};
   EXPECT_EQ(identity_labels(liar, "east", LabelsFilter()), identity_labels(honest, "east", LabelsFilter()));
 }

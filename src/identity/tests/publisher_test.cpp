@@ -22,8 +22,10 @@ const ClusterInfo kCluster{"cluster1", 1};
 
 json::object pod_object(const std::string& name, const std::string& uid, const std::string& app) {
   return {{"metadata", {{"name", name}, {"namespace", "shop"}, {"uid", uid}, {"labels", {{"app", app}}}}},
-          {"spec", {{"nodeName", "n1"}, {"serviceAccountName", "default"},
-                    {"containers", {{{"ports", {{{"name", "http"}, {"containerPort", 8080}}}}}}}}},
+          {"spec",
+           {{"nodeName", "n1"},
+            {"serviceAccountName", "default"},
+            {"containers", {{{"ports", {{{"name", "http"}, {"containerPort", 8080}}}}}}}}},
           {"status", {{"phase", "Running"}}}};
 }
 
@@ -33,7 +35,8 @@ LocalPod local_pod(const std::string& name, const std::string& uid, int n) {
   p.pod_ifname = "eth0";
   p.pod = {"shop", name};
   p.uid = uid;
-  p.ips = {Address::parse("10.1.0." + std::to_string(n)).value(), Address::parse("fd00:1::" + std::to_string(n)).value()};
+  p.ips = {Address::parse("10.1.0." + std::to_string(n)).value(),
+           Address::parse("fd00:1::" + std::to_string(n)).value()};
   p.ifindex = n;
   return p;
 }
@@ -52,17 +55,18 @@ struct World {
   Reflector<Pod> r1{client, kPods, pods, parse_pod};
   Reflector<Namespace> r2{client, kNamespaces, namespaces, parse_namespace};
   Reflector<CiliumEndpoint> r3{client, kCiliumEndpoints, ceps, parse_cilium_endpoint};
-  Reflector<Identity> r4{client, kCiliumIdentities, identities, [](const json::object& o) { return parse_cilium_identity(o, kCluster); }};
+  Reflector<Identity> r4{client, kCiliumIdentities, identities,
+                         [](const json::object& o) { return parse_cilium_identity(o, kCluster); }};
   Reflector<Node> r5{client, kCiliumNodes, nodes, [](const json::object& o) { return parse_cilium_node(o, kCluster); }};
   IdentityAllocator allocator{client, identities, "cluster1", identity_range(1, 255)};
-  EndpointPublisher publisher{client, allocator, {local, pods, namespaces, ceps, identities, endpoints},
+  EndpointPublisher publisher{client,
+                              allocator,
+                              {local, pods, namespaces, ceps, identities, endpoints},
                               {"cluster1", {kNode4, kNode6}, LabelsFilter()}};
   NodePublisher node_publisher{client, nodes};
   Scope scope{io, "test"};
 
-  World() {
-    server.put(kNamespaces, json::object{{"metadata", {{"name", "shop"}, {"labels", {{"team", "retail"}}}}}});
-  }
+  World() { server.put(kNamespaces, json::object{{"metadata", {{"name", "shop"}, {"labels", {{"team", "retail"}}}}}}); }
   void start() {
     scope.spawn("pods", r1.run());
     scope.spawn("namespaces", r2.run());
@@ -100,8 +104,9 @@ Task<> written(World& w) {
   EXPECT_EQ(e.service_account, "default");
   EXPECT_EQ(e.container_id, "container-cartu1");
   EXPECT_EQ(e.named_ports.size(), 1u);
-  EXPECT_NE(std::find(e.identity_labels.begin(), e.identity_labels.end(), "k8s:io.cilium.k8s.namespace.labels.team=retail"),
-            e.identity_labels.end());
+  EXPECT_NE(
+      std::find(e.identity_labels.begin(), e.identity_labels.end(), "k8s:io.cilium.k8s.namespace.labels.team=retail"),
+      e.identity_labels.end());
   const auto row = w.endpoints.get({"shop", "cart"});
   EXPECT_EQ(row->identity, e.identity);
   EXPECT_EQ(row->state, "ready");
@@ -230,7 +235,9 @@ Task<> node(World& w) {
     return o && *parse_cilium_node(*o, kCluster).value() == wanted;
   };
   co_await until(as_wanted);
-  EXPECT_EQ(text_at(array_at(metadata(*w.server.get(kCiliumNodes, "", "n1")), "ownerReferences").at(0).get_object(), "uid"), "node-uid");
+  EXPECT_EQ(
+      text_at(array_at(metadata(*w.server.get(kCiliumNodes, "", "n1")), "ownerReferences").at(0).get_object(), "uid"),
+      "node-uid");
   EXPECT_EQ(wanted.addresses.size(), 3u);
   co_await until([&] { return w.nodes.size() == 1; });
   w.server.erase(kCiliumNodes, "", "n1");
@@ -244,7 +251,8 @@ Task<> node(World& w) {
   EXPECT_TRUE(w.server.get(kCiliumNodes, "", "n1")->at("spec").get_object().contains("eni"));
   core.boot_id = "after reboot";
   w.node_publisher.set(describe_node(core, kCluster, inner), "node-uid");
-  co_await until([&] { return text_at(object_at(*w.server.get(kCiliumNodes, "", "n1"), "spec"), "bootid") == "after reboot"; });
+  co_await until(
+      [&] { return text_at(object_at(*w.server.get(kCiliumNodes, "", "n1"), "spec"), "bootid") == "after reboot"; });
   co_await w.scope.stop();
 }
 TEST(NodePublisher, object_is_made_corrected_and_made_again) {

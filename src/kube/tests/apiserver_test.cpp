@@ -134,7 +134,9 @@ struct Row {
   Key key() const { return name; }
   bool operator==(const Row&) const = default;
 };
-Result<std::optional<Row>> parse_row(const json::object& o) { return Row{name_of(o).name, text_at(object_at(o, "data"), "v")}; }
+Result<std::optional<Row>> parse_row(const json::object& o) {
+  return Row{name_of(o).name, text_at(object_at(o, "data"), "v")};
+}
 
 Task<> reflects(Client& client, std::string ns, LabServer& server) {
   co_await make_namespace(client, ns);
@@ -151,7 +153,10 @@ Task<> reflects(Client& client, std::string ns, LabServer& server) {
   Reflector<Row> reflector(client, kConfigMaps, table, parse_row, options);
   Scope scope(client.io(), "test");
   scope.spawn("reflector", reflector.run());
-  const auto value = [&](const char* name) { const auto r = table.get(name); return r ? r->value : std::string(); };
+  const auto value = [&](const char* name) {
+    const auto r = table.get(name);
+    return r ? r->value : std::string();
+  };
   co_await until([&] { return table.initialized() && reflector.health().watching; });
   EXPECT_GE(table.size(), 10u);
   auto change = config_map("c3", "1");
@@ -176,7 +181,8 @@ Task<> reflects(Client& client, std::string ns, LabServer& server) {
       co_await sleep_for(std::chrono::milliseconds(100));
     }
     EXPECT_TRUE(r) << r.error().message;
-    co_await until([&] { return value("c5") == "2"; }, [&] { return reflector.health().error; }, std::chrono::seconds(15));
+    co_await until([&] { return value("c5") == "2"; }, [&] { return reflector.health().error; },
+                   std::chrono::seconds(15));
     std::string changes;
     for (const auto& c : stream.next()) changes += c.key + " ";
     EXPECT_EQ(changes, "c5 ") << "unchanged rows must not flicker";
@@ -243,7 +249,8 @@ Task<> expired_in_place(Client& client, std::string ns, LabServer& server) {
   }
   r = co_await client.remove(kConfigMaps, ns, "gone");
   co_await until([&] { return !table.contains("gone") && table.contains("filler"); },
-                 [&] { return "rows " + std::to_string(table.size()) + ", " + reflector.health().error; }, std::chrono::seconds(15));
+                 [&] { return "rows " + std::to_string(table.size()) + ", " + reflector.health().error; },
+                 std::chrono::seconds(15));
   EXPECT_TRUE(table.contains("kept"));
   EXPECT_EQ(reflector.health().lists, 2u);
   co_await scope.stop();

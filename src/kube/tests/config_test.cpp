@@ -104,7 +104,8 @@ current-context: x
 clusters: [{name: x, cluster: {server: "https://x"}}]
 users: [{name: x, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: ./get-token, args: [a, b], env: [{name: K, value: v}]}}}]
 contexts: [{name: x, context: {cluster: x, user: x}}]
-)", "/conf");
+)",
+                                  "/conf");
   ASSERT_TRUE(c) << c.error().message;
   EXPECT_EQ(c->exec_command, (std::vector<std::string>{"/conf/./get-token", "a", "b"}));
   ASSERT_EQ(c->exec_env.size(), 1u);
@@ -113,11 +114,13 @@ contexts: [{name: x, context: {cluster: x, user: x}}]
 
 TEST(KubeConfig, several_files_merge_and_the_first_wins) {
   TempDir dir;
-  const auto a = dir.write("a", "current-context: one\nclusters: [{name: one, cluster: {server: 'https://first'}}]\n"
-                                "contexts: [{name: one, context: {cluster: one}}]\n");
-  const auto b = dir.write("b", "current-context: two\nclusters: [{name: one, cluster: {server: 'https://second'}},\n"
-                                " {name: two, cluster: {server: 'https://two', certificate-authority: ca.pem}}]\n"
-                                "contexts: [{name: two, context: {cluster: two}}]\n");
+  const auto a = dir.write("a",
+                           "current-context: one\nclusters: [{name: one, cluster: {server: 'https://first'}}]\n"
+                           "contexts: [{name: one, context: {cluster: one}}]\n");
+  const auto b = dir.write("b",
+                           "current-context: two\nclusters: [{name: one, cluster: {server: 'https://second'}},\n"
+                           " {name: two, cluster: {server: 'https://two', certificate-authority: ca.pem}}]\n"
+                           "contexts: [{name: two, context: {cluster: two}}]\n");
   EnvGuard env("KUBECONFIG", a + ":" + dir.path() + "/absent:" + b);
   const auto one = load_kubeconfig();
   ASSERT_TRUE(one) << one.error().message;

@@ -135,7 +135,8 @@ struct Server {
         co_await sleep_for(std::chrono::hours(1));
       }
       if (request.target().find("watch=true") != std::string_view::npos) {
-        const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
+        const std::string head =
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
         co_await asio::async_write(stream, asio::buffer(head), kAwait);
         for (const auto& line : s.lines) {
           const std::string chunk = fmt::format("{:x}\r\n{}\r\n", line.size(), line);
@@ -170,7 +171,9 @@ Config plain(Server& s) {
 }
 
 Task<> keep_alive(Server& s, Config config) {
-  s.handle = [](const HttpRequest& q) { return reply(200, R"({"metadata":{"name":")" + std::string(q.target()) + "\"}}"); };
+  s.handle = [](const HttpRequest& q) {
+    return reply(200, R"({"metadata":{"name":")" + std::string(q.target()) + "\"}}");
+  };
   s.start();
   Client client(s.io, config);
   for (int i = 0; i < 3; ++i) {
@@ -252,8 +255,8 @@ TEST(Http, too_many_requests_with_retry_after_is_asked_again) {
 std::vector<std::string> three_events() {
   const std::string big(100'000, 'x');
   return {"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"a\"}}}\n{\"type\":\"MODI",
-             "FIED\",\"object\":{\"metadata\":{\"name\":\"" + big + "\"}}}\n",
-             "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"9\"}}}\n"};
+          "FIED\",\"object\":{\"metadata\":{\"name\":\"" + big + "\"}}}\n",
+          "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"9\"}}}\n"};
 }
 Task<> watch_stream(Server& s, Config config) {
   s.lines = three_events();
@@ -281,7 +284,9 @@ TEST(Http, watch_reads_lines_across_chunks_and_ends_in_good_order) {
 }
 
 Task<> watch_error(Server& s, Config config) {
-  s.lines.assign(1, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":\"too old\"}}\n");
+  s.lines.assign(1,
+                 "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\",\"message\":"
+                 "\"too old\"}}\n");
   s.start();
   Client client(s.io, config);
   auto w = co_await client.watch(kPods);
@@ -346,11 +351,16 @@ TEST(Http, server_that_is_not_there_is_unavailable) {
   wrong.server = "::nonsense::";
   asio::io_context io2;
   Client client(io2, wrong);
-  asio::co_spawn(io2, [](Client& c) -> Task<> {
-    auto r = co_await c.get(kPods, "a", "b");
-    EXPECT_FALSE(r);
-    EXPECT_EQ(r.error().code, Errc::invalid);
-  }(client), [](const std::exception_ptr& e) { if (e) std::rethrow_exception(e); });
+  asio::co_spawn(
+      io2,
+      [](Client& c) -> Task<> {
+        auto r = co_await c.get(kPods, "a", "b");
+        EXPECT_FALSE(r);
+        EXPECT_EQ(r.error().code, Errc::invalid);
+      }(client),
+      [](const std::exception_ptr& e) {
+        if (e) std::rethrow_exception(e);
+      });
   io2.run_for(std::chrono::seconds(5));
 }
 
@@ -456,7 +466,9 @@ struct TokenFile {
 };
 
 Task<> token_rotates(Server& s, Config config, TokenFile& file) {
-  s.handle = [&](const HttpRequest& q) { return reply(q[http::field::authorization] == "Bearer two" ? 200 : 401, "{}"); };
+  s.handle = [&](const HttpRequest& q) {
+    return reply(q[http::field::authorization] == "Bearer two" ? 200 : 401, "{}");
+  };
   s.start();
   Client client(s.io, config);
   auto r = co_await client.get(kPods, "a", "b");

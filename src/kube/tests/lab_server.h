@@ -109,15 +109,16 @@ class LabServer {
     peer_port_ = free_port();
     port_ = free_port();
     kubeconfig_ = dir_ + "/kubeconfig";
-    Child pki({std::string(WEFT_BIN_DIR) + "/weft-lab-pki", "--dir", dir_ + "/pki", "--server", "apiserver=localhost,127.0.0.1",
-               "--client", "admin=admin:system:masters", "--signing-key", "sa", "--kubeconfig", kubeconfig_, "--context", "lab",
-               "--url", "https://127.0.0.1:" + std::to_string(port_)},
+    Child pki({std::string(WEFT_BIN_DIR) + "/weft-lab-pki", "--dir", dir_ + "/pki", "--server",
+               "apiserver=localhost,127.0.0.1", "--client", "admin=admin:system:masters", "--signing-key", "sa",
+               "--kubeconfig", kubeconfig_, "--context", "lab", "--url", "https://127.0.0.1:" + std::to_string(port_)},
               dir_ + "/pki.log");
     pki.wait();
-    const auto url = "http://127.0.0.1:" + std::to_string(etcd_port_), peer = "http://127.0.0.1:" + std::to_string(peer_port_);
+    const auto url = "http://127.0.0.1:" + std::to_string(etcd_port_),
+               peer = "http://127.0.0.1:" + std::to_string(peer_port_);
     etcd_ = Child({"etcd", "--data-dir", dir_ + "/etcd", "--listen-client-urls", url, "--advertise-client-urls", url,
-                   "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer,
-                   "--log-level", "error", "--unsafe-no-fsync"},
+                   "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster",
+                   "default=" + peer, "--log-level", "error", "--unsafe-no-fsync"},
                   dir_ + "/etcd.log");
     wait_for(etcd_port_, "etcd");
     start_server();
@@ -145,9 +146,9 @@ class LabServer {
   void start_server() {
     server_ = Child({std::string(WEFT_BIN_DIR) + "/weft-lab-apiserver", "--etcd-servers",
                      "http://127.0.0.1:" + std::to_string(etcd_port_), "--listen", "127.0.0.1:" + std::to_string(port_),
-                     "--tls-cert-file", dir_ + "/pki/apiserver.crt", "--tls-private-key-file", dir_ + "/pki/apiserver.key",
-                     "--client-ca-file", dir_ + "/pki/ca.crt", "--service-account-key-file", dir_ + "/pki/sa.key",
-                     "--default-watch-cache-size", "50"},
+                     "--tls-cert-file", dir_ + "/pki/apiserver.crt", "--tls-private-key-file",
+                     dir_ + "/pki/apiserver.key", "--client-ca-file", dir_ + "/pki/ca.crt",
+                     "--service-account-key-file", dir_ + "/pki/sa.key", "--default-watch-cache-size", "50"},
                     dir_ + "/apiserver.log");
     wait_for(port_, "weft-lab-apiserver");
   }

@@ -8,9 +8,9 @@
 namespace weft::kube {
 namespace {
 
+using std::chrono::seconds;
 using weft::testing::run;
 using weft::testing::until;
-using std::chrono::seconds;
 
 TEST(LeaseMove, absent_lease_is_created_and_own_lease_is_renewed) {
   const Steady::time_point t{};

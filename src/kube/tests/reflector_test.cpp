@@ -150,7 +150,7 @@ Task<> bookmarks(World& w) {
   w.server.bookmark();
   const auto now = std::to_string(w.server.revision());
   co_await until([&] { return w.reflector.health().resource_version == now; },
-                      [&] { return w.reflector.health().resource_version; });
+                 [&] { return w.reflector.health().resource_version; });
   w.server.compact();  // up to the bookmark: resuming from the list's revision would be refused
   w.server.break_watches();
   co_await until([&] { return w.reflector.health().watches == 2; });

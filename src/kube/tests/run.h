@@ -28,7 +28,7 @@ inline void run(asio::io_context& io, Task<> task, std::chrono::seconds limit = 
 
 /// Waits until `fact` holds; the text it gives is what was seen when it does not in time.
 inline Task<> until(std::function<bool()> fact, std::function<std::string()> seen = {},
-                        std::chrono::milliseconds limit = std::chrono::seconds(5)) {
+                    std::chrono::milliseconds limit = std::chrono::seconds(5)) {
   const auto end = Steady::now() + limit;
   while (!fact()) {
     if (Steady::now() > end) {

@@ -14,7 +14,8 @@ namespace {
 json::object parse(const char* text) { return json::parse(text).get_object(); }
 
 TEST(ServiceAnnotations, current_key_wins_over_its_alias) {
-  const auto a = read_service_annotations({{"service.cilium.io/global", "false"}, {"io.cilium/global-service", "true"}});
+  const auto a =
+      read_service_annotations({{"service.cilium.io/global", "false"}, {"io.cilium/global-service", "true"}});
   EXPECT_FALSE(a.global);
   EXPECT_TRUE(read_service_annotations({{"io.cilium/global-service", "true"}}).global);
   EXPECT_FALSE(read_service_annotations({{"io.cilium/shared-service", "false"}}).shared);
@@ -86,7 +87,8 @@ TEST(ServiceType, wrong_values_are_refused_with_their_field) {
   EXPECT_FALSE(parse_service(parse(R"({"metadata":{"name":"a"},"spec":{"ports":[{"port":70000}]}})")));
   EXPECT_FALSE(parse_service(parse(R"({"metadata":{"name":"a"},"spec":{"ports":[{"port":80,"protocol":"ICMP"}]}})")));
   EXPECT_FALSE(parse_service(parse("{}")));
-  EXPECT_TRUE(parse_service(parse(R"({"metadata":{"name":"a"},"spec":{"ports":"none","selector":[1],"clusterIPs":7}})")));
+  EXPECT_TRUE(
+      parse_service(parse(R"({"metadata":{"name":"a"},"spec":{"ports":"none","selector":[1],"clusterIPs":7}})")));
 }
 
 TEST(EndpointSliceType, absent_conditions_are_ready_and_serving_follows_ready) {
@@ -110,7 +112,8 @@ TEST(EndpointSliceType, absent_conditions_are_ready_and_serving_follows_ready) {
 }
 
 TEST(EndpointSliceType, names_and_orphans_have_no_row_and_mixed_families_are_refused) {
-  const auto fqdn = parse_endpoint_slice(parse(R"({"metadata":{"name":"a","labels":{"kubernetes.io/service-name":"x"}},"addressType":"FQDN"})"));
+  const auto fqdn = parse_endpoint_slice(
+      parse(R"({"metadata":{"name":"a","labels":{"kubernetes.io/service-name":"x"}},"addressType":"FQDN"})"));
   EXPECT_TRUE(fqdn && !*fqdn);
   const auto orphan = parse_endpoint_slice(parse(R"({"metadata":{"name":"a"},"addressType":"IPv4"})"));
   EXPECT_TRUE(orphan && !*orphan);
@@ -166,7 +169,8 @@ TEST(CiliumNodeType, round_trip_keeps_everything_the_mesh_needs) {
   EXPECT_EQ(n.encryption_key, 3);
   EXPECT_EQ(n.wireguard_key, "abc=");
   EXPECT_EQ(json::value(to_cilium_node(n)), json::value(object));
-  EXPECT_FALSE(parse_cilium_node(parse(R"({"metadata":{"name":"n"},"spec":{"addresses":[{"type":"InternalIP","ip":"nonsense"}]}})"), {}));
+  EXPECT_FALSE(parse_cilium_node(
+      parse(R"({"metadata":{"name":"n"},"spec":{"addresses":[{"type":"InternalIP","ip":"nonsense"}]}})"), {}));
 }
 
 TEST(CiliumEndpointType, round_trip_and_dual_stack_pairs) {
@@ -194,10 +198,14 @@ TEST(CiliumEndpointType, round_trip_and_dual_stack_pairs) {
 }
 
 TEST(CiliumIdentityType, number_is_the_name_and_labels_keep_their_source) {
-  const Identity id{65601, {{"k8s:app", "api"}, {"k8s:io.kubernetes.pod.namespace", "shop"},
-                            {"k8s:io.cilium.k8s.policy.cluster", "cluster1"}}, "cluster1"};
+  const Identity id{65601,
+                    {{"k8s:app", "api"},
+                     {"k8s:io.kubernetes.pod.namespace", "shop"},
+                     {"k8s:io.cilium.k8s.policy.cluster", "cluster1"}},
+                    "cluster1"};
   const auto object = to_cilium_identity(id);
-  EXPECT_EQ(json::serialize(object.at("metadata").at("labels")), R"({"app":"api","io.kubernetes.pod.namespace":"shop"})");
+  EXPECT_EQ(json::serialize(object.at("metadata").at("labels")),
+            R"({"app":"api","io.kubernetes.pod.namespace":"shop"})");
   const auto back = parse_cilium_identity(object, {"cluster1", 1});
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(**back, id);

@@ -30,15 +30,17 @@ TEST(Url, selectors_and_paging_are_escaped_queries) {
             "/api/v1/namespaces/shop/services?labelSelector=app%3Dcart%2Ctier%21%3Dfront&limit=500");
   o.continue_token = "abc==";
   o.resource_version = "7";
-  EXPECT_EQ(list_target(kServices, o), "/api/v1/namespaces/shop/services?labelSelector=app%3Dcart%2Ctier%21%3Dfront"
-                                       "&limit=500&continue=abc%3D%3D");
+  EXPECT_EQ(list_target(kServices, o),
+            "/api/v1/namespaces/shop/services?labelSelector=app%3Dcart%2Ctier%21%3Dfront"
+            "&limit=500&continue=abc%3D%3D");
 }
 
 TEST(Url, watch_asks_for_bookmarks_from_a_revision) {
   WatchOptions o;
   o.resource_version = "42";
   o.timeout_seconds = 300;
-  EXPECT_EQ(watch_target(kNodes, o), "/api/v1/nodes?watch=true&allowWatchBookmarks=true&resourceVersion=42&timeoutSeconds=300");
+  EXPECT_EQ(watch_target(kNodes, o),
+            "/api/v1/nodes?watch=true&allowWatchBookmarks=true&resourceVersion=42&timeoutSeconds=300");
 }
 
 TEST(Status, code_follows_http_and_reason_and_the_message_is_kept) {

@@ -106,7 +106,8 @@ json::object to_cilium_node(const Node& n) {
   Labels annotations = n.annotations;
   if (!n.wireguard_key.empty()) annotations[kWireguardKey] = n.wireguard_key;
   if (!annotations.empty()) meta["annotations"] = to_json(annotations);
-  return {{"apiVersion", "cilium.io/v2"}, {"kind", "CiliumNode"}, {"metadata", std::move(meta)}, {"spec", std::move(spec)}};
+  return {
+      {"apiVersion", "cilium.io/v2"}, {"kind", "CiliumNode"}, {"metadata", std::move(meta)}, {"spec", std::move(spec)}};
 }
 
 Result<std::optional<CiliumEndpoint>> parse_cilium_endpoint(const json::object& object) {
@@ -116,12 +117,14 @@ Result<std::optional<CiliumEndpoint>> parse_cilium_endpoint(const json::object& 
   e.uid = uid_of(object);
   e.labels = labels_at(metadata(object), "labels");
   for (const auto& owner : array_at(metadata(object), "ownerReferences"))
-    if (owner.is_object() && text_at(owner.get_object(), "kind") == "Pod") e.pod_uid = text_at(owner.get_object(), "uid");
+    if (owner.is_object() && text_at(owner.get_object(), "kind") == "Pod")
+      e.pod_uid = text_at(owner.get_object(), "uid");
   const auto& status = object_at(object, "status");
   e.endpoint_id = number_at(status, "id").value_or(0);
   const auto& identity = object_at(status, "identity");
   const auto id = number_at(identity, "id").value_or(0);
-  if (id < 0 || id > 0xffffff) return fail(Errc::invalid, fmt::format("status.identity.id {} is not a 24-bit number", id));
+  if (id < 0 || id > 0xffffff)
+    return fail(Errc::invalid, fmt::format("status.identity.id {} is not a 24-bit number", id));
   e.identity = static_cast<NumericIdentity>(id);
   e.identity_labels = texts_at(identity, "labels");
   const auto& networking = object_at(status, "networking");
@@ -156,8 +159,11 @@ json::object to_cilium_endpoint(const CiliumEndpoint& e) {
   json::object meta{{"name", e.name.name}, {"namespace", e.name.ns}};
   if (!e.labels.empty()) meta["labels"] = to_json(e.labels);
   if (!e.pod_uid.empty())
-    meta["ownerReferences"] = json::array{json::object{{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", e.name.name},
-                                                       {"uid", e.pod_uid}, {"blockOwnerDeletion", false}}};
+    meta["ownerReferences"] = json::array{json::object{{"apiVersion", "v1"},
+                                                       {"kind", "Pod"},
+                                                       {"name", e.name.name},
+                                                       {"uid", e.pod_uid},
+                                                       {"blockOwnerDeletion", false}}};
   // One entry for each pair of an IPv4 and an IPv6 address, as the agent of a dual-stack pod writes it.
   json::array addressing;
   std::vector<std::string> v4, v6;
@@ -172,7 +178,8 @@ json::object to_cilium_endpoint(const CiliumEndpoint& e) {
   if (e.node) networking["node"] = e.node->to_string();
   json::array labels;
   for (const auto& l : e.identity_labels) labels.push_back(json::string(l));
-  json::object identifiers{{"k8s-namespace", e.name.ns}, {"k8s-pod-name", e.name.name}, {"pod-name", e.name.to_string()}};
+  json::object identifiers{
+      {"k8s-namespace", e.name.ns}, {"k8s-pod-name", e.name.name}, {"pod-name", e.name.to_string()}};
   if (!e.container_id.empty()) identifiers["container-id"] = e.container_id;
   json::object encryption;
   if (e.encryption_key != 0) encryption["key"] = e.encryption_key;
@@ -189,7 +196,10 @@ json::object to_cilium_endpoint(const CiliumEndpoint& e) {
       ports.push_back(json::object{{"name", p.name}, {"port", p.port}, {"protocol", to_string(p.protocol)}});
     status["named-ports"] = std::move(ports);
   }
-  return {{"apiVersion", "cilium.io/v2"}, {"kind", "CiliumEndpoint"}, {"metadata", std::move(meta)}, {"status", std::move(status)}};
+  return {{"apiVersion", "cilium.io/v2"},
+          {"kind", "CiliumEndpoint"},
+          {"metadata", std::move(meta)},
+          {"status", std::move(status)}};
 }
 
 Result<std::optional<Identity>> parse_cilium_identity(const json::object& object, const ClusterInfo& cluster) {

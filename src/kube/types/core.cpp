@@ -32,7 +32,8 @@ void add_ports(std::vector<ContainerPort>& out, const json::array& containers) {
   }
 }
 
-Result<> add_ips(std::vector<Address>& out, const json::object& status, std::string_view list, std::string_view single) {
+Result<> add_ips(std::vector<Address>& out, const json::object& status, std::string_view list,
+                 std::string_view single) {
   for (const auto& entry : array_at(status, list)) {
     if (!entry.is_object()) continue;
     auto a = Address::parse(text_at(entry.get_object(), "ip"));

@@ -55,7 +55,7 @@ struct Pod {
   std::string phase;  // Pending, Running, Succeeded, Failed, Unknown
   bool ready = false;
   bool deleting = false;
-  std::vector<Address> ips;      // status.podIPs
+  std::vector<Address> ips;  // status.podIPs
   std::vector<Address> host_ips;
   std::vector<ContainerPort> ports;  // of all containers, also of sidecars among the init containers
   Key key() const { return name; }

@@ -14,7 +14,8 @@ Result<SliceEndpoint> parse_endpoint(const json::object& o, Family family) {
     auto a = Address::parse(text);
     if (!a) return fail(a.error().in("endpoints.addresses"));
     if (a->family() != family)
-      return fail(Errc::invalid, fmt::format("endpoints.addresses {} is not of addressType {}", text, to_string(family)));
+      return fail(Errc::invalid,
+                  fmt::format("endpoints.addresses {} is not of addressType {}", text, to_string(family)));
     e.addresses.push_back(*a);
   }
   const auto& conditions = object_at(o, "conditions");
@@ -39,7 +40,8 @@ Result<std::optional<EndpointSlice>> parse_endpoint_slice(const json::object& ob
   if (s.name.name.empty()) return fail(Errc::invalid, "metadata.name is empty");
   const auto labels = labels_at(metadata(object), "labels");
   if (const auto it = labels.find("kubernetes.io/service-name"); it != labels.end()) s.service = it->second;
-  if (const auto it = labels.find("endpointslice.kubernetes.io/managed-by"); it != labels.end()) s.managed_by = it->second;
+  if (const auto it = labels.find("endpointslice.kubernetes.io/managed-by"); it != labels.end())
+    s.managed_by = it->second;
   if (s.service.empty()) return std::optional<EndpointSlice>();
   const auto type = text_at(object, "addressType");
   if (type == "FQDN") return std::optional<EndpointSlice>();

@@ -77,14 +77,18 @@ ServiceType type_of(std::string_view text) {
   return ServiceType::cluster_ip;
 }
 
-TrafficPolicy policy_of(std::string_view text) { return text == "Local" ? TrafficPolicy::local : TrafficPolicy::cluster; }
+TrafficPolicy policy_of(std::string_view text) {
+  return text == "Local" ? TrafficPolicy::local : TrafficPolicy::cluster;
+}
 
 }  // namespace
 
 ServiceAnnotations read_service_annotations(const Labels& annotations) {
   ServiceAnnotations out;
-  if (const auto* v = find(annotations, "service.cilium.io/global", "io.cilium/global-service")) out.global = is_true(*v);
-  if (const auto* v = find(annotations, "service.cilium.io/shared", "io.cilium/shared-service")) out.shared = is_true(*v);
+  if (const auto* v = find(annotations, "service.cilium.io/global", "io.cilium/global-service"))
+    out.global = is_true(*v);
+  if (const auto* v = find(annotations, "service.cilium.io/shared", "io.cilium/shared-service"))
+    out.shared = is_true(*v);
   if (const auto* v = find(annotations, "service.cilium.io/affinity", "io.cilium/service-affinity")) {
     const auto value = lower(*v);
     if (value == "local") {
@@ -102,7 +106,8 @@ ServiceAnnotations read_service_annotations(const Labels& annotations) {
     } else if (value == "random") {
       out.algorithm = LbAlgorithm::random;
     } else if (!value.empty()) {
-      out.unrecognised += (out.unrecognised.empty() ? "" : "; ") + ("lb-algorithm \"" + *v + "\" is neither random nor maglev; ignored");
+      out.unrecognised += (out.unrecognised.empty() ? "" : "; ") +
+                          ("lb-algorithm \"" + *v + "\" is neither random nor maglev; ignored");
     }
   }
   return out;
@@ -146,7 +151,8 @@ Result<std::optional<Service>> parse_service(const json::object& object) {
   s.shared = said.shared;
   s.affinity = said.affinity;
   s.algorithm = said.algorithm;
-  if (!said.unrecognised.empty()) log::warn("annotation not understood", {{"service", s.name.to_string()}, {"why", said.unrecognised}});
+  if (!said.unrecognised.empty())
+    log::warn("annotation not understood", {{"service", s.name.to_string()}, {"why", said.unrecognised}});
   return s;
 }
 
