@@ -255,12 +255,45 @@ void check_pod_spec(const json::value& spec, const std::string& path, FieldError
     errors.push_back(FieldError::invalid(path + ".terminationGracePeriodSeconds", *find(spec, {"terminationGracePeriodSeconds"}), "must be greater than or equal to 0"));
 }
 
+// What the ServiceAccount admission plugin adds: the token, the cluster's CA and the namespace, where every client
+// library looks for them. A pod that mounts something there itself keeps what it has.
+void mount_account_token(json::object& spec) {
+  constexpr const char* kWhere = "/var/run/secrets/kubernetes.io/serviceaccount";
+  if (!flag(json::value(spec), {"automountServiceAccountToken"}, true)) return;
+  const std::string volume = "kube-api-access-" + random_suffix();
+  bool used = false;
+  for (const char* key : {"initContainers", "containers"}) {
+    auto* all = items(spec, key);
+    if (all == nullptr) continue;
+    for (auto& c : *all) {
+      if (!c.is_object()) continue;
+      auto& mounts = c.get_object()["volumeMounts"];
+      if (!mounts.is_array()) mounts.emplace_array();
+      const bool there = std::any_of(mounts.get_array().begin(), mounts.get_array().end(),
+                                     [&](const json::value& m) { return text(m, {"mountPath"}) == kWhere; });
+      if (there) continue;
+      mounts.get_array().push_back(json::object{{"name", volume}, {"readOnly", true}, {"mountPath", kWhere}});
+      used = true;
+    }
+  }
+  if (!used) return;
+  auto& volumes = spec["volumes"];
+  if (!volumes.is_array()) volumes.emplace_array();
+  const json::array sources{
+      json::object{{"serviceAccountToken", json::object{{"expirationSeconds", 3607}, {"path", "token"}}}},
+      json::object{{"configMap", json::object{{"name", "kube-root-ca.crt"}, {"items", json::array{json::object{{"key", "ca.crt"}, {"path", "ca.crt"}}}}}}},
+      json::object{{"downwardAPI", json::object{{"items", json::array{json::object{{"path", "namespace"},
+                                                                                  {"fieldRef", json::object{{"apiVersion", "v1"}, {"fieldPath", "metadata.namespace"}}}}}}}}}};
+  volumes.get_array().push_back(json::object{{"name", volume}, {"projected", json::object{{"sources", sources}, {"defaultMode", 420}}}});
+}
+
 void prepare_pod(json::value& pod, const json::value* old) {
   auto& spec = make_object(pod, {"spec"});
   default_pod_spec(spec);
   if (old == nullptr) {
     default_to(spec, "serviceAccountName", "default");
     spec["serviceAccount"] = json::value(spec["serviceAccountName"]);
+    mount_account_token(spec);
     const auto priority = text(pod, {"spec", "priorityClassName"});
     if (!spec.contains("priority")) spec["priority"] = priority == "system-node-critical" ? 2000001000 : priority == "system-cluster-critical" ? 2000000000 : 0;
     default_to(spec, "preemptionPolicy", "PreemptLowerPriority");
