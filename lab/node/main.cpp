@@ -1,4 +1,5 @@
 // weft-lab-node: the kubelet's place in a lab. Registers the node, runs its pods as processes.
+#include <sys/mount.h>
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -94,6 +95,11 @@ int main(int argc, char** argv) {
   a.runtime.scratch = "/run/lab/scratch";
   std::error_code ec;
   for (const auto& dir : {a.runtime.scratch, a.runtime.state_dir, a.options.pods_dir}) std::filesystem::create_directories(dir, ec);
+  // Pods' network namespaces are mounts: shared, so that containers that have the folder see those made later.
+  std::filesystem::create_directories("/run/netns", ec);
+  if (::mount("/run/netns", "/run/netns", nullptr, MS_BIND | MS_REC, nullptr) != 0 ||
+      ::mount(nullptr, "/run/netns", nullptr, MS_SHARED | MS_REC, nullptr) != 0)
+    return fatal(errno_error("/run/netns", errno));
   auto config = kube::load_kubeconfig(a.kubeconfig);
   if (!config) return fatal(config.error());
   config->user_agent = "weft-lab-node";

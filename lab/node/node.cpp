@@ -136,7 +136,7 @@ Task<> keep_node(kube::Client& client, NodeIdentity identity, std::string cni_co
         const json::value patch = json::object{{"status", status}};
         kube::PatchOptions options;
         options.subresource = "status";
-        auto r = co_await client.patch(kube::kNodes, "", identity.name, kube::PatchType::strategic, patch, options);
+        auto r = co_await client.patch(kube::kNodes, "", identity.name, kube::PatchType::merge, patch, options);
         if (r) {
           sent = ours;
           next_heartbeat = Steady::now() + 60s;

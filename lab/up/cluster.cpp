@@ -69,7 +69,12 @@ std::string process_trouble(const LabPaths& paths, const std::string& process) {
   return process + ": was never started";
 }
 
-Task<Result<>> wait_for_api(kube::Client& client, std::chrono::seconds limit) {
+// A process that ends again and again will not come up by waiting.
+bool hopeless(const LabPaths& paths, const std::string& process) {
+  return std::ranges::any_of(process_statuses(paths), [&](const ProcessStatus& p) { return p.name == process && p.restarts >= 6; });
+}
+
+Task<Result<>> wait_for_api(kube::Client& client, LabPaths paths, std::string process, std::chrono::seconds limit) {
   const auto deadline = Steady::now() + limit;
   std::string last = "no answer";
   for (;;) {
@@ -82,7 +87,7 @@ Task<Result<>> wait_for_api(kube::Client& client, std::chrono::seconds limit) {
     } else {
       last = r ? fmt::format("/readyz says {}: {}", r->status, r->body.substr(0, 300)) : r.error().message;
     }
-    if (Steady::now() > deadline) co_return fail(Errc::timeout, last);
+    if (Steady::now() > deadline || hopeless(paths, process)) co_return fail(Errc::timeout, last);
     co_await sleep_for(100ms);
   }
 }
@@ -161,7 +166,7 @@ Result<> bring_up_cluster(const LabRecord& record, const ClusterSpec& c, bool no
   auto objects = manifests(c);
   if (!objects) return fail(objects.error());
   return with_client(record, c.name, [&](kube::Client& client, asio::io_context& io) -> Result<> {
-    if (const auto r = run(io, wait_for_api(client, 90s)); !r)
+    if (const auto r = run(io, wait_for_api(client, record.paths, c.name + "-cp/apiserver", 90s)); !r)
       return fail(r.error().code, fmt::format("{}: its API server is not ready: {}\n{}", c.name, r.error().message,
                                               process_trouble(record.paths, c.name + "-cp/apiserver")));
     done(fmt::format("{}: API server answers on https://127.0.0.1:{}", c.name, record.api_ports.at(c.name)));

@@ -32,25 +32,25 @@ ProgramSpec etcd(const Sandbox& cp, const ProgramOptions& o) {
 }
 
 ProgramSpec api_server(const ClusterSpec& c, const Sandbox& cp, const ProgramOptions& o) {
-  const std::string dir = kConfigDir;
-  const std::string program = o.kube_apiserver.empty() ? o.bin + "/weft-lab-apiserver" : o.kube_apiserver;
-  std::vector<std::string> argv = {program,
+  const std::string dir = kConfigDir, any = c.has(Family::v6) ? "::" : "0.0.0.0";
+  const bool real = !o.kube_apiserver.empty();
+  std::vector<std::string> argv = {real ? o.kube_apiserver : o.bin + "/weft-lab-apiserver",
                                    "--advertise-address=" + cp.ports.front().addresses.front().address.to_string(),
-                                   c.has(Family::v6) ? "--bind-address=::" : "--bind-address=0.0.0.0",
-                                   fmt::format("--secure-port={}", kApiPort),
                                    "--etcd-servers=http://127.0.0.1:2379",
                                    "--service-cluster-ip-range=" + joined(c.service_cidrs),
                                    "--client-ca-file=" + dir + "/ca.crt",
                                    "--tls-cert-file=" + dir + "/apiserver.crt",
                                    "--tls-private-key-file=" + dir + "/apiserver.key",
-                                   "--service-account-key-file=" + dir + "/sa.crt",
-                                   "--service-account-signing-key-file=" + dir + "/sa.key",
-                                   "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-                                   "--authorization-mode=Node,RBAC",
-                                   "--allow-privileged=true"};
-  // What later versions have switched on for good: both families, and the endpoint conditions that we read.
-  if (!o.kube_apiserver.empty() && o.kube_minor < 21)
-    argv.push_back("--feature-gates=IPv6DualStack=true,EndpointSliceNodeName=true,EndpointSliceTerminatingCondition=true");
+                                   "--service-account-issuer=https://kubernetes.default.svc.cluster.local"};
+  const auto add = [&](std::initializer_list<std::string> more) { argv.insert(argv.end(), more); };
+  if (real) {
+    add({"--bind-address=" + any, fmt::format("--secure-port={}", kApiPort), "--service-account-key-file=" + dir + "/sa.crt",
+         "--service-account-signing-key-file=" + dir + "/sa.key", "--authorization-mode=Node,RBAC", "--allow-privileged=true"});
+    // What later versions have switched on for good: both families, and the endpoint conditions that we read.
+    if (o.kube_minor < 21) add({"--feature-gates=IPv6DualStack=true,EndpointSliceNodeName=true,EndpointSliceTerminatingCondition=true"});
+  } else {
+    add({fmt::format("--listen={}:{}", any == "::" ? "[::]" : any, kApiPort), "--service-account-key-file=" + dir + "/sa.key"});
+  }
   return {cp.name + "/apiserver", cp.name, std::move(argv)};
 }
 

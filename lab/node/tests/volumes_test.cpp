@@ -117,5 +117,14 @@ TEST(Node, is_ready_exactly_when_a_network_is_configured) {
   EXPECT_EQ(conditions.back().at("type").as_string(), "NetworkUnavailable") << "conditions of others stay";
 }
 
+TEST(Node, registers_with_every_address_and_its_pod_cidrs) {
+  const json::object node = node_object({"n1", {"172.18.1.11", "fd00::11"}, {"10.1.0.0/24", "fd00:1::/64"}, {{"zone", "a"}}});
+  EXPECT_EQ(str(node, "/spec/podCIDR"), "10.1.0.0/24");
+  EXPECT_EQ(str(node, "/metadata/labels/zone"), "a");
+  std::vector<std::string> addresses;
+  for (const auto& a : list(node, "/status/addresses")) addresses.push_back(str(a.as_object(), "/type") + " " + str(a.as_object(), "/address"));
+  EXPECT_THAT(addresses, testing::ElementsAre("InternalIP 172.18.1.11", "InternalIP fd00::11", "Hostname n1"));
+}
+
 }  // namespace
 }  // namespace weft::lab

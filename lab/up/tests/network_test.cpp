@@ -50,7 +50,7 @@ TEST(Network, only_routers_and_nodes_forward) {
   EXPECT_FALSE(sysctls(*plan.sandbox("client")).contains("net/ipv4/ip_forward"));
 }
 
-TEST(Programs, a_real_api_server_takes_the_place_of_the_labs_with_the_same_flags) {
+TEST(Programs, a_real_api_server_takes_the_place_of_the_labs_with_the_same_certificates) {
   const Topology t = default_lab();
   const Plan plan = make_plan(t);
   const auto find = [&](const ProgramOptions& o) {
@@ -58,14 +58,16 @@ TEST(Programs, a_real_api_server_takes_the_place_of_the_labs_with_the_same_flags
       if (p.name == "cluster2-cp/apiserver") return p.argv;
     return std::vector<std::string>{};
   };
-  auto ours = find({.bin = "/b"}), real = find({.bin = "/b", .kube_apiserver = "/k/kube-apiserver", .kube_minor = 32});
-  EXPECT_THAT(find({.kube_apiserver = "/k", .kube_minor = 20}), Contains(HasSubstr("IPv6DualStack=true")));
+  const auto ours = find({.bin = "/b"}), real = find({.bin = "/b", .kube_apiserver = "/k/kube-apiserver", .kube_minor = 32});
   EXPECT_EQ(ours[0], "/b/weft-lab-apiserver");
   EXPECT_EQ(real[0], "/k/kube-apiserver");
-  ours.erase(ours.begin());
-  real.erase(real.begin());
-  EXPECT_EQ(ours, real);
-  EXPECT_THAT(ours, Contains("--service-cluster-ip-range=10.97.0.0/16,fd00:96:2::/108"));
+  for (const char* same : {"--service-cluster-ip-range=10.97.0.0/16,fd00:96:2::/108", "--client-ca-file=/etc/kubernetes/ca.crt",
+                           "--tls-cert-file=/etc/kubernetes/apiserver.crt"}) {
+    EXPECT_THAT(ours, Contains(same));
+    EXPECT_THAT(real, Contains(same));
+  }
+  EXPECT_THAT(real, Not(Contains(HasSubstr("feature-gates"))));
+  EXPECT_THAT(find({.kube_apiserver = "/k", .kube_minor = 20}), Contains(HasSubstr("IPv6DualStack=true")));
 }
 
 TEST(Programs, a_node_knows_its_addresses_pods_and_name_server) {
