@@ -29,8 +29,9 @@ bool embedded_key(std::string_view k) { return k == "apiVersion" || k == "kind" 
 
 /// What stands behind a key of an object, or nullptr if the schema does not know it.
 const Schema* schema_of_key(const Schema& s, std::string_view key) {
-  if (const auto* p = s.property(key)) return p;
+  // A CRD may declare metadata as a mere object: what is in it is known all the same.
   if (s.embedded_resource && key == "metadata") return object_meta_schema();
+  if (const auto* p = s.property(key)) return p;
   return s.additional;
 }
 

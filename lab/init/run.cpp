@@ -50,6 +50,7 @@ Result<> enter(const boost::json::object& spec) {
   root.shared = texts(spec, "shared");
   root.own_sysfs = !netns.empty();
   root.own_cgroupfs = private_cgroup;
+  root.follow_mounts = true;
   root.binds = binds(spec);
   WEFT_TRY(enter_root(root));
   const std::string cwd = text(spec, "cwd");

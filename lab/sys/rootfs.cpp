@@ -84,7 +84,7 @@ std::vector<std::string> machine_volumes() {
 }
 
 Result<> enter_root(const RootSpec& spec) {
-  WEFT_TRY(do_mount("none", "/", nullptr, MS_REC | MS_PRIVATE));
+  WEFT_TRY(do_mount("none", "/", nullptr, MS_REC | (spec.follow_mounts ? MS_SLAVE : MS_PRIVATE)));
   // Sources are opened while their paths still mean what the caller meant.
   std::vector<Opened> opened;
   for (const std::string& path : spec.shared) {
