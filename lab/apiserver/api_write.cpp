@@ -107,6 +107,12 @@ Answer<> decode(const Kind& k, json::value& o, Write& write) {
 
 namespace {
 
+// Nobody is refused a status for what it leaves out: Go's clients leave out what is empty.
+void validate_builtin(const Kind& k, const json::value& o, FieldErrors& errors) {
+  validate(*k.schema, o, "", errors, false);
+  std::erase_if(errors, [](const FieldError& e) { return e.reason == "FieldValueRequired" && e.field.starts_with("status."); });
+}
+
 // Defaults, what the kind fills in, and everything that can be wrong; services excepted, they need the allocator.
 FieldErrors complete(const Kind& k, json::value& o, const json::value* old) {
   FieldErrors errors;
@@ -120,7 +126,7 @@ FieldErrors complete(const Kind& k, json::value& o, const json::value* old) {
   apply_defaults(*k.schema, o, false);
   if (k.is("apiextensions.k8s.io", "customresourcedefinitions")) default_crd(o);
   prepare(k, o, old);
-  validate(*k.schema, o, "", errors, false);
+  validate_builtin(k, o, errors);
   check(k, o, old, errors);
   if (k.is("apiextensions.k8s.io", "customresourcedefinitions") && errors.empty()) check_crd(o, old, errors);
   return errors;
@@ -262,7 +268,7 @@ Task<Answer<StoredPtr>> Api::store_update(KindPtr kind, StoredPtr old, json::val
   const bool service = k.is("", "services") && write->sub.empty();
   if (write->sub == "status" && !k.is_custom()) {
     apply_defaults(*k.schema, o, false);
-    validate(*k.schema, o, "", errors, false);
+    validate_builtin(k, o, errors);
     check_metadata(k, o, errors);
   } else {
     errors = complete(k, o, &was);

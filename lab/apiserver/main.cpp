@@ -20,7 +20,7 @@ struct Flags {
   std::string service_ranges = "10.96.0.0/16", node_ports = "30000-32767";
   std::string account_key, issuer = "https://kubernetes.default.svc.cluster.local";
   std::string advertise;
-  std::size_t history = 20000;
+  std::size_t history = 8192;
   bool debug = false;
 };
 
