@@ -2,6 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+
+#include "async/signal.h"
 #include "async/task.h"
 #include "base/clock.h"
 #include "kvstore/client_impl.h"
@@ -206,13 +211,7 @@ asio::io_context& Client::io() const { return impl_->io; }
 std::uint64_t Client::cluster_id() const { return impl_->connection.cluster_id(); }
 const std::string& Client::endpoint() const { return impl_->connection.endpoint(); }
 
-Task<Result<RangeResult>> Client::range(RangeRequest request) {
-  const auto impl = impl_;
-  auto c = std::make_shared<detail::Call<pb::RangeRequest, pb::RangeResponse, RangeResult>>();
-  fill(c->request, std::move(request));
-  c->convert = [](pb::RangeResponse& r) { return convert(r); };
-  co_return co_await impl->call(c, WEFT_ETCD_CALL(kv, Range));
-}
+Task<Result<RangeResult>> Client::range(RangeRequest request) { return Impl::range(impl_, std::move(request)); }
 
 Task<Result<std::optional<KeyValue>>> Client::get(std::string key) {
   RangeRequest request{std::move(key)};
@@ -268,23 +267,71 @@ Task<Result<ServerStatus>> Client::status() {
   co_return co_await impl->call(c, WEFT_ETCD_CALL(maintenance, Status));
 }
 
+namespace {
+
+// A page asked for while the one before it is being worked on.
+struct NextPage {
+  explicit NextPage(asio::io_context& io) : arrived(io) {}
+  Notifier arrived;
+  std::optional<Result<RangeResult>> result;
+  asio::cancellation_signal cancel;
+};
+
+// Dropped, it cancels the request.
+class PageAhead {
+ public:
+  ~PageAhead() {
+    if (page_) page_->cancel.emit(asio::cancellation_type::terminal);
+  }
+  void ask(asio::io_context& io, Task<Result<RangeResult>> request) {
+    page_ = std::make_shared<NextPage>(io);
+    asio::co_spawn(io, std::move(request),
+                   asio::bind_cancellation_slot(page_->cancel.slot(), [page = page_](const std::exception_ptr& error, Result<RangeResult> r) {
+                     page->result = error ? Result<RangeResult>(fail(Errc::unavailable, "cancelled")) : std::move(r);
+                     page->arrived.notify();
+                   }));
+  }
+  Task<Result<RangeResult>> take() {
+    const auto page = page_;
+    while (!page->result) co_await page->arrived.changed_since(page->arrived.version());
+    page_.reset();
+    co_return std::move(*page->result);
+  }
+
+ private:
+  std::shared_ptr<NextPage> page_;
+};
+
+}  // namespace
+
+Task<Result<RangeResult>> Client::Impl::range(std::shared_ptr<Impl> impl, RangeRequest request) {
+  auto c = std::make_shared<detail::Call<pb::RangeRequest, pb::RangeResponse, RangeResult>>();
+  fill(c->request, std::move(request));
+  c->convert = [](pb::RangeResponse& r) { return convert(r); };
+  co_return co_await impl->call(c, WEFT_ETCD_CALL(kv, Range));
+}
+
 Task<Result<EtcdRevision>> Client::list(RangeRequest request, std::function<void(std::vector<KeyValue>)> page, std::int64_t first_page) {
   // etcd walks the whole rest of the range for every page, so small pages throughout would cost the square of the keys.
   constexpr std::int64_t kLargestPage = 8192;
+  const auto impl = impl_;
   request.limit = first_page;
+  PageAhead ahead;
+  ahead.ask(impl->io, Impl::range(impl, request));
   for (;;) {
-    RangeRequest ask = request;
-    auto r = co_await range(std::move(ask));
+    auto r = co_await ahead.take();
     if (!r) co_return std::unexpected(r.error());
     if (request.revision == 0) request.revision = r->revision;
     const bool more = r->more && !r->kvs.empty();
     if (more) {
       request.key = r->kvs.back().key;
       request.key.push_back('\0');
+      request.limit = std::min(request.limit * 2, kLargestPage);
+      ahead.ask(impl->io, Impl::range(impl, request));
+      co_await yield();  // so that the request leaves before we are busy
     }
     page(std::move(r->kvs));
     if (!more) co_return request.revision;
-    request.limit = std::min(request.limit * 2, kLargestPage);
   }
 }
 

@@ -35,6 +35,7 @@ struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
   Task<Result<>> authenticate();
   void note_failure(const grpc::Status& status, const std::string& endpoint);
 
+  static Task<Result<RangeResult>> range(std::shared_ptr<Impl> impl, RangeRequest request);
   template <class Request, class Response, class Out, class Start>
   Task<Result<Out>> call(std::shared_ptr<detail::Call<Request, Response, Out>> c, Start start);
 

@@ -8,17 +8,6 @@ namespace weft::kvstore {
 WatchStore::WatchStore(Client& client, Observer& observer, Options options)
     : client_(client), observer_(observer), options_(std::move(options)) {}
 
-void WatchStore::adopt(const std::vector<std::string>& keys) {
-  for (const auto& k : keys) seen_.try_emplace(k, generation_);
-}
-
-std::vector<std::string> WatchStore::keys() const {
-  std::vector<std::string> out;
-  out.reserve(seen_.size());
-  for (const auto& [key, generation] : seen_) out.push_back(key);
-  return out;
-}
-
 Task<Result<>> WatchStore::run() {
   Backoff backoff(options_.retry_first, options_.retry_max);
   for (;;) {
@@ -47,27 +36,13 @@ Task<Result<>> WatchStore::run() {
 }
 
 Task<Result<>> WatchStore::list() {
-  ++generation_;
+  observer_.begin_list();
   RangeRequest request = RangeRequest::prefix(options_.prefix);
   std::function<void(std::vector<KeyValue>)> page = [this](std::vector<KeyValue> kvs) {
-    for (auto& kv : kvs) {
-      std::string key = kv.key.substr(options_.prefix.size());
-      observer_.put(key, kv.value);
-      seen_[std::move(key)] = generation_;
-    }
-    health_.keys = seen_.size();
+    for (auto& kv : kvs) observer_.put(kv.key.substr(options_.prefix.size()), kv.value);
   };
   const auto r = co_await client_.list(std::move(request), page, options_.first_page);
   if (!r) co_return std::unexpected(r.error());
-  for (auto it = seen_.begin(); it != seen_.end();) {
-    if (it->second == generation_) {
-      ++it;
-      continue;
-    }
-    observer_.removed(it->first);
-    it = seen_.erase(it);
-  }
-  health_.keys = seen_.size();
   revision_ = *r;
   ++health_.lists;
   health_.listed = true;
@@ -89,17 +64,15 @@ Task<Result<>> WatchStore::watch() {
     auto batch = co_await stream->next();
     if (!batch) co_return std::unexpected(batch.error());
     for (auto& e : batch->events) {
-      std::string key = e.kv.key.substr(options_.prefix.size());
+      const std::string key = e.kv.key.substr(options_.prefix.size());
       if (e.type == WatchEvent::Type::put) {
         observer_.put(key, e.kv.value);
-        seen_[std::move(key)] = generation_;
-      } else if (seen_.erase(key) > 0) {
+      } else {
         observer_.removed(key);
       }
       revision_ = std::max(revision_, e.kv.mod_revision);
     }
     if (batch->progress()) revision_ = std::max(revision_, batch->revision);
-    health_.keys = seen_.size();
     health_.last_event = Wall::now();
   }
 }

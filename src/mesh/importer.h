@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/log.h"
@@ -34,10 +35,26 @@ class Importer final : public ImporterBase {
   using Parse = std::function<Result<std::optional<Row>>(const std::string& key, const std::string& value)>;
   using KeyOf = std::function<std::optional<Key>(const std::string& key)>;
 
-  Importer(Table<Row>& table, Parse parse, KeyOf key_of)
-      : table_(table), parse_(std::move(parse)), key_of_(std::move(key_of)) {}
+  using Ours = std::function<bool(const Row&)>;
 
+  /// `ours` tells the rows of this remote from those of others.
+  Importer(Table<Row>& table, Parse parse, KeyOf key_of, Ours ours)
+      : table_(table), parse_(std::move(parse)), key_of_(std::move(key_of)), ours_(std::move(ours)) {}
+
+  void begin_list() override {
+    unseen_.clear();
+    unseen_rejected_.clear();
+    if (count_ == 0 && rejected_.empty()) return;
+    table_.for_each([&](const Row& row) {
+      if (ours_(row)) unseen_.insert(row.key());
+    });
+    for (const auto& [key, why] : rejected_) unseen_rejected_.insert(key);
+  }
   void put(const std::string& key, const std::string& value) override {
+    if (!unseen_.empty()) {
+      if (const auto row_key = key_of_(key)) unseen_.erase(*row_key);
+    }
+    if (!unseen_rejected_.empty()) unseen_rejected_.erase(key);
     auto row = parse_(key, value);
     if (!row) {
       // A writer repeats a bad value with every renewal; say it once.
@@ -51,20 +68,27 @@ class Importer final : public ImporterBase {
       drop(key);
       return;
     }
-    if (!table_.contains((*row)->key())) ++count_;
+    const auto rows = table_.size();
     table_.upsert(std::move(**row));
+    if (table_.size() > rows) ++count_;
   }
   void removed(const std::string& key) override {
     rejected_.erase(key);
     drop(key);
   }
   void listed() override {
+    for (const auto& key : unseen_)
+      if (table_.remove(key)) --count_;
+    for (const auto& key : unseen_rejected_) rejected_.erase(key);
+    unseen_.clear();
+    unseen_rejected_.clear();
     listed_ = true;
     if (on_listed) on_listed();
   }
-  /// Removes every row for which `ours` holds.
-  void withdraw(const std::function<bool(const Row&)>& ours) {
-    table_.replace({}, ours);
+  /// Removes every row of this remote.
+  void withdraw() {
+    table_.replace({}, ours_);
+    unseen_.clear();
     count_ = 0;
     listed_ = false;
     rejected_.clear();
@@ -79,6 +103,10 @@ class Importer final : public ImporterBase {
   Table<Row>& table_;
   Parse parse_;
   KeyOf key_of_;
+  Ours ours_;
+  // While a list runs: what was there before and has not been seen in it.
+  std::set<Key> unseen_;
+  std::set<std::string> unseen_rejected_;
 };
 
 }  // namespace weft::mesh

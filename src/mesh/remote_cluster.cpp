@@ -68,7 +68,6 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
 
   std::vector<PodCidr> cidrs_of_others() const;
   Result<std::optional<Node>> take_node(const std::string& key, const std::string& value);
-  void remember_keys();
   void withdraw_rows();
   void release_id();
   void publish();
@@ -84,13 +83,14 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
 
   RemoteIdentity remote;  // id 0 until accepted
   Importer<Node> nodes{tables.nodes, [this](const auto& k, const auto& v) { return take_node(k, v); },
-                       [this](const std::string& k) { return std::optional<Node::Key>({name, k}); }};
+                       [this](const std::string& k) { return std::optional<Node::Key>({name, k}); }, [this](const Node& n) { return n.cluster == name; }};
   Importer<ClusterService> services{tables.services, [this](const auto& k, const auto& v) { return import_service(remote, k, v); },
                                     [this](const std::string& k) -> std::optional<ClusterService::Key> {
                                       const auto slash = k.find('/');
                                       if (slash == std::string::npos) return std::nullopt;
                                       return ClusterService::Key{{k.substr(0, slash), k.substr(slash + 1)}, name};
-                                    }};
+                                    },
+                                    [this](const ClusterService& s) { return s.cluster == name; }};
   Importer<Identity> identities{tables.identities,
                                 [this](const std::string& k, const std::string& v) -> Result<std::optional<Identity>> {
                                   auto r = import_identity(remote, k, v);
@@ -103,7 +103,8 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
                                   // Whatever the key says, only what is in our range is ours to remove.
                                   if (!identity_range(remote.id, remote.max_connected_clusters).contains(id)) return std::nullopt;
                                   return id;
-                                }};
+                                },
+                                [this](const Identity& i) { return i.cluster == name; }};
   Importer<IpIdentity> ips{tables.ips,
                            [this](const std::string& k, const std::string& v) -> Result<std::optional<IpIdentity>> {
                              auto r = import_ip(remote, k, v);
@@ -114,11 +115,11 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
                              const auto p = Prefix::parse(k);
                              if (!p) return std::nullopt;
                              return IpIdentity::Key{name, *p};
-                           }};
+                           },
+                           [this](const IpIdentity& i) { return i.cluster == name; }};
   ImporterBase* importers[kKinds] = {&nodes, &services, &identities, &ips};  // as kMirroredKinds
 
   std::shared_ptr<Session> session;
-  std::vector<std::string> known[kKinds];  // keys that earlier connections reported
   bool name_clash = false;                 // a remote answers to this cluster's name
   RemoteStatus status;
   std::uint64_t sessions = 0;
@@ -167,7 +168,6 @@ Task<> RemoteCluster::stop() {
   const auto impl = impl_;
   co_await impl->runner.stop();
   co_await impl->workers.stop();
-  impl->remember_keys();
   impl->session.reset();
 }
 
@@ -195,7 +195,6 @@ Task<> RemoteCluster::Impl::run() {
     // The next connection begins with the next address.
     std::rotate(store.endpoints.begin(), store.endpoints.begin() + (store.endpoints.empty() ? 0 : 1), store.endpoints.end());
     co_await workers.stop();
-    remember_keys();
     session.reset();
     status.ready = false;
     status.refused = r.error().code == Errc::invalid || r.error().code == Errc::unauthorized;
@@ -360,8 +359,6 @@ void RemoteCluster::Impl::start_kind(const std::shared_ptr<Session>& s, Kind kin
   s->stores[i] = std::make_unique<kvstore::WatchStore>(
       s->client, *importers[i],
       kvstore::WatchStore::Options{.prefix = data_prefix(kind, name, s->config.cached), .first_page = options.page});
-  s->stores[i]->adopt(known[i]);
-  known[i].clear();
   workers.spawn(canary_prefix(kind), follow(s, i));
 }
 
@@ -406,21 +403,12 @@ Task<> RemoteCluster::Impl::check(std::shared_ptr<Session> s) {
   }
 }
 
-void RemoteCluster::Impl::remember_keys() {
-  if (!session) return;
-  for (std::size_t i = 0; i < kKinds; ++i) {
-    if (!session->stores[i]) continue;
-    known[i] = session->stores[i]->keys();
-  }
-}
-
 void RemoteCluster::Impl::withdraw_rows() {
   if (name == local.name) return;  // those rows are this cluster's own
-  nodes.withdraw([&](const Node& n) { return n.cluster == name; });
-  services.withdraw([&](const ClusterService& s) { return s.cluster == name; });
-  identities.withdraw([&](const Identity& i) { return i.cluster == name; });
-  ips.withdraw([&](const IpIdentity& i) { return i.cluster == name; });
-  for (auto& k : known) k.clear();
+  nodes.withdraw();
+  services.withdraw();
+  identities.withdraw();
+  ips.withdraw();
 }
 
 void RemoteCluster::Impl::release_id() {
