@@ -60,6 +60,7 @@ Result<Place> pod_place(const LabRecord& r, const NodeSpec& node, const json::ob
     Place place{node.name, {static_cast<pid_t>(number(c, "pid")), static_cast<std::uint64_t>(number(c, "start"))}, "", texts(c, "env"),
                 r.paths.sandbox(node.name) + "/state/" + text(c, "log")};
     place.cgroup = r.paths.sandbox_cgroup(node.name) + text(c, "cgroup");
+    place.name = fmt::format("container {} of pod {}", name, text(pod, "name"));
     return place;
   }
   return fail(Errc::not_found, fmt::format("pod {}: has no container \"{}\"; it has: {}", text(pod, "name"), container, names));
@@ -69,7 +70,7 @@ Result<Place> pod_place(const LabRecord& r, const NodeSpec& node, const json::ob
 
 Result<Place> find_place(const LabRecord& r, const std::string& target, const std::string& ns, const std::string& container) {
   if (const std::string name = sandbox_name(r, target); !name.empty())
-    return Place{name, r.holders.at(name), r.paths.sandbox_cgroup(name) + "/exec", base_env(r), r.paths.log(name + "/kubelet")};
+    return Place{name, r.holders.at(name), r.paths.sandbox_cgroup(name) + "/exec", base_env(r), r.paths.log(name + "/kubelet"), name};
   const auto slash = target.find('/');
   const ClusterSpec* cluster = slash == std::string::npos ? nullptr : r.topology.cluster(target.substr(0, slash));
   if (cluster == nullptr) {
@@ -93,8 +94,10 @@ Result<Place> find_place(const LabRecord& r, const std::string& target, const st
 }
 
 Result<int> run_in(const Place& place, const std::vector<std::string>& argv) {
+  if (!alive(place.process))
+    return fail(Errc::unavailable, fmt::format("{}: is not running; see why: weft lab logs, kubectl describe pod", place.name));
   const auto pidfd = open_process(place.process);
-  if (!pidfd) return fail(pidfd.error().in(place.sandbox));
+  if (!pidfd) return fail(pidfd.error().in(place.name));
   WEFT_TRY(make_cgroup(place.cgroup));
   SpawnOptions o;
   o.argv = argv;

@@ -15,6 +15,7 @@ struct Place {
   std::string cgroup;    // path on the machine
   std::vector<std::string> env;
   std::string log;       // of a pod's container, or of a node's kubelet
+  std::string name;      // for people
 };
 
 /// `target`: "cluster1/node1", "cluster1/cluster1-node1", "cluster1/router", "cluster1/cp", "client", "root", or
