@@ -1,0 +1,138 @@
+// weft-e2e-churn: changes the endpoints of a Service without selector at a given rate, and says what it left.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include <iostream>
+#include <random>
+
+#include "async/scope.h"
+#include "async/signal.h"
+#include "base/clock.h"
+#include "kube/client.h"
+
+namespace {
+
+using namespace weft;
+namespace json = boost::json;
+using namespace std::chrono_literals;
+
+constexpr int kSlices = 10;       // written in turn, several writes under way at a time
+constexpr int kPerSlice = 10;
+
+struct Churn {
+  kube::Client& client;
+  std::string ns, service;
+  double rate;
+  int seconds;
+  std::int64_t changes = 0, failed = 0;
+  std::vector<json::object> slices{};
+};
+
+std::string slice_name(const Churn& c, int i) { return fmt::format("{}-{}", c.service, i); }
+
+json::object slice(const Churn& c, int i, std::mt19937& random) {
+  json::array endpoints;
+  for (int e = 0; e < kPerSlice; ++e) {
+    // About a third of them come and go.
+    if (random() % 3 == 0) continue;
+    json::object one;
+    json::array addresses;
+    addresses.push_back(json::string(fmt::format("10.2.250.{}", i * kPerSlice + e + 1)));
+    one["addresses"] = std::move(addresses);
+    one["conditions"] = json::object{{"ready", true}, {"serving", true}, {"terminating", false}};
+    endpoints.push_back(std::move(one));
+  }
+  json::object metadata{{"name", slice_name(c, i)}, {"namespace", c.ns}};
+  metadata["labels"] = json::object{{"kubernetes.io/service-name", c.service}, {"endpointslice.kubernetes.io/managed-by", "weft-e2e-churn"}};
+  json::array ports;
+  ports.push_back(json::object{{"name", "http"}, {"protocol", "TCP"}, {"port", 8080}});
+  json::object o{{"apiVersion", "discovery.k8s.io/v1"}, {"kind", "EndpointSlice"}, {"addressType", "IPv4"}};
+  o["metadata"] = std::move(metadata);
+  o["ports"] = std::move(ports);
+  o["endpoints"] = std::move(endpoints);
+  return o;
+}
+
+// One slice's writer: each write is one endpoint change of that slice, `rate`/kSlices of them a second.
+Task<> write(Churn& c, int i, int& running, Notifier& done) {
+  std::mt19937 random(static_cast<unsigned>(i));
+  const auto period = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(kSlices / c.rate));
+  auto next = Steady::now() + period * i / kSlices;
+  const auto end = Steady::now() + std::chrono::seconds(c.seconds);
+  while (Steady::now() < end) {
+    json::object body = slice(c, i, random);
+    auto r = co_await c.client.update(kube::kEndpointSlices, c.ns, body);
+    if (r) {
+      ++c.changes;
+      c.slices[static_cast<std::size_t>(i)] = std::move(*r);
+    } else {
+      ++c.failed;
+      std::cerr << r.error().message << "\n";
+    }
+    next += period;
+    const auto wait = next - Steady::now();
+    if (wait > 0ns) co_await sleep_for(wait);
+  }
+  --running;
+  done.notify();
+}
+
+Task<int> run(asio::io_context& io, Churn& c) {
+  c.slices.resize(kSlices);
+  std::mt19937 random(99);
+  for (int i = 0; i < kSlices; ++i) {
+    const json::object body = slice(c, i, random);
+    auto r = co_await c.client.create(kube::kEndpointSlices, c.ns, body);
+    if (!r) {
+      std::cerr << r.error().message << "\n";
+      co_return 1;
+    }
+  }
+  Scope scope(io, "churn");
+  Notifier done(io);
+  int running = kSlices;
+  const auto start = Steady::now();
+  for (int i = 0; i < kSlices; ++i) scope.spawn("writer", write(c, i, running, done));
+  while (running > 0) {
+    const auto seen = done.version();
+    co_await done.changed_since(seen, 100ms);
+  }
+  json::array addresses;
+  for (const auto& s : c.slices)
+    if (const auto* endpoints = s.if_contains("endpoints"); endpoints && endpoints->is_array())
+      for (const auto& e : endpoints->get_array()) addresses.push_back(e.at("addresses").at(0));
+  const double took = std::chrono::duration<double>(Steady::now() - start).count();
+  json::object report{{"changes", c.changes}, {"failed", c.failed}, {"seconds", took}};
+  report["addresses"] = std::move(addresses);
+  std::cout << json::serialize(report) << "\n";
+  co_await scope.stop();
+  co_return c.failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Changes the endpoints of a Service at a rate", "weft-e2e-churn"};
+  std::string kubeconfig, context, ns = "default", service;
+  double rate = 500;
+  int seconds = 30;
+  app.add_option("--kubeconfig", kubeconfig)->required();
+  app.add_option("--context", context)->required();
+  app.add_option("--namespace", ns);
+  app.add_option("--service", service)->required();
+  app.add_option("--rate", rate);
+  app.add_option("--seconds", seconds);
+  CLI11_PARSE(app, argc, argv);
+  auto config = kube::find_config(kubeconfig, context);
+  if (!config) {
+    std::cerr << config.error().message << "\n";
+    return 1;
+  }
+  config->qps = 0;
+  asio::io_context io(1);
+  kube::Client client(io, std::move(*config));
+  Churn c{client, ns, service, rate, seconds};
+  return run_to_completion(io, run(io, c));
+}

@@ -1,0 +1,204 @@
+// The first thing that Weft does for somebody: two clusters, one mesh, a global service.
+#include <gmock/gmock.h>
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "tests/e2e/harness/mesh.h"
+
+namespace weft::e2e {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class MeshTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { Mesh::get(); }
+  void SetUp() override { ASSERT_TRUE(mesh.reset()); }
+  Mesh& mesh = Mesh::get();
+  const Lab& lab = mesh.lab();
+};
+
+TEST_F(MeshTest, status_says_first_that_all_is_well) {
+  const auto one = mesh.status("cluster1");
+  EXPECT_TRUE(one.ok()) << one.describe();
+  EXPECT_THAT(one.out, StartsWith("✅ Cluster Mesh: OK\n✅ Remote clusters: 1 connected\n - cluster2: ready, 3 nodes\n"));
+  const auto two = mesh.status("cluster2");
+  EXPECT_THAT(two.out, StartsWith("✅ Cluster Mesh: OK\n✅ Remote clusters: 1 connected\n - cluster1: ready, 3 nodes\n")) << two.describe();
+  const auto parts = lab.weft({"status", "--context", "cluster1"});
+  EXPECT_TRUE(parts.ok()) << parts.describe();
+}
+
+TEST_F(MeshTest, a_global_service_answers_from_both_clusters_in_each_way) {
+  for (const auto& from : kBothClusters) {
+    for (const Argv& target : {Argv{"-4", mesh.url()}, Argv{"-6", mesh.url()}, Argv{mesh.ip_url(from, 4)}, Argv{mesh.ip_url(from, 6)}}) {
+      Argv args{"--count", "200"};
+      args.insert(args.end(), target.begin(), target.end());
+      const Load l = mesh.load(from, args);
+      EXPECT_EQ(l.ok, 200) << l.raw;
+      EXPECT_GE(l.from("cluster1"), 60) << l.raw;
+      EXPECT_GE(l.from("cluster2"), 60) << l.raw;
+    }
+  }
+}
+
+TEST_F(MeshTest, affinity_chooses_the_cluster_and_falls_back) {
+  mesh.affinity("local");
+  for (const char* family : {"-4", "-6"}) {
+    EXPECT_TRUE(mesh.all_from("cluster1", "cluster1", {family, mesh.url()}));
+    EXPECT_TRUE(mesh.all_from("cluster2", "cluster2", {family, mesh.url()}));
+  }
+  ASSERT_TRUE(mesh.scale("cluster1", 0));
+  for (const char* family : {"-4", "-6"}) EXPECT_TRUE(mesh.all_from("cluster1", "cluster2", {family, mesh.url()}));
+  ASSERT_TRUE(mesh.scale("cluster1", 2));
+  for (const char* family : {"-4", "-6"}) EXPECT_TRUE(mesh.all_from("cluster1", "cluster1", {family, mesh.url()}));
+  mesh.affinity("remote");
+  EXPECT_TRUE(mesh.all_from("cluster1", "cluster2", {mesh.url()}));
+}
+
+TEST_F(MeshTest, failing_over_under_load_loses_nothing_that_was_announced) {
+  mesh.affinity("local");
+  ASSERT_TRUE(mesh.all_from("cluster1", "cluster1", {mesh.url()}));
+  Background load(mesh.load_argv("cluster1", {"--duration", "8", "--interval", "5", "--timeout", "1000", mesh.ip_url("cluster1", 4)}), lab.env());
+  std::this_thread::sleep_for(1s);  // load before, during and after
+  ASSERT_TRUE(mesh.scale("cluster1", 0));
+  const Load l = parse_load(load.wait(30s));
+  ASSERT_TRUE(l.parsed) << l.raw;
+  EXPECT_EQ(l.failed, 0) << "backends that end with grace are taken out before they stop\n" << l.raw;
+  EXPECT_GT(l.from("cluster1"), 0);
+  EXPECT_GT(l.from("cluster2"), 0);
+  RecordProperty("failed", l.failed);
+  RecordProperty("longest_gap_ms", static_cast<int>(l.longest_gap_ms));
+}
+
+TEST_F(MeshTest, a_service_that_is_not_shared_or_not_global_stays_at_home) {
+  const auto annotate = [&](const std::string& cluster, const std::string& a) {
+    const auto r = lab.kubectl(cluster, {"-n", "shop", "annotate", "service", "api-server", "--overwrite", a});
+    EXPECT_TRUE(r.ok()) << r.describe();
+  };
+  annotate("cluster2", "service.cilium.io/shared=false");
+  EXPECT_TRUE(mesh.all_from("cluster1", "cluster1", {mesh.url()}));
+  EXPECT_TRUE(mesh.both_answer("cluster2", {mesh.url()})) << "cluster1 still shares its own";
+  annotate("cluster2", "service.cilium.io/shared=true");
+  EXPECT_TRUE(mesh.both_answer("cluster1", {mesh.url()}));
+  annotate("cluster1", "service.cilium.io/global=false");
+  EXPECT_TRUE(mesh.all_from("cluster1", "cluster1", {mesh.url()}));
+  annotate("cluster1", "service.cilium.io/global=true");
+  EXPECT_TRUE(mesh.both_answer("cluster1", {mesh.url()}));
+}
+
+// What the server at http://ADDRESS:8080/ saw as the source of a request from the client of `from`.
+std::string seen_source(const Mesh& mesh, const std::string& from, const std::string& address) {
+  const std::string url = address.find(':') != std::string::npos ? "http://[" + address + "]:8080/" : "http://" + address + ":8080/";
+  const auto r = mesh.lab().exec(from + "/client", {"curl", "-s", "-m", "5", url}, 20s, "shop");
+  return r.ok() ? r.out : r.describe();
+}
+
+TEST_F(MeshTest, pods_of_both_clusters_see_each_others_own_addresses) {
+  const auto ips_of = [&](const std::string& cluster, const Argv& what) {
+    Argv args{"-n", "shop", "get"};
+    args.insert(args.end(), what.begin(), what.end());
+    args.insert(args.end(), {"-o", "jsonpath={.items[*].status.podIPs[*].ip}{.status.podIPs[*].ip}"});
+    std::istringstream in(lab.kubectl(cluster, args).out);
+    std::vector<std::string> out;
+    for (std::string ip; in >> ip;) out.push_back(ip);
+    return out;
+  };
+  const auto client = ips_of("cluster1", {"pod", "client"});
+  ASSERT_EQ(client.size(), 2u);
+  for (const auto& cluster : kBothClusters) {
+    const auto servers = ips_of(cluster, {"pods", "-l", "app=api-server"});
+    ASSERT_EQ(servers.size(), 4u);
+    for (const auto& server : servers) {
+      const bool v6 = server.find(':') != std::string::npos;
+      const std::string& mine = (client[0].find(':') != std::string::npos) == v6 ? client[0] : client[1];
+      EXPECT_THAT(seen_source(mesh, "cluster1", server), HasSubstr(mine)) << "to " << server << " of " << cluster;
+    }
+  }
+}
+
+TEST_F(MeshTest, the_remote_user_of_the_mesh_store_reads_and_nothing_else) {
+  const auto secret = lab.get_json("cluster1", {"-n", "kube-system", "secret", "clustermesh-apiserver-remote-cert"});
+  ASSERT_TRUE(secret.is_object());
+  const std::string dir = "/tmp/weft-" + lab.name() + "/remote-cert";
+  std::filesystem::create_directories(dir);
+  for (const char* f : {"tls.crt", "tls.key", "ca.crt"}) {
+    const auto r = lab.kubectl("cluster1", {"-n", "kube-system", "get", "secret", "clustermesh-apiserver-remote-cert", "-o",
+                                            fmt::format("go-template={{{{index .data \"{}\" | base64decode}}}}", f)});
+    ASSERT_TRUE(r.ok()) << r.describe();
+    std::ofstream(dir + "/" + f) << r.out;
+  }
+  // From a node of the other cluster, as its agents come.
+  const auto etcdctl = [&](Argv args) {
+    Argv all{"env", "ETCDCTL_API=3", "etcdctl", "--endpoints=https://172.18.1.11:32379,https://172.18.1.12:32379,https://172.18.1.13:32379",
+             "--cacert=" + dir + "/ca.crt", "--cert=" + dir + "/tls.crt", "--key=" + dir + "/tls.key", "--insecure-skip-tls-verify=false"};
+    const auto node = lab.kubectl("cluster1", {"-n", "kube-system", "get", "pod", "-l", "k8s-app=clustermesh-apiserver", "-o", "jsonpath={.items[0].status.hostIP}"}).out;
+    all[3] = "--endpoints=https://" + node + ":32379";
+    all.insert(all.end(), args.begin(), args.end());
+    return lab.exec("cluster2/cluster2-node1", all, 20s);
+  };
+  const auto keys = etcdctl({"get", "--prefix", "cilium/", "--keys-only"});
+  ASSERT_TRUE(keys.ok()) << keys.describe();
+  for (const char* k : {"cilium/cluster-config/cluster1", "cilium/synced/cluster1/cilium/state/nodes/v1", "cilium/synced/cluster1/cilium/state/services/v1",
+                        "cilium/state/nodes/v1/cluster1/cluster1-node1", "cilium/state/services/v1/cluster1/shop/api-server", "cilium/state/ip/v1/default/10.1.",
+                        "cilium/state/identities/v1/id/"})
+    EXPECT_THAT(keys.out, HasSubstr(k));
+  const auto put = etcdctl({"put", "cilium/state/nodes/v1/cluster1/evil", "x"});
+  EXPECT_NE(put.code, 0);
+  EXPECT_THAT(put.out + put.err, HasSubstr("permission denied"));
+  EXPECT_NE(etcdctl({"del", "cilium/cluster-config/cluster1"}).code, 0);
+  const auto elsewhere = etcdctl({"get", "--prefix", "secret/"});
+  EXPECT_NE(elsewhere.code, 0) << elsewhere.describe();
+  const auto service = etcdctl({"get", "--print-value-only", "cilium/state/services/v1/cluster1/shop/api-server"});
+  for (const char* field : {"\"cluster\":\"cluster1\"", "\"namespace\":\"shop\"", "\"name\":\"api-server\"", "\"backends\":", "\"shared\":true"})
+    EXPECT_THAT(service.out, HasSubstr(field));
+}
+
+TEST_F(MeshTest, pods_reach_the_outside_under_their_nodes_address) {
+  Background server(lab.exec_argv("client", {"weft-lab-echo", "--port", "8099"}), lab.env());
+  std::string said;
+  EXPECT_TRUE(eventually(10s, "the outside host answers a pod", [&] {
+    const auto r = lab.exec("cluster1/client", {"curl", "-s", "-m", "2", "http://172.18.9.10:8099/"}, 10s, "shop");
+    said = r.out;
+    return Seen{r.ok() && !r.out.empty(), r.describe()};
+  }));
+  EXPECT_THAT(said, HasSubstr("172.18.1.1")) << "one of the nodes, 172.18.1.11 to .13";
+  EXPECT_THAT(said, Not(HasSubstr("\"10.1.")));
+}
+
+TEST_F(MeshTest, a_third_party_with_a_wrong_or_equal_identity_is_refused_and_the_mesh_stays) {
+  // cluster2 cannot be joined to itself: equal names, equal ids.
+  const auto self = lab.weft({"clustermesh", "connect", "--context", "cluster1", "--destination-context", "cluster1"});
+  EXPECT_NE(self.code, 0);
+  EXPECT_THAT(self.out + self.err, HasSubstr("cluster1")) << self.describe();
+  const auto status = mesh.status("cluster1");
+  EXPECT_TRUE(status.ok()) << status.describe();
+}
+
+TEST_F(MeshTest, the_agent_says_what_it_knows) {
+  const auto services = mesh.on_node("cluster1", 1, {"weft", "service", "list", "--clustermesh"});
+  EXPECT_TRUE(services.ok()) << services.describe();
+  EXPECT_THAT(services.out, AllOf(HasSubstr("api-server"), HasSubstr("cluster2")));
+  const auto nodes = mesh.on_node("cluster1", 1, {"weft", "node", "list"});
+  for (const char* n : {"cluster1-node3", "cluster2-node2", "172.18.2.13"}) EXPECT_THAT(nodes.out, HasSubstr(n)) << nodes.describe();
+  EXPECT_THAT(mesh.on_node("cluster1", 1, {"weft", "identity", "list"}).out, HasSubstr("app=api-server"));
+  const auto endpoints = lab.kubectl("cluster1", {"get", "ciliumendpoints", "-A"});
+  EXPECT_THAT(endpoints.out, HasSubstr("api-server-")) << endpoints.describe();
+  const auto maps = mesh.on_node("cluster1", 1, {"weft", "bpf", "lb", "list", "-o", "json"});
+  EXPECT_TRUE(maps.ok()) << maps.describe();
+  boost::system::error_code ec;
+  json::parse(maps.out, ec);
+  EXPECT_FALSE(ec) << maps.describe();
+}
+
+}  // namespace
+}  // namespace weft::e2e
