@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "base/log.h"
 #include "lab/apiserver/api.h"
 #include "lab/apiserver/apply.h"
 #include "lab/apiserver/crd.h"
@@ -129,6 +130,10 @@ FieldErrors complete(const Kind& k, json::value& o, const json::value* old) {
   validate_builtin(k, o, errors);
   check(k, o, old, errors);
   if (k.is("apiextensions.k8s.io", "customresourcedefinitions") && errors.empty()) check_crd(o, old, errors);
+  if (k.is("", "services") && old == nullptr) {
+    default_service(o);
+    check_service(o, old, errors);  // so that all that is wrong is said at once
+  }
   return errors;
 }
 
@@ -575,7 +580,9 @@ Task<> Api::clean_up(std::string crd) {
       if (!deleting(s->object)) all.push_back(s);
     for (const auto& s : all) {
       std::string ns = s->ns, name = s->name;
-      co_await remove_one(kind, std::move(ns), std::move(name), Removal{});
+      Removal how;
+      auto r = co_await remove_one(kind, std::move(ns), std::move(name), how);
+      if (!r && r.error().code != 404) log::warn("an object of a definition that is being deleted stays", {{"object", s->name}, {"error", r.error().message}});
     }
     if (!cache(*kind).objects.empty()) co_return;  // finalizers hold some: looked at again
   }

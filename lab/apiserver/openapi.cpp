@@ -52,6 +52,11 @@ class Writer {
 
   json::object shape(const Schema& s) {
     json::object out;
+    if (prefix_ != "#/definitions/" && !s.type_name.empty() && s.type == Schema::Type::string) {  // a value type
+      out["oneOf"] = json::array{json::object{{"type", s.format.empty() ? "number" : "integer"}}, json::object{{"type", "string"}}};
+      if (!s.format.empty()) out["format"] = s.format;
+      return out;
+    }
     switch (s.type) {
       case Schema::Type::object: out["type"] = "object"; break;
       case Schema::Type::array: out["type"] = "array"; break;
