@@ -46,8 +46,8 @@ ProgramSpec api_server(const ClusterSpec& c, const Sandbox& cp, const ProgramOpt
   if (real) {
     add({"--bind-address=" + any, fmt::format("--secure-port={}", kApiPort), "--service-account-key-file=" + dir + "/sa.crt",
          "--service-account-signing-key-file=" + dir + "/sa.key", "--authorization-mode=Node,RBAC", "--allow-privileged=true"});
-    // What later versions have switched on for good: both families, and the endpoint conditions that we read.
-    if (o.kube_minor < 21) add({"--feature-gates=IPv6DualStack=true,EndpointSliceNodeName=true,EndpointSliceTerminatingCondition=true"});
+    // What later versions have switched on for good: both families, endpoint conditions, projected tokens.
+    if (o.kube_minor < 21) add({"--feature-gates=IPv6DualStack=true,EndpointSliceNodeName=true,EndpointSliceTerminatingCondition=true,BoundServiceAccountTokenVolume=true"});
   } else {
     add({fmt::format("--listen={}:{}", any == "::" ? "[::]" : any, kApiPort), "--service-account-key-file=" + dir + "/sa.key"});
   }
