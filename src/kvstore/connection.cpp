@@ -172,6 +172,9 @@ Error to_error(const grpc::Status& status, std::string_view endpoint) {
       case grpc::StatusCode::OUT_OF_RANGE: return has("compacted") ? Errc::expired : Errc::invalid;
       case grpc::StatusCode::UNIMPLEMENTED: return Errc::unsupported;
       case grpc::StatusCode::INVALID_ARGUMENT:
+        // Users or roles changed while the request was on its way (as at the start of a mesh store): nothing is wrong
+        // with the request, the same one passes at the next try.
+        if (has("revision of auth store is old")) return Errc::unavailable;
         // A client certificate whose common name is no user: etcd says "user name is empty".
         return has("user name is empty") || has("authentication failed") ? Errc::unauthorized : Errc::invalid;
       case grpc::StatusCode::FAILED_PRECONDITION:
