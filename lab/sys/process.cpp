@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -86,6 +87,8 @@ Prepared prepare(const SpawnOptions& o) {
   if (in2 >= 0) ::dup2(in2, 0);
   if (out2 >= 0) ::dup2(out2, 1);
   if (err2 >= 0) ::dup2(err2, 2);
+  // Libraries open sockets without CLOEXEC: one that leaked into a long-lived child would never be closed.
+  ::syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC);
   for (const int fd : o.keep) ::fcntl(fd, F_SETFD, 0);
   errno = ENOENT;
   int worst = ENOENT;
