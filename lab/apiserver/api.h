@@ -58,6 +58,8 @@ class Api {
   Task<Result<>> bootstrap();
   /// Removes the objects of definitions that are being deleted; runs until cancelled.
   Task<> clean_up_definitions();
+  /// Removes events that are older than an hour; runs until cancelled.
+  Task<> expire_events();
   Task<HttpResponse> handle(HttpRequest request);
 
   Kinds& kinds() { return kinds_; }

@@ -596,6 +596,24 @@ Task<> Api::clean_up(std::string crd) {
   co_await store_update(k, now, std::move(o), write);
 }
 
+Task<> Api::expire_events() {
+  auto kind = kinds_.find("", "v1", "events");
+  for (;;) {
+    co_await sleep_for(std::chrono::minutes(5));
+    std::vector<StoredPtr> old;
+    for (const auto& [key, s] : cache(*kind).objects) {
+      auto last = text(s->object, {"lastTimestamp"});
+      if (last.empty()) last = text(s->object, {"metadata", "creationTimestamp"});
+      if (Wall::now() - parse_rfc3339(last) > std::chrono::hours(1)) old.push_back(s);
+    }
+    for (const auto& s : old) {
+      std::string ns = s->ns, name = s->name;
+      Removal how;
+      co_await remove_one(kind, std::move(ns), std::move(name), how);
+    }
+  }
+}
+
 Task<> Api::clean_up_definitions() {
   for (;;) {
     const auto seen = definitions_.version();

@@ -262,6 +262,8 @@ Result<> HttpServer::start() {
   return {};
 }
 
+Task<> HttpServer::stop() { return impl_->scope.stop(); }
+
 Task<> HttpServer::run() {
   for (;;) {
     boost::system::error_code ec;

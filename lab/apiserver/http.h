@@ -74,6 +74,8 @@ class HttpServer {
   Port port() const;
   /// Accepts until cancelled.
   Task<> run();
+  /// Ends every connection.
+  Task<> stop();
 
   struct Impl;
 

@@ -87,10 +87,14 @@ Task<Result<>> serve_until_stopped(asio::io_context& io, const Flags& flags, Soc
   scope.spawn("signals", Run::signals(done));
   auto ready = co_await api.bootstrap();
   if (!ready) co_return fail(ready.error().in("making the system's objects"));
+  scope.spawn("events", api.expire_events());
+  scope.spawn("compact etcd", store.compact());
   scope.spawn("definitions", api.clean_up_definitions());
   scope.spawn("accept", server.run());
   log::info("serving", {{"address", listen.to_string()}, {"port", server.port()}, {"objects_at", store.revision()}});
   co_await done.changed_since(seen);
+  co_await scope.stop();
+  co_await server.stop();
   if (!lost.message.empty()) co_return fail(lost.in("following etcd"));
   co_return Result<>{};
 }

@@ -207,6 +207,16 @@ Task<Result<>> Store::follow() {
   }
 }
 
+Task<> Store::compact() {
+  Revision before = revision_;
+  for (;;) {
+    co_await sleep_for(std::chrono::minutes(5));
+    auto r = co_await client_.compact(before);
+    if (!r) log::debug("etcd was not compacted", {{"revision", before}, {"error", r.error().message}});
+    before = revision_;
+  }
+}
+
 Task<> Store::wait_for(Revision revision) {
   const auto deadline = Steady::now() + std::chrono::seconds(10);
   while (revision_ < revision && Steady::now() < deadline) {

@@ -69,6 +69,8 @@ class Store {
   Task<Result<>> load();
   /// Keeps the cache true; returns with an error when the data behind the endpoint is not what it was.
   Task<Result<>> follow();
+  /// Compacts etcd every five minutes, to what was five minutes before, as kube-apiserver does; runs until cancelled.
+  Task<> compact();
   bool loaded() const { return loaded_; }
   /// When etcd's watch is down, writes still work but do not show: readyz.
   bool following() const { return following_; }

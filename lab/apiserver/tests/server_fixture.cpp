@@ -1,6 +1,7 @@
 #include "lab/apiserver/tests/server_fixture.h"
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -68,10 +69,11 @@ TestServer::~TestServer() {
 }
 
 void TestServer::start() {
+  const char* bin = std::getenv("WEFT_BIN_DIR");  // binaries of another build, with sanitizers say
   const std::string command = fmt::format(
       "exec {0}/weft-lab-apiserver --etcd-servers {1} --listen 127.0.0.1:{2} --tls-cert-file {3}/server.crt --tls-private-key-file {3}/server.key "
       "--client-ca-file {3}/ca.crt --service-account-key-file {3}/sa.key --service-cluster-ip-range 10.96.0.0/16,fd00:96:1::/108 {4} >>{3}/log 2>&1",
-      WEFT_BIN_DIR, etcd_.endpoint(), port_, dir_, flags_);
+      bin != nullptr ? bin : WEFT_BIN_DIR, etcd_.endpoint(), port_, dir_, flags_);
   pid_ = ::fork();
   if (pid_ == 0) {
     ::execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
@@ -87,8 +89,10 @@ void TestServer::start() {
 void TestServer::stop() {
   if (pid_ <= 0) return;
   ::kill(pid_, SIGTERM);
-  ::waitpid(pid_, nullptr, 0);
+  int status = 0;
+  ::waitpid(pid_, &status, 0);
   pid_ = -1;
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "the server did not end well:\n" << log();
 }
 
 std::string TestServer::log() const { return read_file(dir_ + "/log").value_or(""); }
