@@ -22,11 +22,11 @@
 #include <variant>
 #include <vector>
 
+#include <fmt/core.h>
+#include <fmt/format.h>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/json.hpp>
-#include <fmt/core.h>
-#include <fmt/format.h>
 #endif

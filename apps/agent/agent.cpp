@@ -28,16 +28,21 @@ namespace {
 // Rows from Kubernetes. Constructed before anybody waits for a table to be initialized.
 struct Sources {
   Sources(kube::Client& client, const Options& o, Tables& t)
-      : own_node(client, kube::kNodes, t.own_node, kube::parse_core_node, {.field_selector = "metadata.name=" + o.node_name}),
+      : own_node(client, kube::kNodes, t.own_node, kube::parse_core_node,
+                 {.field_selector = "metadata.name=" + o.node_name}),
         services(client, kube::kServices, t.services, kube::parse_service),
         slices(client, kube::kEndpointSlices, t.slices, kube::parse_endpoint_slice),
         namespaces(client, kube::kNamespaces, t.namespaces, kube::parse_namespace),
         pods(client, kube::kPods, t.pods, kube::parse_pod, {.field_selector = "spec.nodeName=" + o.node_name}),
         nodes(client, kube::kCiliumNodes, t.nodes,
-              [c = kube::ClusterInfo{o.cluster_name, o.cluster_id}](const auto& object) { return kube::parse_cilium_node(object, c); }),
+              [c = kube::ClusterInfo{o.cluster_name, o.cluster_id}](const auto& object) {
+                return kube::parse_cilium_node(object, c);
+              }),
         cilium_endpoints(client, kube::kCiliumEndpoints, t.cilium_endpoints, kube::parse_cilium_endpoint),
         identities(client, kube::kCiliumIdentities, t.identities,
-                   [c = kube::ClusterInfo{o.cluster_name, o.cluster_id}](const auto& object) { return kube::parse_cilium_identity(object, c); }) {}
+                   [c = kube::ClusterInfo{o.cluster_name, o.cluster_id}](const auto& object) {
+                     return kube::parse_cilium_identity(object, c);
+                   }) {}
 
   void start(Scope& scope) {
     scope.spawn("own node", own_node.run());
@@ -79,11 +84,21 @@ std::string zone_of(const kube::CoreNode& node) {
 
 struct Agent::Parts {
   Parts(asio::io_context& io_in, Options o, Edges e)
-      : io(io_in), options(std::move(o)), edges(std::move(e)), tables(io), sources(edges.kube, options, tables), scope(io, "agent"),
-        lb(io, edges.lb, {.cut_udp = edges.cut_udp}), lb_loop(tables.frontends, lb),
-        endpoints(edges.kernel, tables.local_pods, {.state_dir = options.state_dir}), pods_api(endpoints),
-        allocator(edges.kube, tables.identities, options.cluster_name, identity_range(options.cluster_id, options.max_connected_clusters)),
-        node_publisher(edges.kube, tables.nodes), socket(io, options.socket_path), health(io, fmt::format("tcp://127.0.0.1:{}", options.health_port)) {}
+      : io(io_in),
+        options(std::move(o)),
+        edges(std::move(e)),
+        tables(io),
+        sources(edges.kube, options, tables),
+        scope(io, "agent"),
+        lb(io, edges.lb, {.cut_udp = edges.cut_udp}),
+        lb_loop(tables.frontends, lb),
+        endpoints(edges.kernel, tables.local_pods, {.state_dir = options.state_dir}),
+        pods_api(endpoints),
+        allocator(edges.kube, tables.identities, options.cluster_name,
+                  identity_range(options.cluster_id, options.max_connected_clusters)),
+        node_publisher(edges.kube, tables.nodes),
+        socket(io, options.socket_path),
+        health(io, fmt::format("tcp://127.0.0.1:{}", options.health_port)) {}
 
   asio::io_context& io;
   Options options;
@@ -165,13 +180,17 @@ Task<> Agent::Parts::follow_pod_cidrs() {
       for (const Prefix& p : node->pod_cidrs)
         if (p.family() == Family::v4 ? options.ipv4 : options.ipv6) wanted.push_back(p);
       if (wanted.empty()) {
-        log::warn("no pod CIDR yet", {{"node", options.node_name}, {"mend", "give Node.spec.podCIDRs (kube-controller-manager --allocate-node-cidrs)"}});
+        log::warn("no pod CIDR yet",
+                  {{"node", options.node_name},
+                   {"mend", "give Node.spec.podCIDRs (kube-controller-manager --allocate-node-cidrs)"}});
       } else if (wanted != applied) {
         if (auto r = endpoints.set_pod_cidrs(wanted); !r) {
           log::error("pod CIDRs", {{"node", options.node_name}, {"error", r.error().message}});
         } else {
           applied = wanted;
-          node_publisher.set(identity::describe_node(*node, {options.cluster_name, options.cluster_id}, endpoints.gateways()), node->uid);
+          node_publisher.set(
+              identity::describe_node(*node, {options.cluster_name, options.cluster_id}, endpoints.gateways()),
+              node->uid);
           if (!options.cni_conf_dir.empty()) install_plugin();
         }
       }
@@ -183,13 +202,16 @@ Task<> Agent::Parts::follow_pod_cidrs() {
 void Agent::Parts::install_plugin() {
   std::error_code ec;
   const auto plugin = std::filesystem::read_symlink("/proc/self/exe", ec).parent_path() / "weft-cni";
-  const auto r = pods::install_cni({.plugin = options.cni_bin_dir.empty() ? "" : plugin.string(), .bin_dir = options.cni_bin_dir,
-                                    .conf_dir = options.cni_conf_dir, .socket_path = options.socket_path, .state_dir = options.state_dir});
+  const auto r = pods::install_cni({.plugin = options.cni_bin_dir.empty() ? "" : plugin.string(),
+                                    .bin_dir = options.cni_bin_dir,
+                                    .conf_dir = options.cni_conf_dir,
+                                    .socket_path = options.socket_path,
+                                    .state_dir = options.state_dir});
   if (!r) log::error("the runtime cannot be told of the network", {{"error", r.error().message}});
 }
 
-// Remote clusters come when our own nodes are known, since their pod CIDRs are checked against ours. Until the first look
-// at the configuration no table counts as complete: a restart must not prune what a remote gave us before.
+// Remote clusters come when our own nodes are known, since their pod CIDRs are checked against ours. Until the first
+// look at the configuration no table counts as complete: a restart must not prune what a remote gave us before.
 Task<> Agent::Parts::join_mesh() {
   const std::string source = "mesh configuration";
   Table<Node>::Stream changes(tables.nodes);
@@ -200,7 +222,8 @@ Task<> Agent::Parts::join_mesh() {
   }
   mesh = std::make_unique<mesh::ConfigDir>(
       io, mesh::LocalCluster{options.cluster_name, options.cluster_id, options.max_connected_clusters},
-      mesh::ConfigDir::Options{.path = options.clustermesh_config, .remote = {.sync_timeout = options.clustermesh_sync_timeout}},
+      mesh::ConfigDir::Options{.path = options.clustermesh_config,
+                               .remote = {.sync_timeout = options.clustermesh_sync_timeout}},
       mesh::Tables{tables.nodes, tables.remote_services, tables.ips, tables.identities, tables.remotes});
   scope.spawn("mesh configuration", mesh->run());
   co_await yield();  // the first look registers what it found
@@ -236,7 +259,9 @@ Task<Result<>> Agent::run() {
   auto adopted = p.lb.adopt();
   if (!adopted) co_return fail(adopted.error().in("service maps"));
   if (auto r = p.endpoints.start({}); !r) co_return fail(r.error().in("restoring pods"));
-  log::info("started", {{"node", p.options.node_name}, {"cluster", p.options.cluster_name}, {"frontends kept", *adopted},
+  log::info("started", {{"node", p.options.node_name},
+                        {"cluster", p.options.cluster_name},
+                        {"frontends kept", *adopted},
                         {"pods kept", p.tables.local_pods.size()}});
 
   if (p.options.cluster_id != 0) {
@@ -249,27 +274,35 @@ Task<Result<>> Agent::run() {
   const auto self = co_await p.own_node();
   const auto ips = internal_ips(*self, p.options);
 
-  const services::Site site{.cluster = p.options.cluster_name, .node = p.options.node_name, .zone = zone_of(*self),
-                            .service_topology = p.options.service_topology, .default_algorithm = p.options.lb_algorithm,
-                            .ipv4 = p.options.ipv4, .ipv6 = p.options.ipv6};
-  p.services = std::make_unique<services::ServiceController>(site, p.tables.services, p.tables.slices, p.tables.remote_services,
-                                                             p.tables.frontends);
+  const services::Site site{.cluster = p.options.cluster_name,
+                            .node = p.options.node_name,
+                            .zone = zone_of(*self),
+                            .service_topology = p.options.service_topology,
+                            .default_algorithm = p.options.lb_algorithm,
+                            .ipv4 = p.options.ipv4,
+                            .ipv6 = p.options.ipv6};
+  p.services = std::make_unique<services::ServiceController>(site, p.tables.services, p.tables.slices,
+                                                             p.tables.remote_services, p.tables.frontends);
   p.scope.spawn("service merge", p.services->run());
   p.scope.spawn("service maps", p.lb_loop.run());
 
-  const routing::Config routes{.mode = p.options.routing == RoutingMode::tunnel ? routing::Mode::tunnel : routing::Mode::native,
-                               .local = {p.options.cluster_name, p.options.node_name}, .tunnel_port = p.options.tunnel_port,
-                               .underlay = ips.front().family(), .masquerade_v4 = p.options.masquerade_v4 && p.options.ipv4,
-                               .masquerade_v6 = p.options.masquerade_v6 && p.options.ipv6};
+  const routing::Config routes{
+      .mode = p.options.routing == RoutingMode::tunnel ? routing::Mode::tunnel : routing::Mode::native,
+      .local = {p.options.cluster_name, p.options.node_name},
+      .tunnel_port = p.options.tunnel_port,
+      .underlay = ips.front().family(),
+      .masquerade_v4 = p.options.masquerade_v4 && p.options.ipv4,
+      .masquerade_v6 = p.options.masquerade_v6 && p.options.ipv6};
   auto underlay = routing::detect_underlay(p.edges.kernel, ips);
   if (!underlay) co_return fail(underlay.error().in("the network between nodes"));
   p.endpoints.set_mtu(routing::pod_mtu(routes, p.options.mtu != 0 ? p.options.mtu : underlay->mtu));
-  p.router = std::make_unique<routing::NodeRouter>(p.io, p.edges.kernel, p.tables.nodes, routes, ips, std::move(p.edges.monitor));
+  p.router = std::make_unique<routing::NodeRouter>(p.io, p.edges.kernel, p.tables.nodes, routes, ips,
+                                                   std::move(p.edges.monitor));
   p.router->start(p.scope);
   p.endpoint_publisher = std::make_unique<identity::EndpointPublisher>(
       p.edges.kube, p.allocator,
-      identity::EndpointPublisher::Tables{p.tables.local_pods, p.tables.pods, p.tables.namespaces, p.tables.cilium_endpoints,
-                                          p.tables.identities, p.tables.endpoints},
+      identity::EndpointPublisher::Tables{p.tables.local_pods, p.tables.pods, p.tables.namespaces,
+                                          p.tables.cilium_endpoints, p.tables.identities, p.tables.endpoints},
       identity::EndpointPublisherOptions{.cluster = p.options.cluster_name, .node_addresses = ips, .filter = {}});
   p.scope.spawn("endpoints", p.endpoint_publisher->run());
   p.scope.spawn("cilium node", p.node_publisher.run());

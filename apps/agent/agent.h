@@ -27,7 +27,7 @@ struct Edges {
   LbMaps& lb;
   /// Ends the wait of connected UDP sockets of backends that are gone (datapath/udp_cutter.h); may be empty.
   std::function<void(std::vector<GoneUdpBackend>)> cut_udp;
-  bool serve = true;   // the Unix socket and the health port
+  bool serve = true;  // the Unix socket and the health port
 };
 
 class Agent {

@@ -68,16 +68,22 @@ Task<int> run(asio::io_context& io, const Options& options) {
   ::setrlimit(RLIMIT_MEMLOCK, &unlimited);
   const KernelFeatures features = probe_kernel();
   for (const std::string& line : features.degraded()) log::warn("kernel feature missing", {{"effect", line}});
-  auto sock_lb = SockLb::load({.bpffs = options.bpf_root, .cgroup = options.cgroup_root,
-                               .sizes = LbSizes::for_capacity(options.lb_service_map_max, options.lb_backend_map_max)}, features);
+  auto sock_lb = SockLb::load({.bpffs = options.bpf_root,
+                               .cgroup = options.cgroup_root,
+                               .sizes = LbSizes::for_capacity(options.lb_service_map_max, options.lb_backend_map_max)},
+                              features);
   if (!sock_lb) {
     log::error("service load balancing", {{"error", sock_lb.error().message}});
     co_return 1;
   }
 
   Agent* self = nullptr;
-  UdpCutter cutter((*sock_lb)->maps(), [&self] { return self ? self->socket_namespaces() : std::vector<std::string>{}; });
-  Edges edges{.kube = client, .kernel = **kernel, .monitor = monitor ? std::move(*monitor) : nullptr, .lb = (*sock_lb)->maps(),
+  UdpCutter cutter((*sock_lb)->maps(),
+                   [&self] { return self ? self->socket_namespaces() : std::vector<std::string>{}; });
+  Edges edges{.kube = client,
+              .kernel = **kernel,
+              .monitor = monitor ? std::move(*monitor) : nullptr,
+              .lb = (*sock_lb)->maps(),
               .cut_udp = [&cutter](std::vector<GoneUdpBackend> gone) { cutter.cut(std::move(gone)); }};
   Agent agent(io, options, std::move(edges));
   self = &agent;
@@ -115,7 +121,8 @@ int main(int argc, char** argv) {
   app.add_option("--config-dir", config_dir, "folder with one file a key, as a mounted ConfigMap");
   app.add_flag("--version", version, "print the version and exit");
   app.allow_extras();
-  app.footer("Every key of the weft-config ConfigMap is also a flag: --cluster-name=east overrides the file cluster-name.");
+  app.footer(
+      "Every key of the weft-config ConfigMap is also a flag: --cluster-name=east overrides the file cluster-name.");
   CLI11_PARSE(app, argc, argv);
   if (version) {
     std::puts("weft-agent " WEFT_VERSION);

@@ -10,12 +10,28 @@ namespace weft::agent {
 namespace {
 
 api::RemoteStatus remote_of(const RemoteStatus& r) {
-  return {.name = r.name, .ready = r.ready, .why = r.why, .cluster_id = r.cluster_id, .nodes = r.nodes, .services = r.services,
-          .endpoints = r.endpoints, .identities = r.identities, .last_sync = r.last_sync, .rtt_ms = r.rtt_ms,
-          .reconnections = r.reconnections, .endpoints_urls = r.urls,
-          .config = {.required = true, .retrieved = r.config_retrieved, .cluster_id = r.cluster_id, .synced_canaries = r.synced_canaries,
-                     .cached = r.cached, .max_connected_clusters = r.max_connected_clusters, .service_exports = r.service_exports},
-          .synced_nodes = r.synced_nodes, .synced_services = r.synced_services, .synced_endpoints = r.synced_endpoints,
+  return {.name = r.name,
+          .ready = r.ready,
+          .why = r.why,
+          .cluster_id = r.cluster_id,
+          .nodes = r.nodes,
+          .services = r.services,
+          .endpoints = r.endpoints,
+          .identities = r.identities,
+          .last_sync = r.last_sync,
+          .rtt_ms = r.rtt_ms,
+          .reconnections = r.reconnections,
+          .endpoints_urls = r.urls,
+          .config = {.required = true,
+                     .retrieved = r.config_retrieved,
+                     .cluster_id = r.cluster_id,
+                     .synced_canaries = r.synced_canaries,
+                     .cached = r.cached,
+                     .max_connected_clusters = r.max_connected_clusters,
+                     .service_exports = r.service_exports},
+          .synced_nodes = r.synced_nodes,
+          .synced_services = r.synced_services,
+          .synced_endpoints = r.synced_endpoints,
           .synced_identities = r.synced_identities};
 }
 
@@ -40,7 +56,10 @@ Task<Result<>> write(kube::Client& client, boost::json::object object) {
 }  // namespace
 
 api::MeshStatus mesh_status_of(const Options& options, const Table<RemoteStatus>& remotes, Wall::time_point now) {
-  api::MeshStatus out{.node = options.node_name, .cluster = options.cluster_name, .cluster_id = options.cluster_id, .updated = now,
+  api::MeshStatus out{.node = options.node_name,
+                      .cluster = options.cluster_name,
+                      .cluster_id = options.cluster_id,
+                      .updated = now,
                       .version = WEFT_VERSION};
   remotes.for_each([&](const RemoteStatus& r) { out.remotes.push_back(remote_of(r)); });
   return out;

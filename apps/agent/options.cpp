@@ -38,7 +38,8 @@ Result<std::chrono::seconds> duration(const std::string& v) {
   while (at < v.size()) {
     std::uint64_t n = 0;
     const auto [end, ec] = std::from_chars(v.data() + at, v.data() + v.size(), n);
-    if (ec != std::errc{} || end == v.data() + v.size() || n > 1'000'000) return fail(Errc::invalid, "use a duration such as 30s or 15m");
+    if (ec != std::errc{} || end == v.data() + v.size() || n > 1'000'000)
+      return fail(Errc::invalid, "use a duration such as 30s or 15m");
     switch (*end) {
       case 'h': total += std::chrono::hours(n); break;
       case 'm': total += std::chrono::minutes(n); break;
@@ -51,13 +52,13 @@ Result<std::chrono::seconds> duration(const std::string& v) {
   return total;
 }
 
-Setter text(std::string Options::*field) {
+Setter text(std::string Options::* field) {
   return [field](Options& o, const std::string& v) -> Result<> {
     o.*field = v;
     return {};
   };
 }
-Setter flag(bool Options::*field) {
+Setter flag(bool Options::* field) {
   return [field](Options& o, const std::string& v) -> Result<> {
     auto r = boolean(v);
     if (!r) return fail(r.error());
@@ -66,7 +67,7 @@ Setter flag(bool Options::*field) {
   };
 }
 template <class T>
-Setter num(T Options::*field, std::uint64_t low, std::uint64_t high) {
+Setter num(T Options::* field, std::uint64_t low, std::uint64_t high) {
   return [=](Options& o, const std::string& v) -> Result<> {
     auto r = number<T>(v, low, high);
     if (!r) return fail(r.error());
@@ -74,7 +75,7 @@ Setter num(T Options::*field, std::uint64_t low, std::uint64_t high) {
     return {};
   };
 }
-Setter secs(std::chrono::seconds Options::*field) {
+Setter secs(std::chrono::seconds Options::* field) {
   return [field](Options& o, const std::string& v) -> Result<> {
     auto r = duration(v);
     if (!r) return fail(r.error());
@@ -84,7 +85,7 @@ Setter secs(std::chrono::seconds Options::*field) {
 }
 /// One of a few words.
 template <class T>
-Setter word(T Options::*field, std::map<std::string, T> words) {
+Setter word(T Options::* field, std::map<std::string, T> words) {
   return [field, words = std::move(words)](Options& o, const std::string& v) -> Result<> {
     const auto it = words.find(v);
     if (it != words.end()) {
@@ -113,13 +114,15 @@ const std::map<std::string, Setter>& setters() {
       {"enable-ipv6", flag(&Options::ipv6)},
       {"enable-ipv4-masquerade", flag(&Options::masquerade_v4)},
       {"enable-ipv6-masquerade", flag(&Options::masquerade_v6)},
-      {"routing-mode", word<RoutingMode>(&Options::routing, {{"native", RoutingMode::native}, {"tunnel", RoutingMode::tunnel}})},
+      {"routing-mode",
+       word<RoutingMode>(&Options::routing, {{"native", RoutingMode::native}, {"tunnel", RoutingMode::tunnel}})},
       {"tunnel-port", num(&Options::tunnel_port, 1, 65535)},
       {"mtu", num(&Options::mtu, 0, 65535)},
       {"clustermesh-config", text(&Options::clustermesh_config)},
       {"clustermesh-sync-timeout", secs(&Options::clustermesh_sync_timeout)},
       {"clustermesh-cache-ttl", secs(&Options::clustermesh_cache_ttl)},
-      {"bpf-lb-algorithm", word<LbAlgorithm>(&Options::lb_algorithm, {{"random", LbAlgorithm::random}, {"maglev", LbAlgorithm::maglev}})},
+      {"bpf-lb-algorithm",
+       word<LbAlgorithm>(&Options::lb_algorithm, {{"random", LbAlgorithm::random}, {"maglev", LbAlgorithm::maglev}})},
       {"bpf-lb-service-map-max", num(&Options::lb_service_map_max, 256, 16'000'000)},
       {"bpf-lb-backend-map-max", num(&Options::lb_backend_map_max, 256, 16'000'000)},
       {"bpf-lb-maglev-table-size",
@@ -139,13 +142,15 @@ const std::map<std::string, Setter>& setters() {
       {"kubeconfig", text(&Options::kubeconfig)},
       {"agent-health-port", num(&Options::health_port, 0, 65535)},
       {"prometheus-port", num(&Options::metrics_port, 0, 65535)},
-      {"debug", [](Options& o, const std::string& v) -> Result<> {
+      {"debug",
+       [](Options& o, const std::string& v) -> Result<> {
          auto r = boolean(v);
          if (!r) return fail(r.error());
          o.log_level = *r ? log::Level::debug : log::Level::info;
          return {};
        }},
-      {"log-format", word<log::Format>(&Options::log_format, {{"text", log::Format::text}, {"json", log::Format::json}})},
+      {"log-format",
+       word<log::Format>(&Options::log_format, {{"text", log::Format::text}, {"json", log::Format::json}})},
   };
   return all;
 }
@@ -173,7 +178,8 @@ Result<Options> parse_options(const std::map<std::string, std::string>& values, 
   }
   WEFT_TRY(validate_cluster_name(o.cluster_name, o.cluster_id));
   if (o.cluster_id != 0) WEFT_TRY(validate_cluster_id(o.cluster_id, o.max_connected_clusters));
-  if (!o.ipv4 && !o.ipv6) return fail(Errc::invalid, "enable-ipv4 and enable-ipv6 are both \"false\": turn one of them on");
+  if (!o.ipv4 && !o.ipv6)
+    return fail(Errc::invalid, "enable-ipv4 and enable-ipv6 are both \"false\": turn one of them on");
   return o;
 }
 

@@ -17,41 +17,42 @@ namespace weft::agent {
 enum class RoutingMode { native, tunnel };
 
 struct Options {
-  std::string node_name;                  // node-name, else $K8S_NODE_NAME, else the host's name
-  std::string cluster_name = "default";   // cluster-name
-  ClusterId cluster_id = 0;               // cluster-id
-  ClusterId max_connected_clusters = 255; // max-connected-clusters: 255 or 511
-  bool ipv4 = true;                       // enable-ipv4
-  bool ipv6 = true;                       // enable-ipv6
-  bool masquerade_v4 = true;              // enable-ipv4-masquerade
-  bool masquerade_v6 = true;              // enable-ipv6-masquerade
+  std::string node_name;                      // node-name, else $K8S_NODE_NAME, else the host's name
+  std::string cluster_name = "default";       // cluster-name
+  ClusterId cluster_id = 0;                   // cluster-id
+  ClusterId max_connected_clusters = 255;     // max-connected-clusters: 255 or 511
+  bool ipv4 = true;                           // enable-ipv4
+  bool ipv6 = true;                           // enable-ipv6
+  bool masquerade_v4 = true;                  // enable-ipv4-masquerade
+  bool masquerade_v6 = true;                  // enable-ipv6-masquerade
   RoutingMode routing = RoutingMode::native;  // routing-mode
-  std::uint16_t tunnel_port = 8472;       // tunnel-port
-  unsigned mtu = 0;                       // mtu: of the underlay, 0 = read from the device
-  std::string clustermesh_config = "/var/lib/cilium/clustermesh/";   // clustermesh-config
-  std::chrono::seconds clustermesh_sync_timeout{60};                 // clustermesh-sync-timeout
-  std::chrono::seconds clustermesh_cache_ttl{0};                     // clustermesh-cache-ttl, 0 = never
-  LbAlgorithm lb_algorithm = LbAlgorithm::random;  // bpf-lb-algorithm
-  std::uint32_t lb_service_map_max = 65536;        // bpf-lb-service-map-max: frontends
-  std::uint32_t lb_backend_map_max = 65536;        // bpf-lb-backend-map-max: distinct backends
-  std::uint32_t lb_maglev_table_size = 16381;      // bpf-lb-maglev-table-size, a prime
-  bool service_topology = false;                   // enable-service-topology
-  std::string bpf_root = "/sys/fs/bpf";            // bpf-root
-  std::string cgroup_root;                         // cgroup-root, empty = the cgroup2 mount of /proc/mounts
-  std::string state_dir = "/var/run/weft/state";   // state-dir
+  std::uint16_t tunnel_port = 8472;           // tunnel-port
+  unsigned mtu = 0;                           // mtu: of the underlay, 0 = read from the device
+  std::string clustermesh_config = "/var/lib/cilium/clustermesh/";  // clustermesh-config
+  std::chrono::seconds clustermesh_sync_timeout{60};                // clustermesh-sync-timeout
+  std::chrono::seconds clustermesh_cache_ttl{0};                    // clustermesh-cache-ttl, 0 = never
+  LbAlgorithm lb_algorithm = LbAlgorithm::random;                   // bpf-lb-algorithm
+  std::uint32_t lb_service_map_max = 65536;                         // bpf-lb-service-map-max: frontends
+  std::uint32_t lb_backend_map_max = 65536;                         // bpf-lb-backend-map-max: distinct backends
+  std::uint32_t lb_maglev_table_size = 16381;                       // bpf-lb-maglev-table-size, a prime
+  bool service_topology = false;                                    // enable-service-topology
+  std::string bpf_root = "/sys/fs/bpf";                             // bpf-root
+  std::string cgroup_root;                              // cgroup-root, empty = the cgroup2 mount of /proc/mounts
+  std::string state_dir = "/var/run/weft/state";        // state-dir
   std::string socket_path = "/var/run/weft/weft.sock";  // socket-path
-  std::string cni_conf_dir;                        // write-cni-conf-to, empty = leave CNI alone
-  std::string cni_bin_dir;                         // install-cni-bin-to
-  std::string kubeconfig;                          // kubeconfig, empty = in cluster
-  Port health_port = 9879;                         // agent-health-port, on 127.0.0.1
-  Port metrics_port = 9962;                        // prometheus-serve-addr's port, 0 = off
-  log::Level log_level = log::Level::info;         // debug: "true"
-  log::Format log_format = log::Format::text;      // log-format: text | json
+  std::string cni_conf_dir;                             // write-cni-conf-to, empty = leave CNI alone
+  std::string cni_bin_dir;                              // install-cni-bin-to
+  std::string kubeconfig;                               // kubeconfig, empty = in cluster
+  Port health_port = 9879;                              // agent-health-port, on 127.0.0.1
+  Port metrics_port = 9962;                             // prometheus-serve-addr's port, 0 = off
+  log::Level log_level = log::Level::info;              // debug: "true"
+  log::Format log_format = log::Format::text;           // log-format: text | json
 };
 
 /// Reads key → value pairs. Unknown keys are kept aside in `unknown` (a newer chart must not stop an older agent);
 /// a value that cannot be right is an error that names key, value and mend.
-Result<Options> parse_options(const std::map<std::string, std::string>& values, std::vector<std::string>* unknown = nullptr);
+Result<Options> parse_options(const std::map<std::string, std::string>& values,
+                              std::vector<std::string>* unknown = nullptr);
 
 /// Files of a mounted ConfigMap: name → content without the trailing newline. Names beginning with '.' are skipped.
 Result<std::map<std::string, std::string>> read_config_dir(const std::string& dir);

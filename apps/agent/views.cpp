@@ -24,7 +24,8 @@ Result<json::value> lb_view(const LbMaps& maps, const Tables& tables) {
   json::array out;
   for (const LbRow& row : *rows) {
     api::LbMapEntry e{.frontend = row.frontend, .id = row.service, .flags = flags_of(row, tables)};
-    for (const LbRow::Member& m : row.backends) e.backends.push_back({m.id, m.address, m.slots > 0 ? "active" : "terminating"});
+    for (const LbRow::Member& m : row.backends)
+      e.backends.push_back({m.id, m.address, m.slots > 0 ? "active" : "terminating"});
     out.push_back(api::view(e));
   }
   return json::value(std::move(out));
@@ -40,15 +41,22 @@ json::value usage_view(const LbMaps& maps) {
 json::value endpoints_view(const Tables& tables) {
   json::array out;
   tables.endpoints.for_each([&](const identity::Endpoint& e) {
-    out.push_back(api::view({.id = static_cast<std::uint32_t>(e.id), .pod = e.pod, .addresses = e.addresses, .identity = e.identity,
-                             .labels = e.labels, .interface = e.interface, .container_id = e.container_id, .state = e.state}));
+    out.push_back(api::view({.id = static_cast<std::uint32_t>(e.id),
+                             .pod = e.pod,
+                             .addresses = e.addresses,
+                             .identity = e.identity,
+                             .labels = e.labels,
+                             .interface = e.interface,
+                             .container_id = e.container_id,
+                             .state = e.state}));
   });
   return out;
 }
 
 }  // namespace
 
-void add_views(api::Server& server, const Options& options, Tables& tables, const LbReconciler& lb, const LbMaps& maps) {
+void add_views(api::Server& server, const Options& options, Tables& tables, const LbReconciler& lb,
+               const LbMaps& maps) {
   using Answer = Result<json::value>;
   using R = const api::Request&;
   const std::string cluster = options.cluster_name;
@@ -56,12 +64,17 @@ void add_views(api::Server& server, const Options& options, Tables& tables, cons
     const auto it = lb.state().services().find(key);
     return it == lb.state().services().end() ? 0 : it->second.id;
   };
-  server.route_value("GET", "/v1/services", [&tables, id_of, cluster](R) -> Answer { return api::services_view(tables.frontends, id_of, cluster); });
+  server.route_value("GET", "/v1/services", [&tables, id_of, cluster](R) -> Answer {
+    return api::services_view(tables.frontends, id_of, cluster);
+  });
   server.route_value("GET", "/v1/nodes", [&tables](R) -> Answer { return api::nodes_view(tables.nodes); });
-  server.route_value("GET", "/v1/identities", [&tables](R) -> Answer { return api::identities_view(tables.identities); });
+  server.route_value("GET", "/v1/identities",
+                     [&tables](R) -> Answer { return api::identities_view(tables.identities); });
   server.route_value("GET", "/v1/ips", [&tables](R) -> Answer { return api::ip_identities_view(tables.ips); });
   server.route_value("GET", "/v1/endpoints", [&tables](R) -> Answer { return endpoints_view(tables); });
-  server.route_value("GET", "/v1/mesh", [&tables, &options](R) -> Answer { return api::to_json(mesh_status_of(options, tables.remotes, Wall::now())); });
+  server.route_value("GET", "/v1/mesh", [&tables, &options](R) -> Answer {
+    return api::to_json(mesh_status_of(options, tables.remotes, Wall::now()));
+  });
   server.route_value("GET", "/v1/bpf/lb", [&tables, &maps](R) -> Answer { return lb_view(maps, tables); });
   server.route_value("GET", "/v1/bpf/usage", [&maps](R) -> Answer { return usage_view(maps); });
 }

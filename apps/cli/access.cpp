@@ -56,7 +56,9 @@ std::vector<NodeCidr> pod_cidrs(const ClusterObjects& o) {
 
 std::vector<std::string> AccessInfo::endpoints() const {
   std::vector<std::string> out;
-  for (const auto& ip : ips) out.push_back(ip.find(':') != std::string::npos ? fmt::format("[{}]:{}", ip, port) : fmt::format("{}:{}", ip, port));
+  for (const auto& ip : ips)
+    out.push_back(ip.find(':') != std::string::npos ? fmt::format("[{}]:{}", ip, port)
+                                                    : fmt::format("{}:{}", ip, port));
   if (!address.empty()) out.push_back(fmt::format("{}:{}", address, port));
   return out;
 }
@@ -65,8 +67,11 @@ Result<AccessInfo> access_info(const ClusterObjects& o) {
   AccessInfo a;
   a.context = o.context;
   if (!o.config)
-    return fail(Errc::not_found, fmt::format("{}: Weft is not installed in namespace {} (no ConfigMap weft-config); run weft install --context {}",
-                                             o.context, o.ns, o.context));
+    return fail(
+        Errc::not_found,
+        fmt::format(
+            "{}: Weft is not installed in namespace {} (no ConfigMap weft-config); run weft install --context {}",
+            o.context, o.ns, o.context));
   const auto option = [&](const char* key) { return text(*o.config, {"data", key}); };
   a.cluster = option("cluster-name");
   a.id = to_number(option("cluster-id"));
@@ -74,7 +79,8 @@ Result<AccessInfo> access_info(const ClusterObjects& o) {
   if (const auto max = to_number(option("max-connected-clusters"))) a.max_connected_clusters = max;
   a.pod_cidrs = pod_cidrs(o);
   if (!o.service)
-    return fail(Errc::not_found, fmt::format("{}: the cluster mesh is not enabled (no Service clustermesh-apiserver); run weft clustermesh enable --context {}",
+    return fail(Errc::not_found, fmt::format("{}: the cluster mesh is not enabled (no Service clustermesh-apiserver); "
+                                             "run weft clustermesh enable --context {}",
                                              o.context, o.context));
   a.service_type = text(*o.service, {"spec", "type"});
   const auto& ports = list(*o.service, {"spec", "ports"});
@@ -90,18 +96,26 @@ Result<AccessInfo> access_info(const ClusterObjects& o) {
     }
     if (!a.ips.empty()) a.address.clear();
     if (a.ips.empty() && a.address.empty())
-      return fail(Errc::unavailable, fmt::format("{}: Service clustermesh-apiserver of type LoadBalancer has no address yet; wait for one, or run "
-                                                 "weft clustermesh enable --context {} --service-type NodePort", o.context, o.context));
+      return fail(
+          Errc::unavailable,
+          fmt::format("{}: Service clustermesh-apiserver of type LoadBalancer has no address yet; wait for one, or run "
+                      "weft clustermesh enable --context {} --service-type NodePort",
+                      o.context, o.context));
   } else if (a.service_type == "NodePort") {
     a.port = static_cast<Port>(number(*port, {"nodePort"}));
     a.ips = node_ips(o, option("enable-ipv4") != "false", option("enable-ipv6") != "false");
     if (a.ips.empty()) return fail(Errc::unavailable, fmt::format("{}: no node has an InternalIP", o.context));
   } else {
-    return fail(Errc::invalid, fmt::format("{}: Service clustermesh-apiserver is of type {}, which other clusters cannot reach; run "
-                                           "weft clustermesh enable --context {} --service-type NodePort", o.context, a.service_type, o.context));
+    return fail(Errc::invalid,
+                fmt::format("{}: Service clustermesh-apiserver is of type {}, which other clusters cannot reach; run "
+                            "weft clustermesh enable --context {} --service-type NodePort",
+                            o.context, a.service_type, o.context));
   }
-  if (a.port == 0) return fail(Errc::unavailable, fmt::format("{}: Service clustermesh-apiserver has no port number yet", o.context));
-  if (!o.ca) return fail(Errc::not_found, fmt::format("{}: no Secret cilium-ca in namespace {}; run weft upgrade --context {}", o.context, o.ns, o.context));
+  if (a.port == 0)
+    return fail(Errc::unavailable, fmt::format("{}: Service clustermesh-apiserver has no port number yet", o.context));
+  if (!o.ca)
+    return fail(Errc::not_found, fmt::format("{}: no Secret cilium-ca in namespace {}; run weft upgrade --context {}",
+                                             o.context, o.ns, o.context));
   auto ca = base64_decode(text(*o.ca, {"data", "ca.crt"}));
   if (!ca) return fail(Errc::invalid, fmt::format("{}: Secret cilium-ca: ca.crt: {}", o.context, ca.error().message));
   a.ca = std::move(*ca);
@@ -117,8 +131,12 @@ Result<> override_endpoints(AccessInfo& a, const std::vector<std::string>& endpo
   std::optional<Port> port;
   for (const auto& e : endpoints) {
     const auto s = SocketAddress::parse(e);
-    if (!s || s->port == 0) return fail(Errc::invalid, fmt::format("{} {}: use address:port, such as 192.0.2.11:32379 or [2001:db8::11]:32379", flag, e));
-    if (port && *port != s->port) return fail(Errc::invalid, fmt::format("{} {}: port {} differs from {}; all of one cluster have the same", flag, e, s->port, *port));
+    if (!s || s->port == 0)
+      return fail(Errc::invalid,
+                  fmt::format("{} {}: use address:port, such as 192.0.2.11:32379 or [2001:db8::11]:32379", flag, e));
+    if (port && *port != s->port)
+      return fail(Errc::invalid, fmt::format("{} {}: port {} differs from {}; all of one cluster have the same", flag,
+                                             e, s->port, *port));
     port = s->port;
     ips.push_back(s->address.to_string());
   }
@@ -129,21 +147,27 @@ Result<> override_endpoints(AccessInfo& a, const std::vector<std::string>& endpo
 }
 
 Result<std::string> certificate_key_id(const std::string& pem) {
-  std::unique_ptr<BIO, decltype(&::BIO_free)> bio(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &::BIO_free);
-  std::unique_ptr<X509, decltype(&::X509_free)> cert(::PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &::X509_free);
+  std::unique_ptr<BIO, decltype(&::BIO_free)> bio(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
+                                                  &::BIO_free);
+  std::unique_ptr<X509, decltype(&::X509_free)> cert(::PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr),
+                                                     &::X509_free);
   if (!cert) return fail(Errc::invalid, "not a PEM certificate");
   if (const auto* id = ::X509_get0_subject_key_id(cert.get()))
-    return hex_encode({reinterpret_cast<const char*>(::ASN1_STRING_get0_data(id)), static_cast<std::size_t>(::ASN1_STRING_length(id))});
+    return hex_encode({reinterpret_cast<const char*>(::ASN1_STRING_get0_data(id)),
+                       static_cast<std::size_t>(::ASN1_STRING_length(id))});
   unsigned char hash[EVP_MAX_MD_SIZE];
   unsigned length = 0;
-  if (::X509_pubkey_digest(cert.get(), ::EVP_sha1(), hash, &length) != 1) return fail(Errc::invalid, "its public key cannot be read");
+  if (::X509_pubkey_digest(cert.get(), ::EVP_sha1(), hash, &length) != 1)
+    return fail(Errc::invalid, "its public key cannot be read");
   return hex_encode({reinterpret_cast<const char*>(hash), length});
 }
 
-std::optional<std::string> load_balancers_at_hand(const std::vector<json::object>& nodes, const std::vector<json::object>& services) {
+std::optional<std::string> load_balancers_at_hand(const std::vector<json::object>& nodes,
+                                                  const std::vector<json::object>& services) {
   for (const auto& n : nodes) {
     const auto provider = text(n, {"spec", "providerID"});
-    for (const auto& [prefix, cloud] : {std::pair{"aws://", "AWS"}, std::pair{"gce://", "Google Cloud"}, std::pair{"azure://", "Azure"}})
+    for (const auto& [prefix, cloud] :
+         {std::pair{"aws://", "AWS"}, std::pair{"gce://", "Google Cloud"}, std::pair{"azure://", "Azure"}})
       if (provider.starts_with(prefix)) return fmt::format("nodes are {}'s", cloud);
   }
   for (const auto& s : services) {

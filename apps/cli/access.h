@@ -18,14 +18,14 @@ namespace json = boost::json;
 
 /// What was read from one cluster's API server.
 struct ClusterObjects {
-  std::string context;                         // how people call it
+  std::string context;  // how people call it
   std::string ns = "kube-system";
-  std::optional<json::object> config;          // ConfigMap weft-config
-  std::optional<json::object> service;         // Service clustermesh-apiserver
-  std::optional<json::object> ca;              // Secret cilium-ca
-  std::vector<json::object> nodes;             // Nodes
-  std::vector<json::object> cilium_nodes;      // CiliumNodes
-  std::vector<json::object> mesh_pods;         // Pods k8s-app=clustermesh-apiserver
+  std::optional<json::object> config;      // ConfigMap weft-config
+  std::optional<json::object> service;     // Service clustermesh-apiserver
+  std::optional<json::object> ca;          // Secret cilium-ca
+  std::vector<json::object> nodes;         // Nodes
+  std::vector<json::object> cilium_nodes;  // CiliumNodes
+  std::vector<json::object> mesh_pods;     // Pods k8s-app=clustermesh-apiserver
 };
 
 struct NodeCidr {
@@ -38,13 +38,13 @@ struct AccessInfo {
   std::string cluster;
   ClusterId id = 0;
   ClusterId max_connected_clusters = 255;
-  std::string service_type;          // "NodePort", "LoadBalancer"
-  std::vector<std::string> ips;      // nodes that run the mesh store first
-  std::string address;               // a load balancer's host name, instead of ips
+  std::string service_type;      // "NodePort", "LoadBalancer"
+  std::vector<std::string> ips;  // nodes that run the mesh store first
+  std::string address;           // a load balancer's host name, instead of ips
   Port port = 0;
-  std::string ca;                    // PEM
-  std::string ca_key_id;             // hex
-  std::string routing;               // "native", "tunnel"
+  std::string ca;         // PEM
+  std::string ca_key_id;  // hex
+  std::string routing;    // "native", "tunnel"
   std::vector<NodeCidr> pod_cidrs;
 
   std::vector<std::string> endpoints() const;  // "192.0.2.1:32379"
@@ -59,7 +59,9 @@ Result<> override_endpoints(AccessInfo&, const std::vector<std::string>& endpoin
 /// Lower case hex of the first certificate's subject key identifier; of the SHA-1 of its key when it has none.
 Result<std::string> certificate_key_id(const std::string& pem);
 
-/// Does this cluster hand out LoadBalancer addresses? A cloud's nodes, or a Service that has got one. The reason, in words.
-std::optional<std::string> load_balancers_at_hand(const std::vector<json::object>& nodes, const std::vector<json::object>& services);
+/// Does this cluster hand out LoadBalancer addresses? A cloud's nodes, or a Service that has got one. The reason, in
+/// words.
+std::optional<std::string> load_balancers_at_hand(const std::vector<json::object>& nodes,
+                                                  const std::vector<json::object>& services);
 
 }  // namespace weft::cli

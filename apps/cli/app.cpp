@@ -24,14 +24,19 @@ Result<std::chrono::seconds> parse_duration(const std::string& text) {
     const auto [next, ec] = std::from_chars(at, end, n);
     if (ec != std::errc{} || next == end || n > 1'000'000) break;
     const char unit = *next;
-    if (unit == 'h') total += std::chrono::hours(n);
-    else if (unit == 'm') total += std::chrono::minutes(n);
-    else if (unit == 's') total += std::chrono::seconds(n);
-    else break;
+    if (unit == 'h')
+      total += std::chrono::hours(n);
+    else if (unit == 'm')
+      total += std::chrono::minutes(n);
+    else if (unit == 's')
+      total += std::chrono::seconds(n);
+    else
+      break;
     at = next + 1;
     any = true;
   }
-  if (!any || at != end) return fail(Errc::invalid, fmt::format("\"{}\" is not a duration; write 90s, 5m or 1h30m", text));
+  if (!any || at != end)
+    return fail(Errc::invalid, fmt::format("\"{}\" is not a duration; write 90s, 5m or 1h30m", text));
   return total;
 }
 
@@ -40,8 +45,10 @@ void build(CLI::App& app, Context& context) {
   app.name("weft");
   app.set_version_flag("--version", std::string("weft " WEFT_VERSION));
   app.require_subcommand(1);
-  app.add_option("--context", context.target.context, "The kubeconfig context of the cluster; the current one when not given");
-  app.add_option("--kubeconfig", context.target.kubeconfig, "The kubeconfig; $KUBECONFIG or ~/.kube/config when not given");
+  app.add_option("--context", context.target.context,
+                 "The kubeconfig context of the cluster; the current one when not given");
+  app.add_option("--kubeconfig", context.target.kubeconfig,
+                 "The kubeconfig; $KUBECONFIG or ~/.kube/config when not given");
   app.add_option("-n,--namespace", context.target.ns, "Where Weft runs")->capture_default_str();
   app.add_option("--helm-release-name", context.target.release, "The Helm release")->capture_default_str();
   add_install_commands(app, context);

@@ -43,7 +43,8 @@ Task<Result<json::object>> get(std::shared_ptr<kube::Client> c, kube::Resource r
   auto out = co_await c->get(r, ns, name);
   co_return out;
 }
-Task<Result<std::vector<json::object>>> list_all(std::shared_ptr<kube::Client> c, kube::Resource r, kube::ListOptions o) {
+Task<Result<std::vector<json::object>>> list_all(std::shared_ptr<kube::Client> c, kube::Resource r,
+                                                 kube::ListOptions o) {
   auto out = co_await c->list_all(r, o);
   co_return out;
 }
@@ -66,14 +67,16 @@ Task<Result<json::object>> ask(std::shared_ptr<kube::Client> c, std::string targ
 
 }  // namespace
 
-Result<std::optional<json::object>> Cluster::find(const kube::Resource& r, const std::string& ns, const std::string& name) {
+Result<std::optional<json::object>> Cluster::find(const kube::Resource& r, const std::string& ns,
+                                                  const std::string& name) {
   auto out = wait(get(client_, r, ns, name));
   if (out) return std::optional<json::object>(std::move(*out));
   if (out.error().code == Errc::not_found) return std::optional<json::object>();
   return fail(out.error().in(name_));
 }
 
-Result<std::vector<json::object>> Cluster::list(const kube::Resource& r, const std::string& ns, const std::string& label_selector) {
+Result<std::vector<json::object>> Cluster::list(const kube::Resource& r, const std::string& ns,
+                                                const std::string& label_selector) {
   kube::ListOptions options;
   options.ns = ns;
   options.label_selector = label_selector;
@@ -111,7 +114,8 @@ Result<ClusterObjects> Cluster::objects() {
     to = std::move(*found);
     return {};
   };
-  const auto many = [&](const kube::Resource& r, const std::string& ns, const char* selector, std::vector<json::object>& to) -> Result<> {
+  const auto many = [&](const kube::Resource& r, const std::string& ns, const char* selector,
+                        std::vector<json::object>& to) -> Result<> {
     auto found = list(r, ns, selector);
     if (!found) return std::unexpected(found.error());
     to = std::move(*found);
@@ -159,17 +163,24 @@ Result<> inherit_ca(Cluster& from, Cluster& to) {
   if (!theirs) return std::unexpected(theirs.error());
   const auto* data = *theirs ? find(**theirs, {"data"}) : nullptr;
   if (!data)
-    return fail(Errc::not_found, fmt::format("{}: no Secret cilium-ca in namespace {} to inherit; install Weft there first", from.name(), from.target().ns));
+    return fail(Errc::not_found,
+                fmt::format("{}: no Secret cilium-ca in namespace {} to inherit; install Weft there first", from.name(),
+                            from.target().ns));
   const auto ours = to.find(kube::kSecrets, to.target().ns, "cilium-ca");
   if (!ours) return std::unexpected(ours.error());
   if (*ours) {
     const auto* own = find(**ours, {"data"});
     if (own && *own == *data) return {};
-    return fail(Errc::exists, fmt::format("{}: has a Secret cilium-ca of its own in namespace {}; delete it first, or connect with --allow-mismatching-ca",
+    return fail(Errc::exists, fmt::format("{}: has a Secret cilium-ca of its own in namespace {}; delete it first, or "
+                                          "connect with --allow-mismatching-ca",
                                           to.name(), to.target().ns));
   }
-  json::object meta{{"name", "cilium-ca"}, {"namespace", to.target().ns}, {"labels", json::object{{"app.kubernetes.io/part-of", "weft"}}}};
-  return to.apply(kube::kSecrets, {{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", std::move(meta)}, {"type", "Opaque"}, {"data", *data}});
+  json::object meta{{"name", "cilium-ca"},
+                    {"namespace", to.target().ns},
+                    {"labels", json::object{{"app.kubernetes.io/part-of", "weft"}}}};
+  return to.apply(
+      kube::kSecrets,
+      {{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", std::move(meta)}, {"type", "Opaque"}, {"data", *data}});
 }
 
 }  // namespace weft::cli

@@ -29,7 +29,8 @@ class Cluster {
 
   /// No value: there is no such object, or the server does not know the kind.
   Result<std::optional<json::object>> find(const kube::Resource&, const std::string& ns, const std::string& name);
-  Result<std::vector<json::object>> list(const kube::Resource&, const std::string& ns = {}, const std::string& label_selector = {});
+  Result<std::vector<json::object>> list(const kube::Resource&, const std::string& ns = {},
+                                         const std::string& label_selector = {});
   Result<> remove(const kube::Resource&, const std::string& ns, const std::string& name);
   /// Creates it, or merges `object` into the one that is there.
   Result<> apply(const kube::Resource&, const json::object& object);
@@ -49,8 +50,8 @@ class Cluster {
   std::shared_ptr<kube::Client> client_;
 };
 
-/// Gives `to` the certificate authority of `from` (Secret cilium-ca), so that the two can be meshed. Errc::exists when `to`
-/// has another one already.
+/// Gives `to` the certificate authority of `from` (Secret cilium-ca), so that the two can be meshed. Errc::exists when
+/// `to` has another one already.
 Result<> inherit_ca(Cluster& from, Cluster& to);
 
 }  // namespace weft::cli

@@ -42,8 +42,9 @@ Result<Side> open_side(const Target& target) {
   Helm helm(*program, target);
   auto values = helm.values();
   if (!values && values.error().code == Errc::not_found)
-    return fail(Errc::not_found, fmt::format("{}: Weft is not installed (no release {} in namespace {}); run weft install --context {}",
-                                             cluster->name(), target.release, target.ns, cluster->name()));
+    return fail(Errc::not_found,
+                fmt::format("{}: Weft is not installed (no release {} in namespace {}); run weft install --context {}",
+                            cluster->name(), target.release, target.ns, cluster->name()));
   if (!values) return fail(values.error().in(cluster->name()));
   return Side{std::move(*cluster), std::move(helm), std::move(*values)};
 }
@@ -76,8 +77,11 @@ int enable(Context& context, const MeshFlags& f) {
   const auto config = side->cluster.find(kube::kConfigMaps, context.target.ns, "weft-config");
   if (!config) return report(config.error());
   if (!*config || text(**config, {"data", "cluster-id"}) == "0")
-    return report({Errc::invalid, fmt::format("{}: cluster.id is 0, which means no mesh; give it a name and a number of its own first: "
-                                              "weft upgrade --context {} --set cluster.name=NAME,cluster.id=N", name, name)});
+    return report(
+        {Errc::invalid,
+         fmt::format("{}: cluster.id is 0, which means no mesh; give it a name and a number of its own first: "
+                     "weft upgrade --context {} --set cluster.name=NAME,cluster.id=N",
+                     name, name)});
   std::string type = f.service_type;
   if (type.empty()) {
     const auto nodes = side->cluster.list(kube::kNodes);
@@ -89,10 +93,15 @@ int enable(Context& context, const MeshFlags& f) {
       type = std::string(given->as_string());
     } else if (const auto why = load_balancers_at_hand(*nodes, *services)) {
       type = "LoadBalancer";
-      std::fprintf(stderr, "ℹ️  LoadBalancer addresses are to be had here (%s): the mesh store gets one (--service-type decides otherwise)\n", why->c_str());
+      std::fprintf(stderr,
+                   "ℹ️  LoadBalancer addresses are to be had here (%s): the mesh store gets one (--service-type decides "
+                   "otherwise)\n",
+                   why->c_str());
     } else {
       type = "NodePort";
-      std::fprintf(stderr, "ℹ️  No LoadBalancer addresses are to be had here: the mesh store is reached on a node port (--service-type decides otherwise)\n");
+      std::fprintf(stderr,
+                   "ℹ️  No LoadBalancer addresses are to be had here: the mesh store is reached on a node port "
+                   "(--service-type decides otherwise)\n");
     }
   }
   auto values = side->values;
@@ -121,7 +130,8 @@ int disable(Context& context, const MeshFlags& f) {
   const auto remotes = mesh_clusters(side->values);
   if (!remotes) return report(remotes.error().in(name));
   for (const auto& r : *remotes)
-    std::fprintf(stderr, "⚠️  %s stays configured here; weft clustermesh disconnect takes it away on both sides\n", r.name.c_str());
+    std::fprintf(stderr, "⚠️  %s stays configured here; weft clustermesh disconnect takes it away on both sides\n",
+                 r.name.c_str());
   auto values = side->values;
   set_path(values, "clustermesh.useAPIServer", false);
   if (const auto r = side->helm.upgrade_to(*chart, values); !r) return report(r.error().in(name));
@@ -136,23 +146,30 @@ std::string joined(const std::vector<std::string>& names, const char* by) {
 }
 
 Result<> destinations_given(const Context& context, const MeshFlags& f) {
-  if (f.destinations.empty()) return fail(Errc::invalid, "--destination-context is missing: name the kubeconfig context of the other cluster");
+  if (f.destinations.empty())
+    return fail(Errc::invalid, "--destination-context is missing: name the kubeconfig context of the other cluster");
   std::set<std::string> seen{context.target.context};
   for (const auto& d : f.destinations)
     if (!seen.insert(d).second)
-      return fail(Errc::invalid, fmt::format("--destination-context {}: {}", d, d == context.target.context ? "is the context to connect from; name another" : "given twice; leave one out"));
+      return fail(Errc::invalid,
+                  fmt::format("--destination-context {}: {}", d,
+                              d == context.target.context ? "is the context to connect from; name another"
+                                                          : "given twice; leave one out"));
   return {};
 }
 
 /// Upgrades the sides whose values changed, one after the other.
-Result<> apply(std::vector<Side>& sides, const std::vector<json::object>& wanted, const std::string& chart, std::string_view again) {
+Result<> apply(std::vector<Side>& sides, const std::vector<json::object>& wanted, const std::string& chart,
+               std::string_view again) {
   std::vector<std::string> done;
   for (std::size_t i = 0; i < sides.size(); ++i) {
     if (wanted[i] == sides[i].values) continue;
     std::fprintf(stderr, "⚙️  Configuring %s\n", sides[i].cluster.name().c_str());
     if (const auto r = sides[i].helm.upgrade_to(chart, wanted[i]); !r) {
-      const std::string half = done.empty() ? "nothing was changed" : fmt::format("{} is configured already", joined(done, ", "));
-      return fail(r.error().code, fmt::format("{}: {} ({}; mend this and run weft clustermesh {} again)", sides[i].cluster.name(), r.error().message, half, again));
+      const std::string half =
+          done.empty() ? "nothing was changed" : fmt::format("{} is configured already", joined(done, ", "));
+      return fail(r.error().code, fmt::format("{}: {} ({}; mend this and run weft clustermesh {} again)",
+                                              sides[i].cluster.name(), r.error().message, half, again));
     }
     done.push_back(sides[i].cluster.name());
   }
@@ -164,7 +181,8 @@ int connect(Context& context, const MeshFlags& f) {
   if (!limit) return report(limit.error());
   if (const auto r = destinations_given(context, f); !r) return report(r.error());
   if (f.destinations.size() > 1 && !f.destination_endpoints.empty())
-    return report({Errc::invalid, "--destination-endpoint: cannot belong to several destination contexts; connect them one by one"});
+    return report({Errc::invalid,
+                   "--destination-endpoint: cannot belong to several destination contexts; connect them one by one"});
   const auto chart = find_chart(f.chart);
   if (!chart) return report(chart.error());
 
@@ -177,14 +195,18 @@ int connect(Context& context, const MeshFlags& f) {
     if (!side) return report(side.error());
     for (const auto& other : sides)
       if (other.cluster.name() == side->cluster.name())
-        return report({Errc::invalid, fmt::format("--destination-context {}: is the context to connect from; name another", side->cluster.name())});
+        return report(
+            {Errc::invalid, fmt::format("--destination-context {}: is the context to connect from; name another",
+                                        side->cluster.name())});
     std::fprintf(stderr, "✨ Reading how to reach %s\n", side->cluster.name().c_str());
     const auto objects = side->cluster.objects();
     if (!objects) return report(objects.error());
     auto info = access_info(*objects);
     if (!info) return report(info.error());
     const bool source = sides.empty();
-    if (const auto r = override_endpoints(*info, source ? f.source_endpoints : f.destination_endpoints, source ? "--source-endpoint" : "--destination-endpoint"); !r)
+    if (const auto r = override_endpoints(*info, source ? f.source_endpoints : f.destination_endpoints,
+                                          source ? "--source-endpoint" : "--destination-endpoint");
+        !r)
       return report(r.error());
     sides.push_back(std::move(*side));
     access.push_back(std::move(*info));
@@ -233,7 +255,8 @@ int connect(Context& context, const MeshFlags& f) {
     std::printf("✅ Connected clusters %s!\n", joined(names, ", ").c_str());
   } else {
     for (std::size_t i = 1; i < names.size(); ++i)
-      std::printf("✅ Connected cluster %s %s %s!\n", names[0].c_str(), f.mode == ConnectionMode::unicast ? "=>" : "<=>", names[i].c_str());
+      std::printf("✅ Connected cluster %s %s %s!\n", names[0].c_str(),
+                  f.mode == ConnectionMode::unicast ? "=>" : "<=>", names[i].c_str());
   }
   return 0;
 }
@@ -252,8 +275,9 @@ int disconnect(Context& context, const MeshFlags& f) {
   for (const auto& c : contexts) {
     const auto target = with_context(context.target, c);
     auto side = open_side(target);
-    Result<std::optional<json::object>> config = side ? side->cluster.find(kube::kConfigMaps, target.ns, "weft-config")
-                                                      : Result<std::optional<json::object>>(std::unexpected(side.error()));
+    Result<std::optional<json::object>> config =
+        side ? side->cluster.find(kube::kConfigMaps, target.ns, "weft-config")
+             : Result<std::optional<json::object>>(std::unexpected(side.error()));
     const std::string name = config && *config ? text(**config, {"data", "cluster-name"}) : std::string();
     if (!name.empty()) {
       side_of.emplace_back(sides.size());
@@ -263,10 +287,12 @@ int disconnect(Context& context, const MeshFlags& f) {
     }
     // A cluster that is gone for good has to be disconnected too: its context is then taken for its name.
     const auto why = !config ? config.error() : Error{Errc::not_found, fmt::format("{}: no ConfigMap weft-config", c)};
-    const auto known = sides.empty() ? std::vector<MeshCluster>() : mesh_clusters(sides[0].values).value_or(std::vector<MeshCluster>());
+    const auto known = sides.empty() ? std::vector<MeshCluster>()
+                                     : mesh_clusters(sides[0].values).value_or(std::vector<MeshCluster>());
     const bool ours = std::any_of(known.begin(), known.end(), [&](const MeshCluster& m) { return m.name == c; });
     if (!ours) return report(why);
-    std::fprintf(stderr, "⚠️  %s cannot be read (%s): disconnecting the other side only\n", c.c_str(), why.message.c_str());
+    std::fprintf(stderr, "⚠️  %s cannot be read (%s): disconnecting the other side only\n", c.c_str(),
+                 why.message.c_str());
     side_of.emplace_back();
     names.push_back(c);
   }
@@ -290,7 +316,8 @@ int disconnect(Context& context, const MeshFlags& f) {
     std::printf("✅ Disconnected clusters %s!\n", joined(names, ", ").c_str());
   } else {
     for (std::size_t i = 1; i < names.size(); ++i)
-      std::printf("✅ Disconnected clusters %s %s %s!\n", names[0].c_str(), f.mode == ConnectionMode::unicast ? "x>" : "<x>", names[i].c_str());
+      std::printf("✅ Disconnected clusters %s %s %s!\n", names[0].c_str(),
+                  f.mode == ConnectionMode::unicast ? "x>" : "<x>", names[i].c_str());
   }
   return 0;
 }
@@ -318,23 +345,31 @@ int status(Context& context, const MeshFlags& f) {
 
 using Action = int (*)(Context&, const MeshFlags&);
 
-CLI::App* add(CLI::App& parent, Context& context, const char* name, const char* help, Action action, const std::shared_ptr<MeshFlags>& flags, bool waits, bool changes) {
+CLI::App* add(CLI::App& parent, Context& context, const char* name, const char* help, Action action,
+              const std::shared_ptr<MeshFlags>& flags, bool waits, bool changes) {
   auto* cmd = parent.add_subcommand(name, help);
   cmd->fallthrough();
   if (waits) {
     cmd->add_flag("--wait", flags->wait, "Wait until it is done and every agent agrees");
     cmd->add_option("--wait-duration", flags->wait_duration, "How long to wait at most")->capture_default_str();
   }
-  if (changes) cmd->add_option("--chart-directory", flags->chart, "A chart instead of the one that came with this program");
-  cmd->callback([&context, action, flags] { context.action = [&context, action, flags] { return action(context, *flags); }; });
+  if (changes)
+    cmd->add_option("--chart-directory", flags->chart, "A chart instead of the one that came with this program");
+  cmd->callback(
+      [&context, action, flags] { context.action = [&context, action, flags] { return action(context, *flags); }; });
   return cmd;
 }
 
 void add_destinations(CLI::App* cmd, const std::shared_ptr<MeshFlags>& flags) {
-  static const std::map<std::string, ConnectionMode> modes{
-      {"bidirectional", ConnectionMode::bidirectional}, {"unicast", ConnectionMode::unicast}, {"mesh", ConnectionMode::mesh}};
-  cmd->add_option("--destination-context", flags->destinations, "The kubeconfig context of the other cluster; several joined by ','")->delimiter(',')->allow_extra_args(false);
-  cmd->add_option("--connection-mode", flags->mode, "bidirectional: with each of the others; unicast: one way; mesh: all with all")
+  static const std::map<std::string, ConnectionMode> modes{{"bidirectional", ConnectionMode::bidirectional},
+                                                           {"unicast", ConnectionMode::unicast},
+                                                           {"mesh", ConnectionMode::mesh}};
+  cmd->add_option("--destination-context", flags->destinations,
+                  "The kubeconfig context of the other cluster; several joined by ','")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  cmd->add_option("--connection-mode", flags->mode,
+                  "bidirectional: with each of the others; unicast: one way; mesh: all with all")
       ->transform(CLI::CheckedTransformer(modes, CLI::ignore_case).description(""))
       ->default_str("bidirectional");
 }
@@ -348,23 +383,34 @@ void add_clustermesh_commands(CLI::App& app, Context& context) {
 
   auto f = flags();
   auto* cmd = add(*mesh, context, "enable", "Let other clusters connect to this one", enable, f, true, true);
-  cmd->add_option("--service-type", f->service_type, "How others reach the mesh store; found out when not given")->check(CLI::IsMember({"NodePort", "LoadBalancer"}));
+  cmd->add_option("--service-type", f->service_type, "How others reach the mesh store; found out when not given")
+      ->check(CLI::IsMember({"NodePort", "LoadBalancer"}));
 
   add(*mesh, context, "disable", "Stop letting other clusters connect", disable, flags(), false, true);
 
   f = flags();
-  cmd = add(*mesh, context, "connect", "Connect this cluster with others, configuring both sides", connect, f, true, true);
+  cmd = add(*mesh, context, "connect", "Connect this cluster with others, configuring both sides", connect, f, true,
+            true);
   add_destinations(cmd, f);
-  cmd->add_option("--source-endpoint", f->source_endpoints, "address:port at which the others reach this cluster, instead of what is found")->delimiter(',')->allow_extra_args(false);
-  cmd->add_option("--destination-endpoint", f->destination_endpoints, "address:port at which this cluster reaches the other")->delimiter(',')->allow_extra_args(false);
-  cmd->add_flag("--allow-mismatching-ca", f->allow_mismatching_ca, "Let clusters with different certificate authorities trust each other's");
+  cmd->add_option("--source-endpoint", f->source_endpoints,
+                  "address:port at which the others reach this cluster, instead of what is found")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  cmd->add_option("--destination-endpoint", f->destination_endpoints,
+                  "address:port at which this cluster reaches the other")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  cmd->add_flag("--allow-mismatching-ca", f->allow_mismatching_ca,
+                "Let clusters with different certificate authorities trust each other's");
 
   f = flags();
   cmd = add(*mesh, context, "disconnect", "Undo connect, on both sides", disconnect, f, true, true);
   add_destinations(cmd, f);
 
   f = flags();
-  cmd = add(*mesh, context, "status", "Say whether every agent is connected to every remote cluster; the exit status is 0 when so", status, f, true, false);
+  cmd = add(*mesh, context, "status",
+            "Say whether every agent is connected to every remote cluster; the exit status is 0 when so", status, f,
+            true, false);
   add_output_option(*cmd, f->format);
 }
 

@@ -12,8 +12,10 @@ namespace {
 /// Values that stand for themselves, of options that have a fixed set.
 const std::vector<std::string>& values_of(const std::string& option) {
   static const std::map<std::string, std::vector<std::string>> known{
-      {"--output", {"text", "json", "yaml"}},       {"-o", {"text", "json", "yaml"}},
-      {"--service-type", {"NodePort", "LoadBalancer"}}, {"--connection-mode", {"bidirectional", "unicast", "mesh"}}};
+      {"--output", {"text", "json", "yaml"}},
+      {"-o", {"text", "json", "yaml"}},
+      {"--service-type", {"NodePort", "LoadBalancer"}},
+      {"--connection-mode", {"bidirectional", "unicast", "mesh"}}};
   static const std::vector<std::string> none;
   const auto it = known.find(option);
   return it == known.end() ? none : it->second;
@@ -86,7 +88,9 @@ std::optional<std::string> unknown_command(const CLI::App& app, const std::vecto
   const auto names = subcommands(*w.at);
   std::string where;
   for (const CLI::App* a = w.at; a; a = a->get_parent()) where = a->get_name() + (where.empty() ? "" : " " + where);
-  const auto best = std::min_element(names.begin(), names.end(), [&](const auto& a, const auto& b) { return distance(a, w.unknown) < distance(b, w.unknown); });
+  const auto best = std::min_element(names.begin(), names.end(), [&](const auto& a, const auto& b) {
+    return distance(a, w.unknown) < distance(b, w.unknown);
+  });
   std::string mend;
   if (best != names.end() && distance(*best, w.unknown) <= 2) {
     mend = fmt::format("did you mean {}?", *best);

@@ -24,7 +24,8 @@ struct ValueFlags {
   std::vector<std::string> files, sets, set_strings, set_files;
 
   void add_to(CLI::App* cmd) {
-    cmd->add_option("-f,--values,--helm-values", files, "A YAML file of Helm values; may be given several times")->check(CLI::ExistingFile);
+    cmd->add_option("-f,--values,--helm-values", files, "A YAML file of Helm values; may be given several times")
+        ->check(CLI::ExistingFile);
     cmd->add_option("--set,--helm-set", sets, "A Helm value, key=value; may be given several times");
     cmd->add_option("--set-string,--helm-set-string", set_strings, "The same, the value always being text");
     cmd->add_option("--set-file,--helm-set-file", set_files, "The same, the value being a file's content");
@@ -132,10 +133,12 @@ int install(Context& context, const InstallFlags& f, bool upgrade) {
   const auto release = helm.release();
   if (!release) return report(release.error());
   if (upgrade && !*release)
-    return report({Errc::not_found, fmt::format("{}: no release {} in namespace {}; run weft install", cluster->name(), context.target.release, context.target.ns)});
+    return report({Errc::not_found, fmt::format("{}: no release {} in namespace {}; run weft install", cluster->name(),
+                                                context.target.release, context.target.ns)});
   if (!upgrade && *release)
-    return report({Errc::exists, fmt::format("{}: release {} is there already ({}, {}); run weft upgrade, or weft uninstall first", cluster->name(),
-                                             context.target.release, (*release)->chart, (*release)->status)});
+    return report({Errc::exists,
+                   fmt::format("{}: release {} is there already ({}, {}); run weft upgrade, or weft uninstall first",
+                               cluster->name(), context.target.release, (*release)->chart, (*release)->status)});
 
   std::vector<std::string> arguments;
   if (upgrade) {
@@ -146,7 +149,8 @@ int install(Context& context, const InstallFlags& f, bool upgrade) {
     InstallFacts facts;
     facts.context = cluster->name();
     facts.server = cluster->config().server;
-    for (const auto& [path, to] : {std::pair{"cluster.name", &facts.name_given}, std::pair{"k8sServiceHost", &facts.host_given}}) {
+    for (const auto& [path, to] :
+         {std::pair{"cluster.name", &facts.name_given}, std::pair{"k8sServiceHost", &facts.host_given}}) {
       const auto given = f.values.give(path);
       if (!given) return report(given.error());
       *to = *given;
@@ -172,8 +176,8 @@ int install(Context& context, const InstallFlags& f, bool upgrade) {
   if (f.dry_run) {
     arguments.emplace_back("--dry-run=server");
   } else {
-    std::fprintf(stderr, "🔮 %s Weft %s in %s (Kubernetes %s)\n", upgrade ? "Upgrading to" : "Installing", WEFT_VERSION, cluster->name().c_str(),
-                 version->c_str());
+    std::fprintf(stderr, "🔮 %s Weft %s in %s (Kubernetes %s)\n", upgrade ? "Upgrading to" : "Installing", WEFT_VERSION,
+                 cluster->name().c_str(), version->c_str());
     if (upgrade) {
       const auto n = renew_crds(*cluster, *chart);
       if (!n) return report(n.error());
@@ -204,7 +208,8 @@ int uninstall(Context& context, bool wait, const std::string& duration) {
   const auto release = helm.release();
   if (!release) return report(release.error());
   if (!*release)
-    return report({Errc::not_found, fmt::format("{}: no release {} in namespace {}", cluster->name(), context.target.release, context.target.ns)});
+    return report({Errc::not_found, fmt::format("{}: no release {} in namespace {}", cluster->name(),
+                                                context.target.release, context.target.ns)});
   const auto out = helm.run({"uninstall", context.target.release});
   if (!out) return report(out.error());
   if (wait) {
@@ -219,8 +224,10 @@ int uninstall(Context& context, bool wait, const std::string& duration) {
   const auto reports = cluster->list(kube::kConfigMaps, context.target.ns, api::kMeshStatusSelector);
   if (!reports) return report(reports.error());
   for (const auto& r : *reports)
-    if (const auto gone = cluster->remove(kube::kConfigMaps, context.target.ns, name_of(r)); !gone) return report(gone.error());
-  std::printf("✅ Weft is uninstalled from %s; the CRDs, their objects and the Secret cilium-ca stay\n", cluster->name().c_str());
+    if (const auto gone = cluster->remove(kube::kConfigMaps, context.target.ns, name_of(r)); !gone)
+      return report(gone.error());
+  std::printf("✅ Weft is uninstalled from %s; the CRDs, their objects and the Secret cilium-ca stay\n",
+              cluster->name().c_str());
   return 0;
 }
 
@@ -252,8 +259,9 @@ int config_view(Context& context, OutputFormat format) {
   const auto config = cluster->find(kube::kConfigMaps, context.target.ns, "weft-config");
   if (!config) return report(config.error());
   if (!*config)
-    return report({Errc::not_found, fmt::format("{}: no ConfigMap weft-config in namespace {}; run weft install --context {}", cluster->name(),
-                                                context.target.ns, cluster->name())});
+    return report(
+        {Errc::not_found, fmt::format("{}: no ConfigMap weft-config in namespace {}; run weft install --context {}",
+                                      cluster->name(), context.target.ns, cluster->name())});
   const auto* data = find(**config, {"data"});
   const json::object none;
   const json::object& o = data && data->is_object() ? data->as_object() : none;
@@ -275,21 +283,30 @@ int config_view(Context& context, OutputFormat format) {
 void add_install_commands(CLI::App& app, Context& context) {
   for (const bool upgrade : {false, true}) {
     auto flags = std::make_shared<InstallFlags>();
-    auto* cmd = app.add_subcommand(upgrade ? "upgrade" : "install", upgrade ? "Upgrade Weft in a cluster, or change its values" : "Install Weft in a cluster");
+    auto* cmd =
+        app.add_subcommand(upgrade ? "upgrade" : "install",
+                           upgrade ? "Upgrade Weft in a cluster, or change its values" : "Install Weft in a cluster");
     cmd->fallthrough();
     flags->values.add_to(cmd);
     cmd->add_option("--chart-directory", flags->chart, "A chart instead of the one that came with this program");
     cmd->add_flag("--wait", flags->wait, "Wait until every part is ready");
     cmd->add_option("--wait-duration", flags->wait_duration, "How long to wait at most")->capture_default_str();
     cmd->add_flag("--dry-run", flags->dry_run, "Print the manifests instead of applying them");
-    if (!upgrade) cmd->add_option("--inherit-ca", flags->inherit_ca, "Take the certificate authority of the cluster of this context");
+    if (!upgrade)
+      cmd->add_option("--inherit-ca", flags->inherit_ca,
+                      "Take the certificate authority of the cluster of this context");
     if (upgrade) {
-      auto* reset = cmd->add_flag("--reset-values", flags->reset, "Begin with the chart's values, forgetting those given before");
-      auto* reuse = cmd->add_flag("--reuse-values", flags->reuse, "Keep all values as they were, also defaults that the chart changed");
-      cmd->add_flag("--reset-then-reuse-values", flags->reset_then_reuse, "The chart's values, then those given before, then those given now (default)");
+      auto* reset =
+          cmd->add_flag("--reset-values", flags->reset, "Begin with the chart's values, forgetting those given before");
+      auto* reuse = cmd->add_flag("--reuse-values", flags->reuse,
+                                  "Keep all values as they were, also defaults that the chart changed");
+      cmd->add_flag("--reset-then-reuse-values", flags->reset_then_reuse,
+                    "The chart's values, then those given before, then those given now (default)");
       reset->excludes(reuse);
     }
-    cmd->callback([&context, flags, upgrade] { context.action = [&context, flags, upgrade] { return install(context, *flags, upgrade); }; });
+    cmd->callback([&context, flags, upgrade] {
+      context.action = [&context, flags, upgrade] { return install(context, *flags, upgrade); };
+    });
   }
   {
     auto wait = std::make_shared<bool>(false);
@@ -298,7 +315,9 @@ void add_install_commands(CLI::App& app, Context& context) {
     cmd->fallthrough();
     cmd->add_flag("--wait", *wait, "Wait until the pods have ended");
     cmd->add_option("--wait-duration,--timeout", *duration, "How long to wait at most")->capture_default_str();
-    cmd->callback([&context, wait, duration] { context.action = [&context, wait, duration] { return uninstall(context, *wait, *duration); }; });
+    cmd->callback([&context, wait, duration] {
+      context.action = [&context, wait, duration] { return uninstall(context, *wait, *duration); };
+    });
   }
   {
     auto wait = std::make_shared<bool>(false);
@@ -309,7 +328,9 @@ void add_install_commands(CLI::App& app, Context& context) {
     cmd->add_flag("--wait", *wait, "Wait until they do");
     cmd->add_option("--wait-duration", *duration, "How long to wait at most")->capture_default_str();
     add_output_option(*cmd, *format);
-    cmd->callback([&context, wait, duration, format] { context.action = [&context, wait, duration, format] { return status(context, *wait, *duration, *format); }; });
+    cmd->callback([&context, wait, duration, format] {
+      context.action = [&context, wait, duration, format] { return status(context, *wait, *duration, *format); };
+    });
   }
   auto* config = app.add_subcommand("config", "The configuration that agents run with");
   config->fallthrough()->require_subcommand(1);

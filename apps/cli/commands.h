@@ -14,8 +14,8 @@ class App;
 namespace weft::cli {
 
 struct Context {
-  Target target;                  // --context, --kubeconfig, --namespace, --helm-release-name
-  std::function<int()> action;    // chosen by the command line; its value is the exit code
+  Target target;                // --context, --kubeconfig, --namespace, --helm-release-name
+  std::function<int()> action;  // chosen by the command line; its value is the exit code
 };
 
 void add_install_commands(CLI::App& app, Context& context);      // install, upgrade, uninstall, status, config view
@@ -23,7 +23,8 @@ void add_clustermesh_commands(CLI::App& app, Context& context);  // clustermesh 
 void add_list_commands(CLI::App& app, Context& context);         // service|node|identity|endpoint list, bpf lb list
 void add_completion_commands(CLI::App& app, Context& context);   // completion bash|zsh|fish
 
-/// Prints "Error: <message>" and returns the exit code for it: 2 for what the caller can mend in the command, 1 otherwise.
+/// Prints "Error: <message>" and returns the exit code for it: 2 for what the caller can mend in the command, 1
+/// otherwise.
 int report(const Error& error);
 
 /// "5m", "90s", "1h30m", "2m30s": Go's durations of whole seconds.

@@ -11,8 +11,8 @@ class App;
 
 namespace weft::cli {
 
-/// What could stand in place of the last of `words` (possibly empty), the words before it being complete. Subcommands, then
-/// options when the last word begins with '-', then an option's allowed values. Pure.
+/// What could stand in place of the last of `words` (possibly empty), the words before it being complete. Subcommands,
+/// then options when the last word begins with '-', then an option's allowed values. Pure.
 std::vector<std::string> complete(const CLI::App& app, const std::vector<std::string>& words);
 
 /// "weft clustermesh: no command "conect"; did you mean connect?" No value: every word is known.

@@ -34,46 +34,54 @@ std::vector<std::string> refusals(const AccessInfo& a, const AccessInfo& b, bool
   for (const auto* x : {&a, &b}) {
     const auto* y = x == &a ? &b : &a;
     if (const auto r = validate_cluster_name(x->cluster, x->id); !r)
-      out.push_back(fmt::format("connecting {} to {}: {}: {} (weft upgrade --context {} --set cluster.name=NAME)", a.context, b.context,
-                                x->context, r.error().message, x->context));
+      out.push_back(fmt::format("connecting {} to {}: {}: {} (weft upgrade --context {} --set cluster.name=NAME)",
+                                a.context, b.context, x->context, r.error().message, x->context));
     if (x->id == 0) {
-      out.push_back(fmt::format("connecting {} to {}: {} has cluster.id 0, which means no mesh; give it a number from 1 to {} other than {} "
-                                "(weft upgrade --context {} --set cluster.id=N)",
-                                a.context, b.context, x->context, x->max_connected_clusters, y->id, x->context));
+      out.push_back(fmt::format(
+          "connecting {} to {}: {} has cluster.id 0, which means no mesh; give it a number from 1 to {} other than {} "
+          "(weft upgrade --context {} --set cluster.id=N)",
+          a.context, b.context, x->context, x->max_connected_clusters, y->id, x->context));
     } else if (const auto r = validate_cluster_id(x->id, x->max_connected_clusters); !r) {
-      out.push_back(fmt::format("connecting {} to {}: {}: {} (weft upgrade --context {} --set cluster.id=N)", a.context, b.context, x->context,
-                                r.error().message, x->context));
+      out.push_back(fmt::format("connecting {} to {}: {}: {} (weft upgrade --context {} --set cluster.id=N)", a.context,
+                                b.context, x->context, r.error().message, x->context));
     }
   }
   if (a.cluster == b.cluster)
-    out.push_back(fmt::format("{} have the same cluster.name \"{}\"; rename one (weft upgrade --context {} --set cluster.name=NAME) and restart "
-                              "its workloads",
-                              both(a, b), a.cluster, b.context));
+    out.push_back(
+        fmt::format("{} have the same cluster.name \"{}\"; rename one (weft upgrade --context {} --set "
+                    "cluster.name=NAME) and restart "
+                    "its workloads",
+                    both(a, b), a.cluster, b.context));
   if (a.id == b.id && a.id != 0)
-    out.push_back(fmt::format("{} have the same cluster.id {}; give one another number from 1 to {} (weft upgrade --context {} --set "
-                              "cluster.id=N) and restart its workloads",
-                              both(a, b), a.id, a.max_connected_clusters, b.context));
+    out.push_back(fmt::format(
+        "{} have the same cluster.id {}; give one another number from 1 to {} (weft upgrade --context {} --set "
+        "cluster.id=N) and restart its workloads",
+        both(a, b), a.id, a.max_connected_clusters, b.context));
   if (a.max_connected_clusters != b.max_connected_clusters)
-    out.push_back(fmt::format("{} differ in clustermesh.maxConnectedClusters, {} and {}: identities would mean different things; it is chosen "
-                              "when a cluster is made, reinstall one with the other's value",
-                              both(a, b), a.max_connected_clusters, b.max_connected_clusters));
+    out.push_back(
+        fmt::format("{} differ in clustermesh.maxConnectedClusters, {} and {}: identities would mean different things; "
+                    "it is chosen "
+                    "when a cluster is made, reinstall one with the other's value",
+                    both(a, b), a.max_connected_clusters, b.max_connected_clusters));
   if (!same_authority(a, b) && !allow_mismatching_ca)
-    out.push_back(fmt::format("{} have different certificate authorities, key ids {} and {}; install one with the other's (copy Secret "
-                              "cilium-ca before weft install), or let them trust each other with --allow-mismatching-ca",
-                              both(a, b), a.ca_key_id, b.ca_key_id));
+    out.push_back(fmt::format(
+        "{} have different certificate authorities, key ids {} and {}; install one with the other's (copy Secret "
+        "cilium-ca before weft install), or let them trust each other with --allow-mismatching-ca",
+        both(a, b), a.ca_key_id, b.ca_key_id));
   if (const auto o = overlap(a, b))
-    out.push_back(fmt::format("{} have overlapping pod CIDRs: {} of node {} in {} and {} of node {} in {}; a pod address must mean one pod, "
-                              "give one cluster another range",
-                              both(a, b), o->first.prefix.to_string(), o->first.node, a.context, o->second.prefix.to_string(),
-                              o->second.node, b.context));
+    out.push_back(fmt::format(
+        "{} have overlapping pod CIDRs: {} of node {} in {} and {} of node {} in {}; a pod address must mean one pod, "
+        "give one cluster another range",
+        both(a, b), o->first.prefix.to_string(), o->first.node, a.context, o->second.prefix.to_string(), o->second.node,
+        b.context));
   return out;
 }
 
 std::vector<std::string> remarks(const AccessInfo& a, const AccessInfo& b) {
   std::vector<std::string> out;
   if (!a.routing.empty() && !b.routing.empty() && a.routing != b.routing)
-    out.push_back(fmt::format("{} routes pod traffic in mode {}, {} in mode {}: use the same routingMode in both", a.context, a.routing,
-                              b.context, b.routing));
+    out.push_back(fmt::format("{} routes pod traffic in mode {}, {} in mode {}: use the same routingMode in both",
+                              a.context, a.routing, b.context, b.routing));
   return out;
 }
 

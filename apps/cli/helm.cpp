@@ -83,7 +83,8 @@ Result<std::string> find_helm() {
     if (!folder.empty() && executable(fs::path(folder) / "helm")) return (fs::path(folder) / "helm").string();
     rest = colon == std::string_view::npos ? std::string_view() : rest.substr(colon + 1);
   }
-  return fail(Errc::not_found, "helm: not found beside this program nor in PATH; install Helm 3.14 or later, or name it in $WEFT_HELM");
+  return fail(Errc::not_found,
+              "helm: not found beside this program nor in PATH; install Helm 3.14 or later, or name it in $WEFT_HELM");
 }
 
 Result<std::string> find_chart(const std::string& given) {
@@ -96,7 +97,8 @@ Result<std::string> find_chart(const std::string& given) {
     if (is_chart(env)) return std::string(env);
     return fail(Errc::not_found, fmt::format("$WEFT_CHART {}: no Chart.yaml there", env));
   }
-  if (const auto shared = own_folder() / "../share/weft/chart"; is_chart(shared)) return shared.lexically_normal().string();
+  if (const auto shared = own_folder() / "../share/weft/chart"; is_chart(shared))
+    return shared.lexically_normal().string();
   if (const auto tree = source_tree()) return (*tree / "charts/weft").string();
   if (is_chart("/usr/share/weft/chart")) return std::string("/usr/share/weft/chart");
   return fail(Errc::not_found, "the chart: not found in ../share/weft/chart; name its folder with --chart-directory");
@@ -161,7 +163,8 @@ Result<json::object> Helm::values(bool all) const {
 Result<> Helm::upgrade_to(const std::string& chart, const json::object& values) const {
   auto file = TempFile::make(json::serialize(values));
   if (!file) return std::unexpected(file.error());
-  const auto out = run({"upgrade", target_.release, chart, "--reset-values", "--values", file->path(), "--history-max", "10"});
+  const auto out =
+      run({"upgrade", target_.release, chart, "--reset-values", "--values", file->path(), "--history-max", "10"});
   if (!out) return std::unexpected(out.error());
   return {};
 }

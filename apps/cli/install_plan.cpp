@@ -46,7 +46,8 @@ InstallPlan install_plan(const InstallFacts& f) {
   InstallPlan plan;
   if (!f.name_given && f.context != "default" && validate_cluster_name(f.context, 1)) {
     plan.sets.push_back("cluster.name=" + f.context);
-    plan.notes.push_back(fmt::format("cluster.name: {}, after the context (--set cluster.name=… decides otherwise)", f.context));
+    plan.notes.push_back(
+        fmt::format("cluster.name: {}, after the context (--set cluster.name=… decides otherwise)", f.context));
   }
   if (f.host_given || f.kube_proxy) return plan;
   const auto endpoints = f.endpoints ? endpoints_of(*f.endpoints) : std::vector<HostPort>();
@@ -59,14 +60,16 @@ InstallPlan install_plan(const InstallFacts& f) {
     chosen = server;
   }
   if (!chosen) {
-    plan.notes.push_back("no kube-proxy runs here and the API server's address is not known: agents may not reach it "
-                         "(--set k8sServiceHost=ADDRESS --set k8sServicePort=PORT)");
+    plan.notes.push_back(
+        "no kube-proxy runs here and the API server's address is not known: agents may not reach it "
+        "(--set k8sServiceHost=ADDRESS --set k8sServicePort=PORT)");
     return plan;
   }
   plan.sets.push_back("k8sServiceHost=" + chosen->host);
   plan.sets.push_back("k8sServicePort=" + chosen->port);
-  plan.notes.push_back(fmt::format("no kube-proxy runs here: agents reach the API server at {} port {} (--set k8sServiceHost=… decides otherwise)",
-                                   chosen->host, chosen->port));
+  plan.notes.push_back(fmt::format(
+      "no kube-proxy runs here: agents reach the API server at {} port {} (--set k8sServiceHost=… decides otherwise)",
+      chosen->host, chosen->port));
   return plan;
 }
 

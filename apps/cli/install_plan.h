@@ -10,12 +10,12 @@
 namespace weft::cli {
 
 struct InstallFacts {
-  std::string context;                            // the kubeconfig context's name
-  std::string server;                             // its API server's URL
-  bool name_given = false;                        // cluster.name was
-  bool host_given = false;                        // k8sServiceHost was
-  bool kube_proxy = false;                        // so the API server's ClusterIP answers before agents run
-  std::optional<boost::json::object> endpoints;   // default/kubernetes
+  std::string context;                           // the kubeconfig context's name
+  std::string server;                            // its API server's URL
+  bool name_given = false;                       // cluster.name was
+  bool host_given = false;                       // k8sServiceHost was
+  bool kube_proxy = false;                       // so the API server's ClusterIP answers before agents run
+  std::optional<boost::json::object> endpoints;  // default/kubernetes
 };
 
 struct InstallPlan {

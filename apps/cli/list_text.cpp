@@ -81,20 +81,25 @@ std::string services_text(const json::value& services, const ServiceListOptions&
   each(services, [&](const json::object& o) {
     if (options.global_only && !truth(o, "global")) return;
     const auto frontend = text(o, {"frontend"});
-    const auto protocol = frontend.rfind('/') == std::string::npos ? std::string() : frontend.substr(frontend.rfind('/'));
+    const auto protocol =
+        frontend.rfind('/') == std::string::npos ? std::string() : frontend.substr(frontend.rfind('/'));
     std::vector<std::string> backends;
     for (const auto& b : list(o, {"backends"})) {
       const auto* backend = b.if_object();
       if (!backend) continue;
-      std::string line = fmt::format("{} => {}{} ({})", backends.size() + 1, text(*backend, {"address"}), protocol, text(*backend, {"state"}));
+      std::string line = fmt::format("{} => {}{} ({})", backends.size() + 1, text(*backend, {"address"}), protocol,
+                                     text(*backend, {"state"}));
       if (options.global_only) line += " " + text(*backend, {"cluster"});
       if (options.choice || options.global_only) {
         const auto why = text(*backend, {"heldBack"});
-        line += truth(*backend, "preferred") ? " (preferred)" : why.empty() ? " (held back)" : fmt::format(" (held back: {})", why);
+        line += truth(*backend, "preferred") ? " (preferred)"
+                : why.empty()                ? " (held back)"
+                                             : fmt::format(" (held back: {})", why);
       }
       backends.push_back(std::move(line));
     }
-    std::vector<std::string> head{id_of(o), or_dash(frontend), or_dash(text(o, {"type"})), named(o, "namespace", "name")};
+    std::vector<std::string> head{id_of(o), or_dash(frontend), or_dash(text(o, {"type"})),
+                                  named(o, "namespace", "name")};
     if (options.global_only) head.push_back(or_dash(text(o, {"affinity"})));
     add_with_backends(rows, std::move(head), backends);
   });
@@ -111,14 +116,16 @@ std::string nodes_text(const json::value& nodes) {
     for (const auto& a : list(o, {"addresses"}))
       if (const auto* address = a.if_object(); address && text(*address, {"type"}) == "InternalIP")
         internal += (internal.empty() ? "" : ", ") + text(*address, {"ip"});
-    rows.push_back({named(o, "cluster", "name"), or_dash(internal), strings(list(o, {"podCIDRs"})), or_dash(text(o, {"source"}))});
+    rows.push_back(
+        {named(o, "cluster", "name"), or_dash(internal), strings(list(o, {"podCIDRs"})), or_dash(text(o, {"source"}))});
   });
   return table({"Name", "Internal IP", "Pod CIDRs", "Source"}, rows);
 }
 
 std::string identities_text(const json::value& identities) {
   Rows rows;
-  each(identities, [&](const json::object& o) { rows.push_back({id_of(o), or_dash(text(o, {"cluster"})), labels(o)}); });
+  each(identities,
+       [&](const json::object& o) { rows.push_back({id_of(o), or_dash(text(o, {"cluster"})), labels(o)}); });
   return table({">ID", "Cluster", "Labels"}, rows);
 }
 
@@ -126,8 +133,9 @@ std::string endpoints_text(const json::value& endpoints) {
   Rows rows;
   each(endpoints, [&](const json::object& o) {
     const auto identity = number(o, {"identity"});
-    rows.push_back({id_of(o), named(o, "namespace", "pod"), strings(list(o, {"addresses"})), identity == 0 ? "-" : std::to_string(identity),
-                    or_dash(text(o, {"state"})), or_dash(text(o, {"interface"}))});
+    rows.push_back({id_of(o), named(o, "namespace", "pod"), strings(list(o, {"addresses"})),
+                    identity == 0 ? "-" : std::to_string(identity), or_dash(text(o, {"state"})),
+                    or_dash(text(o, {"interface"}))});
   });
   return table({">ID", "Pod", "Addresses", ">Identity", "State", "Interface"}, rows);
 }
@@ -139,8 +147,8 @@ std::string lb_text(const json::value& entries) {
     for (const auto& b : list(o, {"backends"})) {
       const auto* backend = b.if_object();
       if (!backend) continue;
-      backends.push_back(fmt::format("{} => {} (id {}, {})", number(*backend, {"slot"}), text(*backend, {"address"}), number(*backend, {"backendId"}),
-                                     or_dash(text(*backend, {"state"}))));
+      backends.push_back(fmt::format("{} => {} (id {}, {})", number(*backend, {"slot"}), text(*backend, {"address"}),
+                                     number(*backend, {"backendId"}), or_dash(text(*backend, {"state"}))));
     }
     add_with_backends(rows, {id_of(o), or_dash(text(o, {"frontend"})), or_dash(text(o, {"flags"}))}, backends);
   });

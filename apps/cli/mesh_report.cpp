@@ -8,7 +8,9 @@ namespace weft::cli {
 
 namespace {
 
-std::string plural(std::uint64_t n, std::string_view word) { return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s"); }
+std::string plural(std::uint64_t n, std::string_view word) {
+  return fmt::format("{} {}{}", n, word, n == 1 ? "" : "s");
+}
 
 bool pod_ready(const json::object& pod) {
   for (const auto& c : list(pod, {"status", "conditions"}))
@@ -22,13 +24,16 @@ NodeView view_of(const std::string& node, bool agent_ready, const api::MeshStatu
   NodeView v;
   v.node = node;
   if (report) {
-    const auto it = std::find_if(report->remotes.begin(), report->remotes.end(), [&](const auto& r) { return r.name == remote; });
+    const auto it =
+        std::find_if(report->remotes.begin(), report->remotes.end(), [&](const auto& r) { return r.name == remote; });
     if (it != report->remotes.end()) v.status = *it;
   }
   if (!report) {
     v.why = agent_ready ? "the agent has not reported yet" : "the agent is not ready and has not reported";
   } else if (now - report->updated > api::kReportStale) {
-    v.why = fmt::format("the agent's last report is {} old; is it running? (kubectl -n kube-system logs -l k8s-app=weft)", age(now - report->updated));
+    v.why =
+        fmt::format("the agent's last report is {} old; is it running? (kubectl -n kube-system logs -l k8s-app=weft)",
+                    age(now - report->updated));
   } else if (!v.status) {
     const bool wanted = std::find(configured.begin(), configured.end(), remote) != configured.end();
     v.why = wanted ? "configured, not yet picked up by the agent" : "not configured";
@@ -58,18 +63,22 @@ std::string RemoteReport::why() const {
   if (first.empty()) return {};
   if (same == nodes.size()) return first;
   std::string where = same == 1 ? fmt::format("node {}", node) : plural(same, "node");
-  return fmt::format("{}: {}{}", where, first, other > 0 ? fmt::format(" (and {} for other reasons)", plural(other, "node")) : "");
+  return fmt::format("{}: {}{}", where, first,
+                     other > 0 ? fmt::format(" (and {} for other reasons)", plural(other, "node")) : "");
 }
 
 bool MeshReport::ready() const {
-  return enabled && trouble.empty() && std::all_of(remotes.begin(), remotes.end(), [](const auto& r) { return r.ready(); });
+  return enabled && trouble.empty() &&
+         std::all_of(remotes.begin(), remotes.end(), [](const auto& r) { return r.ready(); });
 }
 
 std::string MeshReport::missing() const {
   if (!trouble.empty()) return trouble;
   std::string out;
   for (const auto& r : remotes)
-    if (!r.ready()) out += fmt::format("{}{} ({} of {} nodes): {}", out.empty() ? "" : "; ", r.name, r.connected, r.nodes.size(), r.why());
+    if (!r.ready())
+      out += fmt::format("{}{} ({} of {} nodes): {}", out.empty() ? "" : "; ", r.name, r.connected, r.nodes.size(),
+                         r.why());
   return out;
 }
 
@@ -108,8 +117,9 @@ MeshReport mesh_report(const MeshInput& in) {
   } else if (!r.access) {
     r.trouble = r.access_trouble;
   } else if (r.store_ready < r.store_wanted || r.store_wanted == 0) {
-    r.trouble = fmt::format("the mesh store is not ready, {} of {} replicas (kubectl -n {} describe deployment clustermesh-apiserver)",
-                            r.store_ready, r.store_wanted, in.objects.ns);
+    r.trouble = fmt::format(
+        "the mesh store is not ready, {} of {} replicas (kubectl -n {} describe deployment clustermesh-apiserver)",
+        r.store_ready, r.store_wanted, in.objects.ns);
   }
 
   std::map<std::string, const api::MeshStatus*> reports;
@@ -121,7 +131,9 @@ MeshReport mesh_report(const MeshInput& in) {
   }
   r.agents = agents.size();
   const auto configured = in.remotes.value_or(std::vector<std::string>{});
-  const std::string own = r.access ? r.access->cluster : in.objects.config ? text(*in.objects.config, {"data", "cluster-name"}) : "";
+  const std::string own = r.access            ? r.access->cluster
+                          : in.objects.config ? text(*in.objects.config, {"data", "cluster-name"})
+                                              : "";
   std::set<std::string> names;
   for (const auto& n : configured)
     if (n != own) names.insert(n);
@@ -158,7 +170,8 @@ MeshReport mesh_report(const MeshInput& in) {
 
 std::string render(const MeshReport& r, bool colours) {
   std::string out;
-  const auto connected = static_cast<std::size_t>(std::count_if(r.remotes.begin(), r.remotes.end(), [](const auto& x) { return x.ready(); }));
+  const auto connected = static_cast<std::size_t>(
+      std::count_if(r.remotes.begin(), r.remotes.end(), [](const auto& x) { return x.ready(); }));
   const bool all = connected == r.remotes.size();
   if (r.ready()) {
     out += "✅ Cluster Mesh: OK\n";
@@ -178,7 +191,8 @@ std::string render(const MeshReport& r, bool colours) {
     if (remote.ready()) {
       out += fmt::format(" - {}: ready, {}\n", remote.name, plural(remote.remote_nodes, "node"));
     } else {
-      out += fmt::format(" - {}: not ready, {} of {} connected: {}\n", remote.name, remote.connected, plural(remote.nodes.size(), "node"), remote.why());
+      out += fmt::format(" - {}: not ready, {} of {} connected: {}\n", remote.name, remote.connected,
+                         plural(remote.nodes.size(), "node"), remote.why());
     }
   }
 
@@ -188,20 +202,24 @@ std::string render(const MeshReport& r, bool colours) {
     if (r.access) {
       std::string all_endpoints;
       for (const auto& e : r.access->endpoints()) all_endpoints += (all_endpoints.empty() ? "" : ", ") + e;
-      out += fmt::format("   {} (id {}) is reached at {} ({})\n", r.access->cluster, r.access->id, all_endpoints, r.access->service_type);
+      out += fmt::format("   {} (id {}) is reached at {} ({})\n", r.access->cluster, r.access->id, all_endpoints,
+                         r.access->service_type);
     } else {
       out += fmt::format("   {}\n", r.access_trouble);
     }
   }
   for (const auto& remote : r.remotes) {
-    out += fmt::format("\n🌐 {}{}: {} of {} connected\n", remote.name, remote.id ? fmt::format(" (id {})", remote.id) : "", remote.connected,
-                       plural(remote.nodes.size(), "node"));
+    out +=
+        fmt::format("\n🌐 {}{}: {} of {} connected\n", remote.name, remote.id ? fmt::format(" (id {})", remote.id) : "",
+                    remote.connected, plural(remote.nodes.size(), "node"));
     if (remote.nodes.empty()) continue;
     std::vector<std::vector<std::string>> rows;
     for (const auto& n : remote.nodes) {
-      std::vector<std::string> row{n.node, paint(n.ready ? "ready" : "not ready", n.ready ? Colour::green : Colour::red, colours)};
+      std::vector<std::string> row{
+          n.node, paint(n.ready ? "ready" : "not ready", n.ready ? Colour::green : Colour::red, colours)};
       if (const auto& s = n.status) {
-        for (const auto count : {s->nodes, s->services, s->endpoints, s->identities}) row.push_back(std::to_string(count));
+        for (const auto count : {s->nodes, s->services, s->endpoints, s->identities})
+          row.push_back(std::to_string(count));
         row.push_back(s->last_sync == Wall::time_point{} ? "never" : age(r.now - s->last_sync) + " ago");
         row.push_back(s->rtt_ms < 0 ? "-" : fmt::format("{:.1f} ms", s->rtt_ms));
         row.push_back(std::to_string(s->reconnections));
@@ -210,7 +228,9 @@ std::string render(const MeshReport& r, bool colours) {
       }
       rows.push_back(std::move(row));
     }
-    out += table({"NODE", "STATE", ">NODES", ">SERVICES", ">ENDPOINTS", ">IDENTITIES", "LAST SYNC", ">ROUND TRIP", ">RECONNECTIONS"}, rows, "   ");
+    out += table({"NODE", "STATE", ">NODES", ">SERVICES", ">ENDPOINTS", ">IDENTITIES", "LAST SYNC", ">ROUND TRIP",
+                  ">RECONNECTIONS"},
+                 rows, "   ");
     for (const auto& n : remote.nodes)
       if (!n.ready) out += fmt::format("   ❌ {}: {}\n", n.node, n.why);
   }
@@ -270,9 +290,15 @@ json::object to_json(const MeshReport& r) {
   }
   json::array notes;
   for (const auto& n : r.notes) notes.emplace_back(n);
-  json::object connected{{"min", low}, {"avg", per_node.empty() ? 0.0 : static_cast<double>(sum) / static_cast<double>(per_node.size())}, {"max", high}};
-  json::object connectivity{{"connected", std::move(connected)}, {"clusters", std::move(clusters)}, {"total", r.agents},
-                            {"not_ready", not_ready},            {"errors", std::move(errors)}};
+  json::object connected{
+      {"min", low},
+      {"avg", per_node.empty() ? 0.0 : static_cast<double>(sum) / static_cast<double>(per_node.size())},
+      {"max", high}};
+  json::object connectivity{{"connected", std::move(connected)},
+                            {"clusters", std::move(clusters)},
+                            {"total", r.agents},
+                            {"not_ready", not_ready},
+                            {"errors", std::move(errors)}};
   json::object out{{"ready", r.ready()},
                    {"why", r.missing()},
                    {"enabled", r.enabled},

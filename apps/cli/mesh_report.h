@@ -45,11 +45,11 @@ struct RemoteReport {
 
 struct MeshReport {
   std::string context;
-  bool enabled = false;           // the mesh process is meant to run here
-  std::string trouble;            // why the mesh as a whole is not OK, apart from remotes; empty: it is
+  bool enabled = false;  // the mesh process is meant to run here
+  std::string trouble;   // why the mesh as a whole is not OK, apart from remotes; empty: it is
   std::optional<AccessInfo> access;
-  std::string access_trouble;     // why there is no access information
-  std::int64_t store_ready = 0;   // replicas of clustermesh-apiserver
+  std::string access_trouble;    // why there is no access information
+  std::int64_t store_ready = 0;  // replicas of clustermesh-apiserver
   std::int64_t store_wanted = 0;
   std::size_t agents = 0;
   std::vector<RemoteReport> remotes;  // sorted by name

@@ -61,8 +61,11 @@ void print(const json::value& value, OutputFormat format) {
 }
 
 void add_output_option(CLI::App& cmd, OutputFormat& format) {
-  static const std::map<std::string, OutputFormat> names{{"text", OutputFormat::text}, {"summary", OutputFormat::text}, {"table", OutputFormat::text},
-                                                         {"json", OutputFormat::json}, {"yaml", OutputFormat::yaml}};
+  static const std::map<std::string, OutputFormat> names{{"text", OutputFormat::text},
+                                                         {"summary", OutputFormat::text},
+                                                         {"table", OutputFormat::text},
+                                                         {"json", OutputFormat::json},
+                                                         {"yaml", OutputFormat::yaml}};
   cmd.add_option("-o,--output", format, "How to print: text, json or yaml")
       ->transform(CLI::CheckedTransformer(names, CLI::ignore_case).description(""))
       ->default_str("text");

@@ -93,7 +93,8 @@ Result<Ran> run_process(const std::vector<std::string>& argv, const std::map<std
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
-  if (late) return fail(Errc::timeout, fmt::format("{}: not finished after {} s; stopped it", argv[0], limit.count() / 1000));
+  if (late)
+    return fail(Errc::timeout, fmt::format("{}: not finished after {} s; stopped it", argv[0], limit.count() / 1000));
   ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return ran;
 }

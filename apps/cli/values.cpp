@@ -30,8 +30,8 @@ Result<MeshCluster> to_cluster(std::string name, const json::object& o) {
     json::error_code ec;
     const auto port = p->is_number() ? p->to_number<std::uint16_t>(ec) : 0;
     if (!p->is_number() || ec || port == 0)
-      return fail(Errc::invalid, fmt::format("clustermesh.config.clusters: {}: port {}: use a number from 1 to 65535", c.name,
-                                             json::serialize(*p)));
+      return fail(Errc::invalid, fmt::format("clustermesh.config.clusters: {}: port {}: use a number from 1 to 65535",
+                                             c.name, json::serialize(*p)));
     c.port = port;
   }
   return c;
@@ -150,7 +150,8 @@ json::object with_cluster(json::object values, const MeshCluster& cluster) {
     set_path(values, kClusters, std::move(map));
   } else {
     json::array list = now && now->is_array() ? now->as_array() : json::array();
-    const auto it = std::find_if(list.begin(), list.end(), [&](const json::value& e) { return name_of(e) == cluster.name; });
+    const auto it =
+        std::find_if(list.begin(), list.end(), [&](const json::value& e) { return name_of(e) == cluster.name; });
     if (it != list.end()) {
       *it = entry_of(cluster, it->as_object(), true);
     } else {

@@ -36,8 +36,8 @@ struct MeshCluster {
 
 /// From either form, list or map; entries with enabled: false are left out. Errc::invalid names the entry.
 Result<std::vector<MeshCluster>> mesh_clusters(const json::object& values);
-/// Adds or replaces the entry of that name, keeping what else stands in it (tls), and sets config.enabled. The form, list or
-/// map, stays as it was.
+/// Adds or replaces the entry of that name, keeping what else stands in it (tls), and sets config.enabled. The form,
+/// list or map, stays as it was.
 json::object with_cluster(json::object values, const MeshCluster& cluster);
 /// Without it; config.enabled becomes false with the last one.
 json::object without_cluster(json::object values, std::string_view name);

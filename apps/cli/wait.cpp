@@ -17,8 +17,7 @@ Result<> wait_until(std::chrono::seconds limit, const std::function<Result<std::
       return std::unexpected(missing.error());
     const std::string& what = missing ? *missing : missing.error().message;
     const auto elapsed = Steady::now() - start;
-    if (elapsed >= limit)
-      return fail(Errc::timeout, fmt::format("not ready after {}: {}", age(limit), what));
+    if (elapsed >= limit) return fail(Errc::timeout, fmt::format("not ready after {}: {}", age(limit), what));
     progress.show("Waiting for " + what, elapsed);
     std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(std::chrono::seconds(1), limit - elapsed));
   }

@@ -45,7 +45,8 @@ std::string trouble_of(const json::object& pod) {
         const auto message = text(*c, {"state", "waiting", "message"});
         return fmt::format("container {}: {}{}", text(*c, {"name"}), reason, message.empty() ? "" : ": " + message);
       }
-      if (const auto* t = find(*c, {"state", "terminated", "exitCode"}); t && t->is_number() && t->to_number<int>() != 0)
+      if (const auto* t = find(*c, {"state", "terminated", "exitCode"});
+          t && t->is_number() && t->to_number<int>() != 0)
         return fmt::format("container {}: ended with {}", text(*c, {"name"}), t->to_number<int>());
     }
   }
@@ -58,7 +59,8 @@ std::string trouble_of(const json::object& pod) {
 }
 
 std::string line(const Part& p, bool optional, std::string_view disabled) {
-  if (!p.present) return optional ? fmt::format("➖ {}: {}\n", p.name, disabled) : fmt::format("❌ {}: {}\n", p.name, disabled);
+  if (!p.present)
+    return optional ? fmt::format("➖ {}: {}\n", p.name, disabled) : fmt::format("❌ {}: {}\n", p.name, disabled);
   if (p.ok()) return fmt::format("✅ {}: OK, {} of {} ready\n", p.name, p.ready, p.wanted);
   std::string more;
   if (p.ready >= p.wanted && p.updated < p.wanted) more = fmt::format(", {} of {} updated", p.updated, p.wanted);
@@ -117,14 +119,17 @@ StatusReport status_report(const StatusInput& in) {
     for (const auto& c : list(pod, {"spec", "containers"}))
       if (const auto* o = c.if_object(); o && !text(*o, {"image"}).empty()) images.insert(text(*o, {"image"}));
     if (const auto why = trouble_of(pod); !why.empty())
-      r.errors.push_back(fmt::format("{} on {}: {}", name_of(pod), text(pod, {"spec", "nodeName"}).empty() ? "no node" : text(pod, {"spec", "nodeName"}), why));
+      r.errors.push_back(
+          fmt::format("{} on {}: {}", name_of(pod),
+                      text(pod, {"spec", "nodeName"}).empty() ? "no node" : text(pod, {"spec", "nodeName"}), why));
   }
   r.images.assign(images.begin(), images.end());
   return r;
 }
 
 std::string render(const StatusReport& r, bool) {
-  if (!r.installed) return fmt::format("❌ Weft: not installed in {}; run weft install --context {}\n", r.context, r.context);
+  if (!r.installed)
+    return fmt::format("❌ Weft: not installed in {}; run weft install --context {}\n", r.context, r.context);
   std::string out = r.ready() ? "✅ Weft: OK\n" : fmt::format("❌ Weft: {}\n", r.missing());
   out += line(r.agents, false, "absent");
   out += line(r.op, true, "disabled");
@@ -154,7 +159,8 @@ std::string render(const StatusReport& r, bool) {
 
 json::object to_json(const StatusReport& r) {
   const auto part = [](const Part& p) {
-    return json::object{{"present", p.present}, {"ok", p.ok()}, {"wanted", p.wanted}, {"ready", p.ready}, {"updated", p.updated}};
+    return json::object{
+        {"present", p.present}, {"ok", p.ok()}, {"wanted", p.wanted}, {"ready", p.ready}, {"updated", p.updated}};
   };
   json::array errors, images;
   for (const auto& e : r.errors) errors.emplace_back(e);

@@ -13,20 +13,20 @@ namespace json = boost::json;
 
 struct StatusInput {
   std::string context;
-  std::optional<json::object> config;       // ConfigMap weft-config
-  std::optional<json::object> agents;       // DaemonSet weft-agent
-  std::optional<json::object> op;           // Deployment weft-operator
-  std::optional<json::object> mesh;         // Deployment clustermesh-apiserver
-  std::vector<json::object> pods;           // of these three
-  std::vector<json::object> cluster_pods;   // every pod of the cluster
-  std::size_t endpoints = 0;                // CiliumEndpoints
+  std::optional<json::object> config;      // ConfigMap weft-config
+  std::optional<json::object> agents;      // DaemonSet weft-agent
+  std::optional<json::object> op;          // Deployment weft-operator
+  std::optional<json::object> mesh;        // Deployment clustermesh-apiserver
+  std::vector<json::object> pods;          // of these three
+  std::vector<json::object> cluster_pods;  // every pod of the cluster
+  std::size_t endpoints = 0;               // CiliumEndpoints
   std::size_t mesh_remotes = 0;
-  std::string mesh_missing;                 // what `weft clustermesh status` finds missing; empty: nothing
-  std::string chart;                        // "weft-0.1.0"
+  std::string mesh_missing;  // what `weft clustermesh status` finds missing; empty: nothing
+  std::string chart;         // "weft-0.1.0"
 };
 
 struct Part {
-  std::string name;       // "Agents"
+  std::string name;  // "Agents"
   bool present = false;
   std::int64_t wanted = 0;
   std::int64_t ready = 0;

@@ -25,7 +25,8 @@ std::pair<int, int> two_ports() {
     a.sin_family = AF_INET;
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t n = sizeof a;
-    if (::bind(sockets[i].get(), reinterpret_cast<sockaddr*>(&a), n) == 0 && ::getsockname(sockets[i].get(), reinterpret_cast<sockaddr*>(&a), &n) == 0)
+    if (::bind(sockets[i].get(), reinterpret_cast<sockaddr*>(&a), n) == 0 &&
+        ::getsockname(sockets[i].get(), reinterpret_cast<sockaddr*>(&a), &n) == 0)
       ports[i] = ntohs(a.sin_port);
   }
   return {ports[0], ports[1]};
@@ -76,11 +77,18 @@ Task<int> etcd_init(asio::io_context& io, Options o) {
   std::filesystem::create_directories(o.data_dir, ec);
   std::filesystem::permissions(o.data_dir, std::filesystem::perms::owner_all, ec);  // etcd insists on 0700
   const auto [client_port, peer_port] = two_ports();
-  const std::string url = fmt::format("http://127.0.0.1:{}", client_port), peer = fmt::format("http://127.0.0.1:{}", peer_port);
-  const std::string log_file = (std::filesystem::temp_directory_path() / fmt::format("weft-etcdinit-{}.log", ::getpid())).string();
-  const std::vector<std::string> args{"--name=clustermesh-apiserver", "--data-dir=" + o.data_dir, "--listen-client-urls=" + url,
-                                      "--advertise-client-urls=" + url, "--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer,
-                                      "--initial-cluster=clustermesh-apiserver=" + peer, "--initial-cluster-token=" + o.cluster_token};
+  const std::string url = fmt::format("http://127.0.0.1:{}", client_port),
+                    peer = fmt::format("http://127.0.0.1:{}", peer_port);
+  const std::string log_file =
+      (std::filesystem::temp_directory_path() / fmt::format("weft-etcdinit-{}.log", ::getpid())).string();
+  const std::vector<std::string> args{"--name=clustermesh-apiserver",
+                                      "--data-dir=" + o.data_dir,
+                                      "--listen-client-urls=" + url,
+                                      "--advertise-client-urls=" + url,
+                                      "--listen-peer-urls=" + peer,
+                                      "--initial-advertise-peer-urls=" + peer,
+                                      "--initial-cluster=clustermesh-apiserver=" + peer,
+                                      "--initial-cluster-token=" + o.cluster_token};
   auto etcd = kvstore::EtcdProcess::start(o.etcd, args, log_file);
   if (!etcd) {
     log::error("cannot prepare the store", {{"error", etcd.error().message}});

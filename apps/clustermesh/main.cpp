@@ -22,7 +22,8 @@ int main(int argc, char** argv) {
   auto* init = app.add_subcommand("etcdinit", "prepare the store's data directory: users, roles, authentication");
   init->add_option("--cluster-name", o.local.name, "name of this cluster")->required();
   init->add_option("--etcd-data-dir", o.data_dir, "data directory of the etcd that will serve")->capture_default_str();
-  init->add_option("--etcd-cluster-token", o.cluster_token, "makes the store's cluster id its own")->capture_default_str();
+  init->add_option("--etcd-cluster-token", o.cluster_token, "makes the store's cluster id its own")
+      ->capture_default_str();
   init->add_option("--etcd-binary", o.etcd, "etcd to run")->capture_default_str();
   init->add_option("--users-config", o.users_config, "users.yaml with users of other clusters");
 
@@ -30,7 +31,8 @@ int main(int argc, char** argv) {
   run->add_option("--config-dir", o.config_dir, "folder with one file a key, as a mounted ConfigMap");
   run->add_option("--cluster-name", o.local.name, "name of this cluster");
   run->add_option("--cluster-id", o.local.id, "id of this cluster, 1 to 255");
-  run->add_option("--max-connected-clusters", o.local.max_connected_clusters, "255 or 511, the same in the whole mesh")->capture_default_str();
+  run->add_option("--max-connected-clusters", o.local.max_connected_clusters, "255 or 511, the same in the whole mesh")
+      ->capture_default_str();
   run->add_option("--etcd-endpoint", endpoint, "URL of the store")->capture_default_str();
   run->add_option("--etcd-ca", o.store.tls.ca, "CA of the store's certificate");
   run->add_option("--etcd-cert", o.store.tls.cert, "our client certificate, common name admin-<cluster>");
@@ -38,7 +40,8 @@ int main(int argc, char** argv) {
   run->add_option("--kvstore-lease-ttl", lease_ttl, "seconds that keys outlive this process")->capture_default_str();
   run->add_option("--users-config", o.users_config, "users.yaml with users of other clusters");
   run->add_option("--kubeconfig", o.kubeconfig, "how to reach the Kubernetes API; default: as a pod");
-  run->add_option("--health-port", o.health_port, "/healthz, /readyz and /metrics on 127.0.0.1; 0: none")->capture_default_str();
+  run->add_option("--health-port", o.health_port, "/healthz, /readyz and /metrics on 127.0.0.1; 0: none")
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   if (auto r = clustermesh::read_config_dir(o); !r) {

@@ -20,7 +20,8 @@ std::optional<std::string> value_of(const Options& o, const char* key) {
 Result<ClusterId> number(const char* key, const std::string& text) {
   ClusterId n = 0;
   const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), n);
-  if (ec != std::errc{} || end != text.data() + text.size()) return fail(Errc::invalid, fmt::format("{} \"{}\" is not a number", key, text));
+  if (ec != std::errc{} || end != text.data() + text.size())
+    return fail(Errc::invalid, fmt::format("{} \"{}\" is not a number", key, text));
   return n;
 }
 
@@ -46,11 +47,13 @@ Result<> read_config_dir(Options& o) {
 
 Result<> validate_run(const Options& o) {
   if (o.local.max_connected_clusters != 255 && o.local.max_connected_clusters != 511)
-    return fail(Errc::invalid, fmt::format("max-connected-clusters {} is not possible: use 255 or 511", o.local.max_connected_clusters));
+    return fail(Errc::invalid, fmt::format("max-connected-clusters {} is not possible: use 255 or 511",
+                                           o.local.max_connected_clusters));
   WEFT_TRY(validate_cluster_id(o.local.id, o.local.max_connected_clusters));
   WEFT_TRY(validate_cluster_name(o.local.name, o.local.id));
   if (o.lease_ttl < std::chrono::seconds(25) || o.lease_ttl > std::chrono::hours(24))
-    return fail(Errc::invalid, fmt::format("kvstore-lease-ttl {} s is out of range: use 25 to 86400", o.lease_ttl.count()));
+    return fail(Errc::invalid,
+                fmt::format("kvstore-lease-ttl {} s is out of range: use 25 to 86400", o.lease_ttl.count()));
   return {};
 }
 

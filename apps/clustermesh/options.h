@@ -6,21 +6,21 @@
 
 #include "base/log.h"
 #include "base/net.h"
-#include "mesh/export.h"
 #include "kvstore/client.h"
+#include "mesh/export.h"
 
 namespace weft::clustermesh {
 
 struct Options {
-  mesh::LocalCluster local{"", 0, 255};         // cluster-name, cluster-id, max-connected-clusters
-  kvstore::Options store;                       // etcd-endpoint, etcd-ca, etcd-cert, etcd-key
-  std::chrono::seconds lease_ttl{900};          // kvstore-lease-ttl: 25 s to 24 h
-  std::string users_config;                     // users-config: users.yaml
-  std::string kubeconfig;                       // empty: in the cluster
+  mesh::LocalCluster local{"", 0, 255};  // cluster-name, cluster-id, max-connected-clusters
+  kvstore::Options store;                // etcd-endpoint, etcd-ca, etcd-cert, etcd-key
+  std::chrono::seconds lease_ttl{900};   // kvstore-lease-ttl: 25 s to 24 h
+  std::string users_config;              // users-config: users.yaml
+  std::string kubeconfig;                // empty: in the cluster
   std::string config_dir;
-  Port health_port = 9880;                      // on 127.0.0.1; 0: none
-  log::Level log_level = log::Level::info;      // debug: "true"
-  log::Format log_format = log::Format::text;   // log-format
+  Port health_port = 9880;                     // on 127.0.0.1; 0: none
+  log::Level log_level = log::Level::info;     // debug: "true"
+  log::Format log_format = log::Format::text;  // log-format
 
   // etcdinit
   std::string data_dir = "/var/run/etcd";

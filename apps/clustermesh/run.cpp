@@ -21,14 +21,21 @@ namespace {
 // Kubernetes as rows.
 struct Sources {
   Sources(asio::io_context& io, kube::Client& client, const mesh::LocalCluster& local)
-      : nodes(io, "nodes"), services(io, "services"), slices(io, "endpoint-slices"), endpoints(io, "endpoints"), identities(io, "identities"),
-        node_source(client, kube::kCiliumNodes, nodes,
-                    [c = kube::ClusterInfo{local.name, local.id}](const auto& o) { return kube::parse_cilium_node(o, c); }),
+      : nodes(io, "nodes"),
+        services(io, "services"),
+        slices(io, "endpoint-slices"),
+        endpoints(io, "endpoints"),
+        identities(io, "identities"),
+        node_source(
+            client, kube::kCiliumNodes, nodes,
+            [c = kube::ClusterInfo{local.name, local.id}](const auto& o) { return kube::parse_cilium_node(o, c); }),
         service_source(client, kube::kServices, services, kube::parse_service),
         slice_source(client, kube::kEndpointSlices, slices, kube::parse_endpoint_slice),
         endpoint_source(client, kube::kCiliumEndpoints, endpoints, kube::parse_cilium_endpoint),
         identity_source(client, kube::kCiliumIdentities, identities,
-                        [c = kube::ClusterInfo{local.name, local.id}](const auto& o) { return kube::parse_cilium_identity(o, c); }) {}
+                        [c = kube::ClusterInfo{local.name, local.id}](const auto& o) {
+                          return kube::parse_cilium_identity(o, c);
+                        }) {}
 
   void start(Scope& scope) {
     scope.spawn("cilium nodes", node_source.run());
@@ -60,7 +67,8 @@ struct Store {
 Task<> mirror(asio::io_context& io, const Options& o, Sources& sources, Store& store) {
   for (;;) {
     store.client = std::make_unique<kvstore::Client>(io, o.store);
-    store.exporter = std::make_unique<mesh::Exporter>(*store.client, o.local, sources.rows(), mesh::ExportOptions{.lease = {.ttl = o.lease_ttl}});
+    store.exporter = std::make_unique<mesh::Exporter>(*store.client, o.local, sources.rows(),
+                                                      mesh::ExportOptions{.lease = {.ttl = o.lease_ttl}});
     const auto r = co_await store.exporter->run();
     log::warn("starting the export anew", {{"reason", r ? "" : r.error().message}});
     co_await store.exporter->stop();
@@ -112,11 +120,15 @@ boost::json::object describe(const Store& store) {
 }
 
 std::string metrics(const Store& store) {
-  std::string out = "# TYPE weft_clustermesh_keys gauge\n# TYPE weft_clustermesh_keys_waiting gauge\n# TYPE weft_clustermesh_synced gauge\n";
+  std::string out =
+      "# TYPE weft_clustermesh_keys gauge\n# TYPE weft_clustermesh_keys_waiting gauge\n# TYPE weft_clustermesh_synced "
+      "gauge\n";
   if (!store.exporter) return out;
   for (const auto& k : store.exporter->status()) {
-    out += fmt::format("weft_clustermesh_keys{{prefix=\"{0}\"}} {1}\nweft_clustermesh_keys_waiting{{prefix=\"{0}\"}} {2}\n"
-                       "weft_clustermesh_synced{{prefix=\"{0}\"}} {3}\n", k.prefix, k.wanted, k.waiting, k.canary ? 1 : 0);
+    out += fmt::format(
+        "weft_clustermesh_keys{{prefix=\"{0}\"}} {1}\nweft_clustermesh_keys_waiting{{prefix=\"{0}\"}} {2}\n"
+        "weft_clustermesh_synced{{prefix=\"{0}\"}} {3}\n",
+        k.prefix, k.wanted, k.waiting, k.canary ? 1 : 0);
   }
   return out;
 }
@@ -159,7 +171,8 @@ Task<int> run(asio::io_context& io, Options o) {
   sources.start(scope);
   scope.spawn("export", mirror(io, o, sources, store));
   if (!o.users_config.empty()) scope.spawn("users", keep_users(io, o));
-  log::info("mirroring into the mesh store", {{"cluster", o.local.name}, {"id", o.local.id}, {"store", o.store.endpoints.front()}});
+  log::info("mirroring into the mesh store",
+            {{"cluster", o.local.name}, {"id", o.local.id}, {"store", o.store.endpoints.front()}});
 
   const int signal = co_await wait_for_termination();
   log::info("stopping; the keys stay until their leases expire", {{"signal", signal}});

@@ -12,6 +12,7 @@ struct Failure {
 };
 
 /// POSTs `body` and returns the body of the answer. Waits at most `seconds` for it.
-std::expected<std::string, Failure> post(const std::string& socket_path, const std::string& target, const std::string& body, int seconds);
+std::expected<std::string, Failure> post(const std::string& socket_path, const std::string& target,
+                                         const std::string& body, int seconds);
 
 }  // namespace weft::cni

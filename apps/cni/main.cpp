@@ -27,7 +27,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr unsigned kInvalidEnvironment = 4, kIoFailure = 5, kDecodeFailure = 6, kTryAgainLater = 11, kUnavailable = 50, kInternal = 100;
+constexpr unsigned kInvalidEnvironment = 4, kIoFailure = 5, kDecodeFailure = 6, kTryAgainLater = 11, kUnavailable = 50,
+                   kInternal = 100;
 constexpr int kAnswerSeconds = 90;
 
 std::string env(const char* name) {
@@ -40,7 +41,8 @@ int print(const json::value& v) {
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() ? 0 : 1;
 }
 
-int print_error(const std::string& version, unsigned code, const std::string& message, const std::string& details = {}) {
+int print_error(const std::string& version, unsigned code, const std::string& message,
+                const std::string& details = {}) {
   json::object o{{"cniVersion", version}, {"code", code}, {"msg", message}};
   if (!details.empty()) o["details"] = details;
   print(o);
@@ -64,7 +66,8 @@ json::object parse_args(std::string_view text) {
   while (!text.empty()) {
     const auto end = text.find(';');
     const auto pair = text.substr(0, end);
-    if (const auto eq = pair.find('='); eq != std::string_view::npos) out[pair.substr(0, eq)] = std::string(pair.substr(eq + 1));
+    if (const auto eq = pair.find('='); eq != std::string_view::npos)
+      out[pair.substr(0, eq)] = std::string(pair.substr(eq + 1));
     text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
   }
   return out;
@@ -72,16 +75,18 @@ json::object parse_args(std::string_view text) {
 
 std::string text_of(const json::object& o, std::string_view key, std::string_view otherwise) {
   const auto* v = o.if_contains(key);
-  return std::string(v != nullptr && v->is_string() && !v->get_string().empty() ? std::string_view(v->get_string()) : otherwise);
+  return std::string(v != nullptr && v->is_string() && !v->get_string().empty() ? std::string_view(v->get_string())
+                                                                                : otherwise);
 }
 
 // One file per attachment: a second DEL for the same replaces the first. Complete or not there at all.
-std::expected<std::string, std::string> queue_delete(const std::string& state_dir, const std::string& container, const std::string& ifname,
-                                                     const std::string& body) {
+std::expected<std::string, std::string> queue_delete(const std::string& state_dir, const std::string& container,
+                                                     const std::string& ifname, const std::string& body) {
   const std::string dir = state_dir + "/delete-queue";
   for (std::size_t slash = 1; slash != std::string::npos;) {
     slash = dir.find('/', slash + 1);
-    if (::mkdir(dir.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST) return std::unexpected(dir + ": " + std::strerror(errno));
+    if (::mkdir(dir.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
+      return std::unexpected(dir + ": " + std::strerror(errno));
   }
   const std::string path = dir + "/" + container + "-" + ifname + ".json";
   const std::string beside = path + ".tmp" + std::to_string(::getpid());
@@ -103,19 +108,25 @@ int run() {
   const std::string version = text_of(config, "cniVersion", "1.0.0");
   if (command == "VERSION") {
     json::array all;
-    for (const char* v : {"0.3.1", "0.4.0", "1.0.0", "1.1.0"}) all.emplace_back(v);  // as pods/cni.cpp; podnet_test compares
+    for (const char* v : {"0.3.1", "0.4.0", "1.0.0", "1.1.0"})
+      all.emplace_back(v);  // as pods/cni.cpp; podnet_test compares
     return print(json::object{{"cniVersion", version}, {"supportedVersions", std::move(all)}});
   }
   if (command.empty())
-    return print_error(version, kInvalidEnvironment, "CNI_COMMAND: missing; weft-cni is run by the container runtime, not by hand");
+    return print_error(version, kInvalidEnvironment,
+                       "CNI_COMMAND: missing; weft-cni is run by the container runtime, not by hand");
   if (ec || !parsed.is_object())
-    return print_error(version, kDecodeFailure, "network configuration (stdin): must be a JSON object", ec ? ec.message() : "");
+    return print_error(version, kDecodeFailure, "network configuration (stdin): must be a JSON object",
+                       ec ? ec.message() : "");
 
   const std::string container = env("CNI_CONTAINERID");
   const std::string ifname = env("CNI_IFNAME");
-  const json::object request{{"command", command},       {"containerId", container},
-                             {"netns", env("CNI_NETNS")}, {"ifname", ifname},
-                             {"args", parse_args(env("CNI_ARGS"))}, {"config", parsed}};
+  const json::object request{{"command", command},
+                             {"containerId", container},
+                             {"netns", env("CNI_NETNS")},
+                             {"ifname", ifname},
+                             {"args", parse_args(env("CNI_ARGS"))},
+                             {"config", parsed}};
   const std::string body = json::serialize(request);
   const std::string socket_path = text_of(config, "socketPath", "/var/run/weft/weft.sock");
   const std::string state_dir = text_of(config, "stateDir", "/var/run/weft/state");
@@ -123,14 +134,18 @@ int run() {
   auto answer = weft::cni::post(socket_path, "/v1/cni", body, kAnswerSeconds);
   if (!answer && answer.error().agent_down) {
     const std::string down = "the weft agent on this node does not answer (" + answer.error().why + ")";
-    if (command == "STATUS") return print_error(version, kUnavailable, down, "see: kubectl -n kube-system get pods -l k8s-app=weft");
+    if (command == "STATUS")
+      return print_error(version, kUnavailable, down, "see: kubectl -n kube-system get pods -l k8s-app=weft");
     if (command == "GC") return 0;  // best effort by the specification; the next GC finds what this one left
     if (command != "DEL")
-      return print_error(version, kTryAgainLater, down + "; trying again will work once it runs", "see: kubectl -n kube-system get pods -l k8s-app=weft");
-    if (container.empty() || container.find('/') != std::string::npos || ifname.empty() || ifname.find('/') != std::string::npos)
+      return print_error(version, kTryAgainLater, down + "; trying again will work once it runs",
+                         "see: kubectl -n kube-system get pods -l k8s-app=weft");
+    if (container.empty() || container.find('/') != std::string::npos || ifname.empty() ||
+        ifname.find('/') != std::string::npos)
       return print_error(version, kInvalidEnvironment, "CNI_CONTAINERID and CNI_IFNAME: must be set and hold no '/'");
     const auto queued = queue_delete(state_dir, container, ifname, body);
-    if (!queued) return print_error(version, kIoFailure, down + " and the delete could not be noted for it: " + queued.error());
+    if (!queued)
+      return print_error(version, kIoFailure, down + " and the delete could not be noted for it: " + queued.error());
     // An agent that came up meanwhile has read its queue already: tell it, too. Failure is fine, the note stays.
     if (weft::cni::post(socket_path, "/v1/cni", body, kAnswerSeconds)) ::unlink(queued->c_str());
     return 0;
@@ -138,7 +153,8 @@ int run() {
   if (!answer) return print_error(version, kInternal, answer.error().why);
 
   const json::value result = json::parse(*answer, ec);
-  if (ec || !result.is_object()) return print_error(version, kDecodeFailure, "the agent's answer is not a JSON object", *answer);
+  if (ec || !result.is_object())
+    return print_error(version, kDecodeFailure, "the agent's answer is not a JSON object", *answer);
   if (result.get_object().contains("code")) {
     print(result);
     return 1;

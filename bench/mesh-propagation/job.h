@@ -15,12 +15,12 @@ struct Pem {
 
 struct Job {
   int changes = 300;
-  kube::Config api;       // of cluster2, by the address that its own pods use
-  std::string store;      // host:port of cluster2's mesh store
-  Pem admin, remote;      // the store's certificates: who may write, and what cluster1 reads with
+  kube::Config api;   // of cluster2, by the address that its own pods use
+  std::string store;  // host:port of cluster2's mesh store
+  Pem admin, remote;  // the store's certificates: who may write, and what cluster1 reads with
   std::string cluster = "cluster2";
   std::string ns, service, slice;
-  std::string frontend;   // of the Service in cluster1: "10.96.0.7:80"
+  std::string frontend;  // of the Service in cluster1: "10.96.0.7:80"
 };
 
 /// The name that the store's certificate is checked against (cilium-compat section 1.15).

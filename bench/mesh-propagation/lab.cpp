@@ -32,7 +32,8 @@ Lab::Lab(std::string existing)
   const char* path = std::getenv("PATH");
   ::setenv("PATH", (bin_ + ":" WEFT_TOOLS_DIR ":" + (path ? path : "/usr/bin:/bin") + ":/usr/sbin:/sbin").c_str(), 1);
   // Helm's and kubectl's state is ours alone.
-  for (const char* name : {"HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "KUBECACHEDIR"}) ::setenv(name, (scratch_ + "/" + name).c_str(), 1);
+  for (const char* name : {"HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "KUBECACHEDIR"})
+    ::setenv(name, (scratch_ + "/" + name).c_str(), 1);
   ::setenv("WEFT_LAB", name_.c_str(), 1);
 }
 
@@ -89,11 +90,14 @@ Result<> Lab::up(const std::vector<std::string>& up_args) {
   ::setenv("KUBECONFIG", kubeconfig_.c_str(), 1);
   if (!ours_) return {};
   say("installing and meshing");
-  WEFT_TRY(weft({"install", "--context", "cluster1", "--set", "cluster.name=cluster1", "--set", "cluster.id=1", "--wait"}));
-  WEFT_TRY(weft({"install", "--context", "cluster2", "--set", "cluster.name=cluster2", "--set", "cluster.id=2", "--inherit-ca", "cluster1", "--wait"}));
+  WEFT_TRY(
+      weft({"install", "--context", "cluster1", "--set", "cluster.name=cluster1", "--set", "cluster.id=1", "--wait"}));
+  WEFT_TRY(weft({"install", "--context", "cluster2", "--set", "cluster.name=cluster2", "--set", "cluster.id=2",
+                 "--inherit-ca", "cluster1", "--wait"}));
   for (const char* c : {"cluster1", "cluster2"}) WEFT_TRY(weft({"clustermesh", "enable", "--context", c}));
   WEFT_TRY(weft({"clustermesh", "connect", "--context", "cluster1", "--destination-context", "cluster2"}));
-  for (const char* c : {"cluster1", "cluster2"}) WEFT_TRY(weft({"clustermesh", "status", "--context", c, "--wait", "--wait-duration", "3m"}));
+  for (const char* c : {"cluster1", "cluster2"})
+    WEFT_TRY(weft({"clustermesh", "status", "--context", c, "--wait", "--wait-duration", "3m"}));
   return {};
 }
 
@@ -101,7 +105,8 @@ Result<std::string> Lab::weft(const std::vector<std::string>& args, const std::s
   std::string command = "timeout -k 10 300 " + quoted(bin_ + "/weft");
   for (const auto& a : args) command += " " + quoted(a);
   const std::string errors = scratch_ + "/stderr";
-  const std::string redirected = fmt::format("{} <{} 2>{}", command, quoted(input_file.empty() ? "/dev/null" : input_file), quoted(errors));
+  const std::string redirected =
+      fmt::format("{} <{} 2>{}", command, quoted(input_file.empty() ? "/dev/null" : input_file), quoted(errors));
   FILE* pipe = ::popen(redirected.c_str(), "r");
   if (!pipe) return fail(errno_error("running " + command, errno));
   std::string out;
@@ -109,7 +114,9 @@ Result<std::string> Lab::weft(const std::vector<std::string>& args, const std::s
   for (std::size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, n);
   const int status = ::pclose(pipe);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return out;
-  return fail(Errc::internal, fmt::format("{} ended with {}: {}{}", command, WIFEXITED(status) ? WEXITSTATUS(status) : -1, out, read_file(errors).value_or("")));
+  return fail(Errc::internal,
+              fmt::format("{} ended with {}: {}{}", command, WIFEXITED(status) ? WEXITSTATUS(status) : -1, out,
+                          read_file(errors).value_or("")));
 }
 
 }  // namespace weft::bench

@@ -1,8 +1,8 @@
 // How long a change of endpoints takes from cluster2's API server into the BPF maps of a node of cluster1, beside the
 // bare put-to-watch latency of cluster2's mesh store. See bench/README.md.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <boost/json.hpp>
 #include <cstdio>
@@ -48,7 +48,8 @@ int run(const std::string& existing, const std::vector<std::string>& up_args, in
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Latency from an EndpointSlice change in one cluster to the BPF maps of another", "bench_mesh_propagation"};
+  CLI::App app{"Latency from an EndpointSlice change in one cluster to the BPF maps of another",
+               "bench_mesh_propagation"};
   bool measuring = false, as_json = false;
   int changes = 300;
   std::string lab, apiserver, topology;

@@ -24,8 +24,11 @@ Result<std::unique_ptr<MapWatch>> MapWatch::open(const LbEndpoint& frontend, std
   for (;;) {
     const auto bound = (*maps)->bindings();
     if (!bound) return fail(bound.error());
-    if (const auto it = bound->find(frontend); it != bound->end()) return std::unique_ptr<MapWatch>(new MapWatch(std::move(*maps), it->second));
-    if (Steady::now() > end) return fail(Errc::timeout, fmt::format("{} is not among the {} frontends of this node", frontend.to_string(), bound->size()));
+    if (const auto it = bound->find(frontend); it != bound->end())
+      return std::unique_ptr<MapWatch>(new MapWatch(std::move(*maps), it->second));
+    if (Steady::now() > end)
+      return fail(Errc::timeout,
+                  fmt::format("{} is not among the {} frontends of this node", frontend.to_string(), bound->size()));
     std::this_thread::sleep_for(50ms);
   }
 }

@@ -7,8 +7,8 @@
 #include <map>
 #include <random>
 
-#include "async/signal.h"
 #include "async/scope.h"
+#include "async/signal.h"
 #include "kube/client.h"
 #include "map_watch.h"
 #include "mesh/keys.h"
@@ -114,7 +114,8 @@ Task<int> run(asio::io_context& io, const Job& job) {
     const auto stored = (*store)->wait(5s);
     const auto mapped = (*map)->wait(5s);
     if (!stored) code = failed(fmt::format("{} did not get into the mesh store within 5 s", backend));
-    if (!mapped) code = failed(fmt::format("{} did not get into the map within 5 s; there: {}", backend, (*map)->describe()));
+    if (!mapped)
+      code = failed(fmt::format("{} did not get into the map within 5 s; there: {}", backend, (*map)->describe()));
     if (code != 0) break;
 
     // And one put of a value of the same size.

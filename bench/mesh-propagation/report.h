@@ -10,13 +10,13 @@ namespace weft::bench {
 
 /// In seconds, one for each change.
 struct Samples {
-  std::vector<double> bare;        // put sent → watch event, in the mesh store of cluster2
-  std::vector<double> map;         // change accepted by the API server → backend in the map
-  std::vector<double> sent_map;    // request sent → backend in the map
-  std::vector<double> answer;      // request sent → accepted
-  std::vector<double> sent_watch;  // request sent → the API server's watch event
-  std::vector<double> watch_store; // that → the watch event of the mesh store
-  std::vector<double> store_map;   // that → backend in the map
+  std::vector<double> bare;         // put sent → watch event, in the mesh store of cluster2
+  std::vector<double> map;          // change accepted by the API server → backend in the map
+  std::vector<double> sent_map;     // request sent → backend in the map
+  std::vector<double> answer;       // request sent → accepted
+  std::vector<double> sent_watch;   // request sent → the API server's watch event
+  std::vector<double> watch_store;  // that → the watch event of the mesh store
+  std::vector<double> store_map;    // that → backend in the map
 };
 
 struct Quantiles {

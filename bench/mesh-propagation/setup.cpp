@@ -33,7 +33,8 @@ json::object service_of(const Job& job) {
   return o;
 }
 
-Task<Result<json::object>> ensure(kube::Client& client, const kube::Resource& resource, std::string ns, json::object object) {
+Task<Result<json::object>> ensure(kube::Client& client, const kube::Resource& resource, std::string ns,
+                                  json::object object) {
   auto made = co_await client.create(resource, ns, object);
   if (made || made.error().code != Errc::exists) co_return made;
   const std::string name(object["metadata"].at("name").as_string());
@@ -45,7 +46,8 @@ Result<Pem> pem_of(const json::object& secret) {
   const auto* data = secret.if_contains("data");
   for (auto& [name, to] : {std::pair{"ca.crt", &out.ca}, {"tls.crt", &out.cert}, {"tls.key", &out.key}}) {
     const auto* value = data && data->is_object() ? data->get_object().if_contains(name) : nullptr;
-    if (!value || !value->is_string()) return fail(Errc::invalid, fmt::format("a secret of the mesh store has no {}", name));
+    if (!value || !value->is_string())
+      return fail(Errc::invalid, fmt::format("a secret of the mesh store has no {}", name));
     auto text = base64_decode(std::string(value->get_string()));
     if (!text) return fail(text.error());
     *to = std::move(*text);
@@ -74,8 +76,11 @@ Task<Result<std::string>> server_inside(kube::Client& client) {
         if (e.at("name") == "KUBERNETES_SERVICE_PORT") port = value->as_string();
       }
   }
-  if (host.empty()) co_return fail(Errc::not_found, "DaemonSet kube-system/weft-agent has no KUBERNETES_SERVICE_HOST: install with k8sServiceHost");
-  co_return fmt::format(fmt::runtime(host.find(':') == std::string::npos ? "https://{}:{}" : "https://[{}]:{}"), host, port);
+  if (host.empty())
+    co_return fail(Errc::not_found,
+                   "DaemonSet kube-system/weft-agent has no KUBERNETES_SERVICE_HOST: install with k8sServiceHost");
+  co_return fmt::format(fmt::runtime(host.find(':') == std::string::npos ? "https://{}:{}" : "https://[{}]:{}"), host,
+                        port);
 }
 
 Task<Result<std::string>> store_address(kube::Client& client) {
@@ -85,7 +90,8 @@ Task<Result<std::string>> store_address(kube::Client& client) {
   auto pods = co_await client.list_all(kube::kPods, options);
   if (!pods) co_return std::unexpected(pods.error());
   for (const auto& pod : *pods)
-    if (const auto* ip = pod.at("status").as_object().if_contains("hostIP")) co_return std::string(ip->as_string()) + ":32379";
+    if (const auto* ip = pod.at("status").as_object().if_contains("hostIP"))
+      co_return std::string(ip->as_string()) + ":32379";
   co_return fail(Errc::not_found, "cluster2 has no running pod of clustermesh-apiserver: enable the mesh");
 }
 
@@ -158,7 +164,8 @@ json::object slice_with(const Job& job, const std::string& address) {
   endpoints.push_back(std::move(one));
   ports.push_back(json::object{{"name", "http"}, {"protocol", "TCP"}, {"port", 8080}});
   json::object metadata = meta(job.slice, job.ns);
-  metadata["labels"] = json::object{{"kubernetes.io/service-name", job.service}, {"endpointslice.kubernetes.io/managed-by", "weft-bench"}};
+  metadata["labels"] = json::object{{"kubernetes.io/service-name", job.service},
+                                    {"endpointslice.kubernetes.io/managed-by", "weft-bench"}};
   json::object o{{"apiVersion", "discovery.k8s.io/v1"}, {"kind", "EndpointSlice"}, {"addressType", "IPv4"}};
   o["metadata"] = std::move(metadata);
   o["ports"] = std::move(ports);
@@ -171,7 +178,7 @@ std::string encode_job(const Job& job) {
                    {"ca", job.api.ca.read().value_or("")},
                    {"cert", job.api.client_certificate.read().value_or("")},
                    {"key", job.api.client_key.read().value_or("")}};
-  json::object o{{"changes", job.changes}, {"store", job.store}, {"cluster", job.cluster}, {"ns", job.ns},
+  json::object o{{"changes", job.changes}, {"store", job.store}, {"cluster", job.cluster},  {"ns", job.ns},
                  {"service", job.service}, {"slice", job.slice}, {"frontend", job.frontend}};
   o["api"] = std::move(api);
   o["admin"] = pem_json(job.admin);

@@ -14,7 +14,8 @@ IpAllocator::IpAllocator(Prefix range) : range_(range) {
 }
 
 Result<Address> IpAllocator::next(const Random& random) {
-  const std::uint64_t band = size_ <= 16 ? 0 : std::min<std::uint64_t>({std::max<std::uint64_t>(16, size_ / 16), 256, size_ - 1});
+  const std::uint64_t band =
+      size_ <= 16 ? 0 : std::min<std::uint64_t>({std::max<std::uint64_t>(16, size_ / 16), 256, size_ - 1});
   const auto pick = [&](std::uint64_t low, std::uint64_t high) -> std::optional<Address> {
     if (high <= low) return std::nullopt;
     const std::uint64_t n = high - low, start = random(n);
@@ -32,7 +33,9 @@ Result<Address> IpAllocator::next(const Random& random) {
 
 Result<> IpAllocator::take(const Address& a) {
   if (!range_.contains(a) || a == range_.address() || (a.is_v4() && a == range_.address().plus(size_ + 1)))
-    return fail(Errc::invalid, fmt::format("the provided IP ({}) is not in the valid range. The range of valid IPs is {}", a.to_string(), range_.to_string()));
+    return fail(Errc::invalid,
+                fmt::format("the provided IP ({}) is not in the valid range. The range of valid IPs is {}",
+                            a.to_string(), range_.to_string()));
   if (!used_.insert(a).second) return fail(Errc::exists, "provided IP is already allocated");
   return {};
 }
@@ -47,7 +50,9 @@ Result<Port> PortAllocator::next(const Random& random) {
 }
 
 Result<> PortAllocator::take(Port p) {
-  if (p < first_ || p > last_) return fail(Errc::invalid, fmt::format("provided port is not in the valid range. The range of valid ports is {}-{}", first_, last_));
+  if (p < first_ || p > last_)
+    return fail(Errc::invalid, fmt::format("provided port is not in the valid range. The range of valid ports is {}-{}",
+                                           first_, last_));
   if (!used_.insert(p).second) return fail(Errc::exists, "provided port is already allocated");
   return {};
 }

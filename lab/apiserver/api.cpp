@@ -70,7 +70,9 @@ Answer<Form> parse_accept(const std::string& accept) {
     if (as == "Table") return out.as = Form::As::table, out;
     if (as == "PartialObjectMetadata" || as == "PartialObjectMetadataList") return out.as = Form::As::partial, out;
   }
-  return refuse(ApiError::not_acceptable("application/json, application/json;as=Table;v=v1;g=meta.k8s.io, application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"));
+  return refuse(
+      ApiError::not_acceptable("application/json, application/json;as=Table;v=v1;g=meta.k8s.io, "
+                               "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"));
 }
 
 Api::Api(Store& store, ApiOptions options)
@@ -78,22 +80,29 @@ Api::Api(Store& store, ApiOptions options)
       options_(std::move(options)),
       services_(options_.service_ranges, options_.first_node_port, options_.last_node_port, random_below),
       definitions_(store.io()) {
-  store_.on_change = [this](const std::string& group, const std::string& plural, const Change& c) { on_change(group, plural, c); };
+  store_.on_change = [this](const std::string& group, const std::string& plural, const Change& c) {
+    on_change(group, plural, c);
+  };
 }
 
 Api::~Api() { store_.on_change = nullptr; }
 
 void Api::on_change(const std::string& group, const std::string& plural, const Change& c) {
   if (group.empty() && plural == "services")
-    services_.observe(c.before ? &c.before->object : nullptr, c.type == Change::Type::deleted ? nullptr : &c.now->object);
+    services_.observe(c.before ? &c.before->object : nullptr,
+                      c.type == Change::Type::deleted ? nullptr : &c.now->object);
   if (group == "apiextensions.k8s.io" && plural == "customresourcedefinitions") {
     const auto& crd = c.now->object;
     const auto g = text(crd, {"spec", "group"}), p = text(crd, {"spec", "names", "plural"});
     bool established = false;
     for (const auto& condition : api::list(crd, {"status", "conditions"}))
-      established = established || (text(condition, {"type"}) == "Established" && text(condition, {"status"}) == "True");
-    if (c.type == Change::Type::deleted || !established) kinds_.remove_custom(g, p);
-    else if (c.type == Change::Type::added || !same(crd.at("spec"), c.before->object.at("spec")) || !kinds_.stored(g, p)) kinds_.set_custom(g, p, kinds_of(crd));
+      established =
+          established || (text(condition, {"type"}) == "Established" && text(condition, {"status"}) == "True");
+    if (c.type == Change::Type::deleted || !established)
+      kinds_.remove_custom(g, p);
+    else if (c.type == Change::Type::added || !same(crd.at("spec"), c.before->object.at("spec")) ||
+             !kinds_.stored(g, p))
+      kinds_.set_custom(g, p, kinds_of(crd));
     definitions_.notify();
   }
 }
@@ -107,9 +116,12 @@ Answer<User> Api::authenticate(const HttpRequest& request) const {
       return refuse(ApiError::unauthorized());
     }
     const auto account = store_.cache("", "serviceaccounts").get(claims->ns, claims->account);
-    const bool ours = std::find(claims->audiences.begin(), claims->audiences.end(), options_.signer->issuer()) != claims->audiences.end();
-    if (!ours || !account || text(account->object, {"metadata", "uid"}) != claims->uid) return refuse(ApiError::unauthorized());
-    user = User{fmt::format("system:serviceaccount:{}:{}", claims->ns, claims->account), claims->uid,
+    const bool ours = std::find(claims->audiences.begin(), claims->audiences.end(), options_.signer->issuer()) !=
+                      claims->audiences.end();
+    if (!ours || !account || text(account->object, {"metadata", "uid"}) != claims->uid)
+      return refuse(ApiError::unauthorized());
+    user = User{fmt::format("system:serviceaccount:{}:{}", claims->ns, claims->account),
+                claims->uid,
                 {"system:serviceaccounts", "system:serviceaccounts:" + claims->ns}};
   }
   if (!user) return refuse(ApiError::unauthorized());
@@ -139,7 +151,8 @@ Answer<HttpResponse> Api::plain_paths(const HttpRequest& request, const std::vec
   if (first == "healthz" || first == "livez" || first == "readyz") {
     const bool ready = store_.loaded() && store_.following();
     if (first != "livez" && !ready) return text_answer(500, "[-]etcd failed: the watch is down\n");
-    if (request.query.contains("verbose")) return text_answer(200, fmt::format("[+]ping ok\n[+]etcd ok\n{} check passed\n", first));
+    if (request.query.contains("verbose"))
+      return text_answer(200, fmt::format("[+]ping ok\n[+]etcd ok\n{} check passed\n", first));
     return text_answer(200, "ok");
   }
   if (first == "version") return json_answer(200, version_info());
@@ -148,12 +161,15 @@ Answer<HttpResponse> Api::plain_paths(const HttpRequest& request, const std::vec
 
 Task<Answer<HttpResponse>> Api::route(HttpRequest request) {
   auto parts = split_path(request.path);
-  if (!parts.empty() && (parts[0] == "healthz" || parts[0] == "livez" || parts[0] == "readyz" || parts[0] == "version")) co_return plain_paths(request, parts);
+  if (!parts.empty() && (parts[0] == "healthz" || parts[0] == "livez" || parts[0] == "readyz" || parts[0] == "version"))
+    co_return plain_paths(request, parts);
   auto user = authenticate(request);
   if (!user) co_return refuse(user.error());
   if (request.impersonates) co_return refuse(ApiError::not_offered("impersonation"));
   if (!store_.loaded()) co_return refuse(ApiError::unavailable("etcd has not been read yet"));
-  if (parts.empty()) co_return json_answer(200, json::object{{"paths", json::array{"/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"}}});
+  if (parts.empty())
+    co_return json_answer(200, json::object{{"paths", json::array{"/api", "/apis", "/healthz", "/livez", "/openapi/v2",
+                                                                  "/openapi/v3", "/readyz", "/version"}}});
   const std::string& first = parts[0];
   const bool reads = request.method == "GET" || request.method == "HEAD";
   if (first == "openapi" && reads) {
@@ -163,8 +179,10 @@ Task<Answer<HttpResponse>> Api::route(HttpRequest request) {
       co_return json_answer(200, openapi_v2(kinds_));
     }
     if (parts.size() == 2 && parts[1] == "v3") co_return json_answer(200, openapi_v3_index(kinds_));
-    if (parts.size() == 4 && parts[1] == "v3" && parts[2] == "api" && kinds_.has_group_version("", parts[3])) co_return json_answer(200, openapi_v3(kinds_, "", parts[3]));
-    if (parts.size() == 5 && parts[1] == "v3" && parts[2] == "apis" && kinds_.has_group_version(parts[3], parts[4])) co_return json_answer(200, openapi_v3(kinds_, parts[3], parts[4]));
+    if (parts.size() == 4 && parts[1] == "v3" && parts[2] == "api" && kinds_.has_group_version("", parts[3]))
+      co_return json_answer(200, openapi_v3(kinds_, "", parts[3]));
+    if (parts.size() == 5 && parts[1] == "v3" && parts[2] == "apis" && kinds_.has_group_version(parts[3], parts[4]))
+      co_return json_answer(200, openapi_v3(kinds_, parts[3], parts[4]));
     co_return refuse(ApiError::no_such_path());
   }
   if ((first == "api" || first == "apis") && parts.size() == 1 && reads) {
@@ -172,13 +190,16 @@ Task<Answer<HttpResponse>> Api::route(HttpRequest request) {
     if (!form) co_return refuse(form.error());
     if (!form->discovery.empty()) {
       auto r = json_answer(200, aggregated_discovery(kinds_, first == "api", form->discovery));
-      r.content_type = fmt::format("application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList", form->discovery);
+      r.content_type =
+          fmt::format("application/json;g=apidiscovery.k8s.io;v={};as=APIGroupDiscoveryList", form->discovery);
       co_return r;
     }
-    if (first == "api") co_return json_answer(200, api_versions(SocketAddress{options_.advertise, options_.port}.to_string()));
+    if (first == "api")
+      co_return json_answer(200, api_versions(SocketAddress{options_.advertise, options_.port}.to_string()));
     co_return json_answer(200, api_group_list(kinds_));
   }
-  if (first == "apis" && parts.size() == 2 && reads && !kinds_.versions(parts[1]).empty()) co_return json_answer(200, api_group(kinds_, parts[1]));
+  if (first == "apis" && parts.size() == 2 && reads && !kinds_.versions(parts[1]).empty())
+    co_return json_answer(200, api_group(kinds_, parts[1]));
   const std::size_t base = first == "api" ? 2 : 3;
   if ((first != "api" && first != "apis") || parts.size() < base) co_return refuse(ApiError::no_such_path());
   const std::string group = first == "api" ? "" : parts[1], version = parts[base - 1];
@@ -194,13 +215,15 @@ Task<Answer<HttpResponse>> Api::resource(HttpRequest request, User user, std::ve
   Target target;
   std::vector<std::string> rest(parts.begin() + static_cast<std::ptrdiff_t>(base), parts.end());
   // namespaces/NAME/RESOURCE… is in a namespace; namespaces/NAME and its status and finalize are the namespace itself.
-  const bool in_namespace = rest.size() >= 3 && rest[0] == "namespaces" && !(group.empty() && (rest[2] == "status" || rest[2] == "finalize") && rest.size() == 3);
+  const bool in_namespace = rest.size() >= 3 && rest[0] == "namespaces" &&
+                            !(group.empty() && (rest[2] == "status" || rest[2] == "finalize") && rest.size() == 3);
   if (in_namespace) {
     target.ns = rest[1];
     rest.erase(rest.begin(), rest.begin() + 2);
   }
   if (group == "authorization.k8s.io" || group == "authentication.k8s.io") {
-    if (request.method != "POST" || rest.size() != 1) co_return refuse(rest.size() == 1 ? ApiError::method_not_allowed() : ApiError::no_such_path());
+    if (request.method != "POST" || rest.size() != 1)
+      co_return refuse(rest.size() == 1 ? ApiError::method_not_allowed() : ApiError::no_such_path());
     co_return review(request, user, rest[0]);
   }
   target.kind = kinds_.find(group, version, rest[0]);
@@ -208,10 +231,12 @@ Task<Answer<HttpResponse>> Api::resource(HttpRequest request, User user, std::ve
   if (rest.size() > 2) target.sub = rest[2];
   if (!target.kind || rest.size() > 3) co_return refuse(ApiError::no_such_path());
   const Kind& k = *target.kind;
-  if (k.namespaced ? target.ns.empty() && !target.name.empty() : !target.ns.empty()) co_return refuse(ApiError::no_such_path());
+  if (k.namespaced ? target.ns.empty() && !target.name.empty() : !target.ns.empty())
+    co_return refuse(ApiError::no_such_path());
   const std::string& m = request.method;
   const bool reads = m == "GET" || m == "HEAD";
-  if (!target.sub.empty() && target.sub != "status") co_return co_await subresource(std::move(request), std::move(target));
+  if (!target.sub.empty() && target.sub != "status")
+    co_return co_await subresource(std::move(request), std::move(target));
   if (target.sub == "status" && !k.has("status")) co_return refuse(ApiError::no_such_path());
   if (target.name.empty()) {
     if (reads && request.is("watch")) co_return watch(request, target);
@@ -241,6 +266,8 @@ HttpResponse status_answer(const ApiError& error) {
   return out;
 }
 
-StoredPtr Api::find_object(const Kind& kind, const std::string& ns, const std::string& name) { return cache(kind).get(ns, name); }
+StoredPtr Api::find_object(const Kind& kind, const std::string& ns, const std::string& name) {
+  return cache(kind).get(ns, name);
+}
 
 }  // namespace weft::lab::api

@@ -40,9 +40,9 @@ struct Target {
 
 /// What a write is made with.
 struct Write {
-  std::string manager;     // fieldManager, or the client's name
+  std::string manager;  // fieldManager, or the client's name
   bool dry_run = false;
-  bool force = false;      // apply: take fields from others
+  bool force = false;  // apply: take fields from others
   bool apply = false;
   std::string validation;  // Ignore, Warn, Strict
   std::string sub;         // "" or "status"
@@ -122,7 +122,8 @@ class Api {
 // ---- Shared by the parts of Api.
 
 /// The object in the form and version asked for.
-HttpResponse answer(int status, const Kind& kind, const StoredPtr& object, const HttpRequest& request, std::vector<std::string> warnings = {});
+HttpResponse answer(int status, const Kind& kind, const StoredPtr& object, const HttpRequest& request,
+                    std::vector<std::string> warnings = {});
 HttpResponse json_answer(int status, const json::value& body);
 HttpResponse status_answer(const ApiError& error);
 /// The bytes of an object as `kind`'s version has them.

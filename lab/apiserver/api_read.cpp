@@ -31,10 +31,12 @@ json::value object_as(const Kind& kind, const Stored& stored) {
 }
 
 std::string bytes_as(const Kind& kind, const Stored& stored) {
-  return text(stored.object, {"apiVersion"}) == kind.api_version() ? stored.bytes : json::serialize(object_as(kind, stored));
+  return text(stored.object, {"apiVersion"}) == kind.api_version() ? stored.bytes
+                                                                   : json::serialize(object_as(kind, stored));
 }
 
-HttpResponse answer(int status, const Kind& kind, const StoredPtr& object, const HttpRequest& request, std::vector<std::string> warnings) {
+HttpResponse answer(int status, const Kind& kind, const StoredPtr& object, const HttpRequest& request,
+                    std::vector<std::string> warnings) {
   const auto form = parse_accept(request.accept);
   HttpResponse out;
   out.status = status;
@@ -42,14 +44,17 @@ HttpResponse answer(int status, const Kind& kind, const StoredPtr& object, const
     out.body = bytes_as(kind, *object);
   } else {
     const auto value = object_as(kind, *object);
-    if (form->as == Form::As::table) out.body = json::serialize(table(kind.columns, {&value}, include_of(request), list_meta(object->revision)));
-    else out.body = json::serialize(partial_metadata(value));
+    if (form->as == Form::As::table)
+      out.body = json::serialize(table(kind.columns, {&value}, include_of(request), list_meta(object->revision)));
+    else
+      out.body = json::serialize(partial_metadata(value));
   }
   out.body += '\n';
   if (!kind.deprecation.empty()) warnings.push_back(kind.deprecation);
   for (const auto& w : warnings) {
     std::string quoted;
-    for (const char c : w) quoted += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c == '\n' || c == '\r' ? ' ' : c);
+    for (const char c : w)
+      quoted += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c == '\n' || c == '\r' ? ' ' : c);
     out.headers.emplace_back("Warning", fmt::format("299 - \"{}\"", quoted));
   }
   return out;
@@ -81,7 +86,8 @@ Task<Answer<HttpResponse>> Api::list(HttpRequest request, Target t) {
   std::string next;
   std::int64_t remaining = -1;
   const auto matches = [&](const Stored& s) { return labels->matches(s.object) && fields->matches(s.object); };
-  const auto exact = request.get("resourceVersionMatch") == "Exact" ? std::atoll(request.get("resourceVersion").c_str()) : 0;
+  const auto exact =
+      request.get("resourceVersionMatch") == "Exact" ? std::atoll(request.get("resourceVersion").c_str()) : 0;
   if (!token.empty() || (exact > 0 && exact != revision)) {
     Continue from{exact, ""};
     if (!token.empty()) {
@@ -89,13 +95,16 @@ Task<Answer<HttpResponse>> Api::list(HttpRequest request, Target t) {
       if (!decoded) co_return refuse(decoded.error());
       from = *decoded;
     }
-    if (from.revision > revision) co_return refuse(ApiError{504, "Timeout", fmt::format("Too large resource version: {}, current: {}", from.revision, revision), {}});
+    if (from.revision > revision)
+      co_return refuse(ApiError{
+          504, "Timeout", fmt::format("Too large resource version: {}, current: {}", from.revision, revision), {}});
     revision = from.revision;
     // Selectors may leave little of a page: read on until there is enough.
     next = from.start;
     do {
       std::string start = next;
-      auto page = co_await store_.page(k.group, k.plural, t.ns, std::move(start), limit > 0 ? limit - static_cast<std::int64_t>(found.size()) : 0, revision);
+      auto page = co_await store_.page(k.group, k.plural, t.ns, std::move(start),
+                                       limit > 0 ? limit - static_cast<std::int64_t>(found.size()) : 0, revision);
       if (!page) co_return refuse(page.error());
       for (auto& s : page->objects)
         if (matches(*s)) found.push_back(std::move(s));
@@ -127,13 +136,16 @@ Task<Answer<HttpResponse>> Api::list(HttpRequest request, Target t) {
     std::size_t size = 256;
     for (const auto& s : found) size += s->bytes.size() + 1;
     out.body.reserve(size);
-    out.body = fmt::format(R"({{"kind":"{}","apiVersion":"{}","metadata":{},"items":[)", k.list_kind, k.api_version(), json::serialize(meta));
+    out.body = fmt::format(R"({{"kind":"{}","apiVersion":"{}","metadata":{},"items":[)", k.list_kind, k.api_version(),
+                           json::serialize(meta));
     bool first = true;
     for (const auto& s : found) {
       if (!first) out.body += ',';
       first = false;
-      if (text(s->object, {"apiVersion"}) == k.api_version()) out.body += s->bytes;
-      else out.body += bytes_as(k, *s);
+      if (text(s->object, {"apiVersion"}) == k.api_version())
+        out.body += s->bytes;
+      else
+        out.body += bytes_as(k, *s);
     }
     out.body += "]}\n";
     co_return out;
@@ -150,7 +162,10 @@ Task<Answer<HttpResponse>> Api::list(HttpRequest request, Target t) {
   }
   json::array items;
   for (const auto* v : pointers) items.push_back(partial_metadata(*v));
-  co_return json_answer(200, json::object{{"kind", "PartialObjectMetadataList"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", std::move(meta)}, {"items", std::move(items)}});
+  co_return json_answer(200, json::object{{"kind", "PartialObjectMetadataList"},
+                                          {"apiVersion", "meta.k8s.io/v1"},
+                                          {"metadata", std::move(meta)},
+                                          {"items", std::move(items)}});
 }
 
 // ---- watch
@@ -172,7 +187,9 @@ struct Watcher {
   std::chrono::seconds timeout{0};
   bool columns_sent = false;
 
-  bool selects(const Stored& s) const { return (ns.empty() || s.ns == ns) && labels.matches(s.object) && fields.matches(s.object); }
+  bool selects(const Stored& s) const {
+    return (ns.empty() || s.ns == ns) && labels.matches(s.object) && fields.matches(s.object);
+  }
   bool everything() const { return ns.empty() && labels.empty() && fields.empty() && form.as == Form::As::object; }
 
   std::string line(const char* type, const Stored& s) {
@@ -212,21 +229,35 @@ struct Watcher {
     json::object meta{{"resourceVersion", std::to_string(revision)}};
     if (end_of_initial) meta["annotations"] = json::object{{"k8s.io/initial-events-end", "true"}};
     if (form.as == Form::As::table) {
-      json::object row_object{{"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", std::move(meta)}};
+      json::object row_object{
+          {"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", std::move(meta)}};
       json::array cells(kind->columns.size());
-      return event_line("BOOKMARK", json::serialize(json::object{{"kind", "Table"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", list_meta(revision)}, {"columnDefinitions", nullptr},
-                                                                 {"rows", json::array{json::object{{"cells", std::move(cells)}, {"object", std::move(row_object)}}}}}));
+      return event_line(
+          "BOOKMARK",
+          json::serialize(json::object{
+              {"kind", "Table"},
+              {"apiVersion", "meta.k8s.io/v1"},
+              {"metadata", list_meta(revision)},
+              {"columnDefinitions", nullptr},
+              {"rows", json::array{json::object{{"cells", std::move(cells)}, {"object", std::move(row_object)}}}}}));
     }
-    if (form.as == Form::As::partial) return event_line("BOOKMARK", json::serialize(json::object{{"kind", "PartialObjectMetadata"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", std::move(meta)}}));
+    if (form.as == Form::As::partial)
+      return event_line("BOOKMARK", json::serialize(json::object{{"kind", "PartialObjectMetadata"},
+                                                                 {"apiVersion", "meta.k8s.io/v1"},
+                                                                 {"metadata", std::move(meta)}}));
     meta["creationTimestamp"] = nullptr;
-    return event_line("BOOKMARK", json::serialize(json::object{{"kind", kind->kind}, {"apiVersion", kind->api_version()}, {"metadata", std::move(meta)}}));
+    return event_line("BOOKMARK",
+                      json::serialize(json::object{
+                          {"kind", kind->kind}, {"apiVersion", kind->api_version()}, {"metadata", std::move(meta)}}));
   }
 };
 
 constexpr std::size_t kBatch = 256 << 10;
 constexpr std::chrono::seconds kBookmarkEvery{30};
 
-std::string gone(const std::string& why) { return event_line("ERROR", json::serialize(ApiError::expired(why).status())); }
+std::string gone(const std::string& why) {
+  return event_line("ERROR", json::serialize(ApiError::expired(why).status()));
+}
 
 /// Ends when the client goes, time is up, or the history needed is gone.
 Task<> run_watch(std::shared_ptr<Watcher> w, Store& store, BodyStream& out) {
@@ -320,17 +351,24 @@ Answer<HttpResponse> Api::watch(const HttpRequest& request, const Target& t) {
   const auto rv = request.get("resourceVersion");
   w->from = std::atoll(rv.c_str());
   if (!rv.empty() && rv.find_first_not_of("0123456789") != std::string::npos)
-    return refuse(ApiError::bad_request(fmt::format("invalid resource version {}: expected a number from a list, an object or a bookmark", show(json::value(rv)))));
+    return refuse(ApiError::bad_request(fmt::format(
+        "invalid resource version {}: expected a number from a list, an object or a bookmark", show(json::value(rv)))));
   w->from_now = w->from == 0;
   w->initial_events = request.is("sendInitialEvents");
   if (w->initial_events && request.get("resourceVersionMatch") != "NotOlderThan")
-    return refuse(ApiError::invalid("meta.k8s.io", "ListOptions", "", {FieldError::forbidden("resourceVersionMatch", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")}));
+    return refuse(ApiError::invalid(
+        "meta.k8s.io", "ListOptions", "",
+        {FieldError::forbidden("resourceVersionMatch",
+                               "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")}));
   if (w->initial_events && !w->bookmarks)
-    return refuse(ApiError::invalid("meta.k8s.io", "ListOptions", "", {FieldError::forbidden("allowWatchBookmarks", "sendInitialEvents requires allowWatchBookmarks")}));
+    return refuse(ApiError::invalid(
+        "meta.k8s.io", "ListOptions", "",
+        {FieldError::forbidden("allowWatchBookmarks", "sendInitialEvents requires allowWatchBookmarks")}));
   const auto timeout = std::atoll(request.get("timeoutSeconds").c_str());
   static thread_local std::mt19937_64 random{std::random_device{}()};
   // As the real server: half an hour to an hour, so that clients do not all come back at once.
-  w->timeout = std::chrono::seconds(timeout > 0 ? timeout : std::uniform_int_distribution<std::int64_t>(1800, 3600)(random));
+  w->timeout =
+      std::chrono::seconds(timeout > 0 ? timeout : std::uniform_int_distribution<std::int64_t>(1800, 3600)(random));
   HttpResponse out;
   out.stream = [w, &store = store_](BodyStream& body) { return run_watch(w, store, body); };
   return out;

@@ -12,7 +12,9 @@ namespace weft::lab::api {
 namespace {
 
 HttpResponse success(int status = 201) {
-  return json_answer(status, json::object{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object{}}, {"status", "Success"}});
+  return json_answer(
+      status,
+      json::object{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object{}}, {"status", "Success"}});
 }
 
 std::vector<std::string> keys_of(const std::string& path) {
@@ -42,13 +44,18 @@ json::object scale_of(const Kind& k, const json::value& o) {
   std::string selector;
   if (!k.is_custom()) {
     if (const auto* s = find(o, {"spec", "selector"})) selector = selector_text(*s);
-  } else if (const auto* s = at_path(o, k.scale_selector_path); s != nullptr && s->is_string() && !k.scale_selector_path.empty()) {
+  } else if (const auto* s = at_path(o, k.scale_selector_path);
+             s != nullptr && s->is_string() && !k.scale_selector_path.empty()) {
     selector = std::string(s->get_string());
   }
   if (!selector.empty()) status["selector"] = selector;
   json::object spec;
   if (wanted != 0) spec["replicas"] = wanted;
-  return {{"kind", "Scale"}, {"apiVersion", "autoscaling/v1"}, {"metadata", std::move(meta)}, {"spec", std::move(spec)}, {"status", std::move(status)}};
+  return {{"kind", "Scale"},
+          {"apiVersion", "autoscaling/v1"},
+          {"metadata", std::move(meta)},
+          {"spec", std::move(spec)},
+          {"status", std::move(status)}};
 }
 
 }  // namespace
@@ -56,7 +63,8 @@ json::object scale_of(const Kind& k, const json::value& o) {
 Task<Answer<HttpResponse>> Api::subresource(HttpRequest request, Target t) {
   const Kind& k = *t.kind;
   const bool posts = request.method == "POST";
-  if (k.is("", "pods") && (t.sub == "log" || t.sub == "exec" || t.sub == "attach" || t.sub == "portforward" || t.sub == "proxy" || t.sub == "ephemeralcontainers"))
+  if (k.is("", "pods") && (t.sub == "log" || t.sub == "exec" || t.sub == "attach" || t.sub == "portforward" ||
+                           t.sub == "proxy" || t.sub == "ephemeralcontainers"))
     co_return refuse(ApiError::not_offered("pods/" + t.sub + ": use `weft lab exec`"));
   if (!k.has(t.sub)) co_return refuse(ApiError::no_such_path());
   if (t.sub == "scale") co_return co_await scale(std::move(request), std::move(t));
@@ -92,19 +100,27 @@ Task<Answer<HttpResponse>> Api::scale(HttpRequest request, Target t) {
     if (patches) {
       const bool operations = body.is_array();
       json::value now = scale_of(k, o);
-      auto patched = operations ? Answer<json::value>(refuse(ApiError::unsupported_media("application/merge-patch+json, application/strategic-merge-patch+json"))) : Answer<json::value>(now);
+      auto patched = operations ? Answer<json::value>(refuse(ApiError::unsupported_media(
+                                      "application/merge-patch+json, application/strategic-merge-patch+json")))
+                                : Answer<json::value>(now);
       if (!patched) co_return refuse(patched.error());
       wanted = std::move(*patched);
       if (const auto* spec = find(body, {"spec"}); spec != nullptr && spec->is_object())
         for (const auto& [key, v] : spec->get_object()) make_object(wanted, {"spec"})[key] = json::value(v);
-      if (const auto rv = text(body, {"metadata", "resourceVersion"}); !rv.empty()) make_object(wanted, {"metadata"})["resourceVersion"] = rv;
+      if (const auto rv = text(body, {"metadata", "resourceVersion"}); !rv.empty())
+        make_object(wanted, {"metadata"})["resourceVersion"] = rv;
     }
     const auto rv = text(wanted, {"metadata", "resourceVersion"});
-    if (!rv.empty() && rv != std::to_string(old->revision) && (puts || !text(body, {"metadata", "resourceVersion"}).empty()))
-      co_return refuse(ApiError::conflict(k.group, k.plural, t.name, "the object has been modified; please apply your changes to the latest version and try again"));
+    if (!rv.empty() && rv != std::to_string(old->revision) &&
+        (puts || !text(body, {"metadata", "resourceVersion"}).empty()))
+      co_return refuse(ApiError::conflict(
+          k.group, k.plural, t.name,
+          "the object has been modified; please apply your changes to the latest version and try again"));
     const auto replicas = number(wanted, {"spec", "replicas"});
     if (replicas < 0)
-      co_return refuse(ApiError::invalid("autoscaling", "Scale", t.name, {FieldError::invalid("spec.replicas", replicas, "must be greater than or equal to 0")}));
+      co_return refuse(
+          ApiError::invalid("autoscaling", "Scale", t.name,
+                            {FieldError::invalid("spec.replicas", replicas, "must be greater than or equal to 0")}));
     json::value* at = &o;
     for (const auto& key : keys_of(k.scale_spec_path)) {
       if (!at->is_object()) at->emplace_object();
@@ -127,17 +143,24 @@ Task<Answer<HttpResponse>> Api::bind(HttpRequest request, Target t) {
     auto old = find_object(*t.kind, t.ns, t.name);
     if (!old) co_return refuse(ApiError::not_found("", "pods", t.name));
     const auto bound = text(old->object, {"spec", "nodeName"});
-    if (!bound.empty()) co_return refuse(ApiError::conflict("", "pods/binding", t.name, fmt::format("pod {} is already assigned to node \"{}\"", t.name, bound)));
+    if (!bound.empty())
+      co_return refuse(ApiError::conflict("", "pods/binding", t.name,
+                                          fmt::format("pod {} is already assigned to node \"{}\"", t.name, bound)));
     if (!text(old->object, {"metadata", "deletionTimestamp"}).empty())
-      co_return refuse(ApiError::conflict("", "pods/binding", t.name, fmt::format("pod {} is being deleted, cannot be assigned to a host", t.name)));
+      co_return refuse(ApiError::conflict(
+          "", "pods/binding", t.name, fmt::format("pod {} is being deleted, cannot be assigned to a host", t.name)));
     json::value o = old->object;
     make_object(o, {"spec"})["nodeName"] = node;
-    for (const auto& [key, v] : object(*body, {"metadata", "annotations"})) make_object(o, {"metadata", "annotations"})[key] = json::value(v);
+    for (const auto& [key, v] : object(*body, {"metadata", "annotations"}))
+      make_object(o, {"metadata", "annotations"})[key] = json::value(v);
     auto& conditions = make_object(o, {"status"})["conditions"];
     if (!conditions.is_array()) conditions.emplace_array();
     auto& all = conditions.get_array();
     for (auto it = all.begin(); it != all.end();) it = text(*it, {"type"}) == "PodScheduled" ? all.erase(it) : it + 1;
-    all.push_back(json::object{{"type", "PodScheduled"}, {"status", "True"}, {"lastProbeTime", nullptr}, {"lastTransitionTime", rfc3339(Wall::now())}});
+    all.push_back(json::object{{"type", "PodScheduled"},
+                               {"status", "True"},
+                               {"lastProbeTime", nullptr},
+                               {"lastTransitionTime", rfc3339(Wall::now())}});
     std::string group, plural = "pods";
     auto r = co_await store_.update(std::move(group), std::move(plural), old, std::move(o));
     if (r) co_return success();
@@ -169,13 +192,18 @@ Task<Answer<HttpResponse>> Api::finalize(HttpRequest request, Target t) {
     if (!old) co_return refuse(ApiError::not_found("", "namespaces", t.name));
     const auto rv = text(*body, {"metadata", "resourceVersion"});
     if (!rv.empty() && rv != std::to_string(old->revision))
-      co_return refuse(ApiError::conflict("", "namespaces", t.name, "the object has been modified; please apply your changes to the latest version and try again"));
+      co_return refuse(ApiError::conflict(
+          "", "namespaces", t.name,
+          "the object has been modified; please apply your changes to the latest version and try again"));
     json::value o = old->object;
     const json::array finalizers = api::list(*body, {"spec", "finalizers"});
     make_object(o, {"spec"});
-    if (finalizers.empty()) o.at("spec").get_object().erase("finalizers");
-    else o.at("spec").get_object()["finalizers"] = finalizers;
-    const bool gone = finalizers.empty() && !text(o, {"metadata", "deletionTimestamp"}).empty() && api::list(o, {"metadata", "finalizers"}).empty();
+    if (finalizers.empty())
+      o.at("spec").get_object().erase("finalizers");
+    else
+      o.at("spec").get_object()["finalizers"] = finalizers;
+    const bool gone = finalizers.empty() && !text(o, {"metadata", "deletionTimestamp"}).empty() &&
+                      api::list(o, {"metadata", "finalizers"}).empty();
     std::string group, plural = "namespaces";
     if (gone) {
       auto r = co_await store_.remove(std::move(group), std::move(plural), old);
@@ -190,7 +218,8 @@ Task<Answer<HttpResponse>> Api::finalize(HttpRequest request, Target t) {
 }
 
 Answer<HttpResponse> Api::token(const HttpRequest& request, const Target& t) {
-  if (!options_.signer) return refuse(ApiError::not_offered("tokens: start the server with --service-account-key-file"));
+  if (!options_.signer)
+    return refuse(ApiError::not_offered("tokens: start the server with --service-account-key-file"));
   const auto account = find_object(*t.kind, t.ns, t.name);
   if (!account) return refuse(ApiError::not_found("", "serviceaccounts", t.name));
   auto body = body_of(request);
@@ -204,13 +233,19 @@ Answer<HttpResponse> Api::token(const HttpRequest& request, const Target& t) {
   if (claims.audiences.empty()) claims.audiences.push_back(options_.signer->issuer());
   const auto seconds = number(*body, {"spec", "expirationSeconds"}, 3600);
   if (seconds < 600)
-    return refuse(ApiError::invalid("authentication.k8s.io", "TokenRequest", "", {FieldError::invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")}));
+    return refuse(ApiError::invalid(
+        "authentication.k8s.io", "TokenRequest", "",
+        {FieldError::invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")}));
   if (seconds > (std::int64_t{1} << 32))
-    return refuse(ApiError::invalid("authentication.k8s.io", "TokenRequest", "", {FieldError::invalid("spec.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")}));
+    return refuse(ApiError::invalid("authentication.k8s.io", "TokenRequest", "",
+                                    {FieldError::invalid("spec.expirationSeconds", seconds,
+                                                         "may not specify a duration larger than 2^32 seconds")}));
   if (const auto name = text(*body, {"spec", "boundObjectRef", "name"}); !name.empty()) {
     auto kind = text(*body, {"spec", "boundObjectRef", "kind"});
     std::transform(kind.begin(), kind.end(), kind.begin(), [](unsigned char c) { return std::tolower(c); });
-    if (kind != "pod" && kind != "secret" && kind != "node") return refuse(ApiError::bad_request(fmt::format("cannot bind token to object of kind {}: use Pod, Secret or Node", show(json::value(kind)))));
+    if (kind != "pod" && kind != "secret" && kind != "node")
+      return refuse(ApiError::bad_request(
+          fmt::format("cannot bind token to object of kind {}: use Pod, Secret or Node", show(json::value(kind)))));
     const auto bound = store_.cache("", kind + "s").get(kind == "node" ? "" : t.ns, name);
     if (!bound) return refuse(ApiError::not_found("", kind + "s", name));
     claims.bound[kind] = json::object{{"name", name}, {"uid", text(bound->object, {"metadata", "uid"})}};
@@ -226,7 +261,8 @@ Answer<HttpResponse> Api::token(const HttpRequest& request, const Target& t) {
   for (const auto& a : claims.audiences) audiences.emplace_back(a);
   make_object(out, {"spec"})["audiences"] = std::move(audiences);
   make_object(out, {"spec"})["expirationSeconds"] = seconds;
-  out.get_object()["status"] = json::object{{"token", options_.signer->sign(claims)}, {"expirationTimestamp", rfc3339(claims.expires)}};
+  out.get_object()["status"] =
+      json::object{{"token", options_.signer->sign(claims)}, {"expirationTimestamp", rfc3339(claims.expires)}};
   return json_answer(201, out);
 }
 
@@ -236,12 +272,17 @@ Answer<HttpResponse> Api::review(const HttpRequest& request, const User& user, c
   auto& o = body->get_object();
   json::array groups;
   for (const auto& g : user.groups) groups.emplace_back(g);
-  if (plural == "selfsubjectaccessreviews" || plural == "subjectaccessreviews" || plural == "localsubjectaccessreviews") {
+  if (plural == "selfsubjectaccessreviews" || plural == "subjectaccessreviews" ||
+      plural == "localsubjectaccessreviews") {
     o["status"] = json::object{{"allowed", true}, {"reason", "this server allows whoever it knows"}};
   } else if (plural == "selfsubjectrulesreviews") {
-    o["status"] = json::object{{"resourceRules", json::array{json::object{{"verbs", json::array{"*"}}, {"apiGroups", json::array{"*"}}, {"resources", json::array{"*"}}}}},
-                               {"nonResourceRules", json::array{json::object{{"verbs", json::array{"*"}}, {"nonResourceURLs", json::array{"*"}}}}},
-                               {"incomplete", false}};
+    o["status"] = json::object{
+        {"resourceRules",
+         json::array{json::object{
+             {"verbs", json::array{"*"}}, {"apiGroups", json::array{"*"}}, {"resources", json::array{"*"}}}}},
+        {"nonResourceRules",
+         json::array{json::object{{"verbs", json::array{"*"}}, {"nonResourceURLs", json::array{"*"}}}}},
+        {"incomplete", false}};
   } else if (plural == "selfsubjectreviews") {
     json::object who{{"username", user.name}, {"groups", std::move(groups)}};
     if (!user.uid.empty()) who["uid"] = user.uid;
@@ -251,11 +292,14 @@ Answer<HttpResponse> Api::review(const HttpRequest& request, const User& user, c
     asked.authorization = "Bearer " + text(*body, {"spec", "token"});
     const auto who = authenticate(asked);
     if (!who) {
-      o["status"] = json::object{{"authenticated", false}, {"user", json::object{}}, {"error", "the token is not valid"}};
+      o["status"] =
+          json::object{{"authenticated", false}, {"user", json::object{}}, {"error", "the token is not valid"}};
     } else {
       json::array of;
       for (const auto& g : who->groups) of.emplace_back(g);
-      o["status"] = json::object{{"authenticated", true}, {"user", json::object{{"username", who->name}, {"uid", who->uid}, {"groups", std::move(of)}}}};
+      o["status"] =
+          json::object{{"authenticated", true},
+                       {"user", json::object{{"username", who->name}, {"uid", who->uid}, {"groups", std::move(of)}}}};
     }
   } else {
     return refuse(ApiError::no_such_path());
@@ -265,7 +309,8 @@ Answer<HttpResponse> Api::review(const HttpRequest& request, const User& user, c
 
 // ---- What the server makes for itself
 
-Task<Result<>> Api::ensure(std::string group, std::string plural, std::string ns, std::string name, json::value object) {
+Task<Result<>> Api::ensure(std::string group, std::string plural, std::string ns, std::string name,
+                           json::value object) {
   auto kind = kinds_.stored(group, plural);
   auto write = std::make_shared<Write>();
   write->manager = "weft-lab-apiserver";
@@ -305,28 +350,41 @@ Task<Result<>> Api::bootstrap() {
   const json::object labels{{"component", "apiserver"}, {"provider", "kubernetes"}};
   const auto port = static_cast<std::int64_t>(options_.port);
   {
-    json::value service = json::object{{"metadata", json::object{{"name", "kubernetes"}, {"namespace", "default"}, {"labels", labels}}},
-                                       {"spec", json::object{{"clusterIP", ip}, {"type", "ClusterIP"},
-                                                             {"ports", json::array{json::object{{"name", "https"}, {"port", 443}, {"protocol", "TCP"}, {"targetPort", port}}}}}}};
+    json::value service = json::object{
+        {"metadata", json::object{{"name", "kubernetes"}, {"namespace", "default"}, {"labels", labels}}},
+        {"spec",
+         json::object{{"clusterIP", ip},
+                      {"type", "ClusterIP"},
+                      {"ports", json::array{json::object{
+                                    {"name", "https"}, {"port", 443}, {"protocol", "TCP"}, {"targetPort", port}}}}}}};
     std::string group, plural = "services", ns = "default", name = "kubernetes";
     auto r = co_await ensure(std::move(group), std::move(plural), std::move(ns), std::move(name), std::move(service));
     if (!r) co_return r;
   }
   const auto advertised = options_.advertise.to_string();
   {
-    json::value endpoints = json::object{{"metadata", json::object{{"name", "kubernetes"}, {"namespace", "default"}, {"labels", json::object{{"endpointslice.kubernetes.io/skip-mirror", "true"}}}}},
-                                         {"subsets", json::array{json::object{{"addresses", json::array{json::object{{"ip", advertised}}}},
-                                                                              {"ports", json::array{json::object{{"name", "https"}, {"port", port}, {"protocol", "TCP"}}}}}}}};
+    json::value endpoints = json::object{
+        {"metadata", json::object{{"name", "kubernetes"},
+                                  {"namespace", "default"},
+                                  {"labels", json::object{{"endpointslice.kubernetes.io/skip-mirror", "true"}}}}},
+        {"subsets",
+         json::array{json::object{
+             {"addresses", json::array{json::object{{"ip", advertised}}}},
+             {"ports", json::array{json::object{{"name", "https"}, {"port", port}, {"protocol", "TCP"}}}}}}}};
     std::string group, plural = "endpoints", ns = "default", name = "kubernetes";
     auto r = co_await ensure(std::move(group), std::move(plural), std::move(ns), std::move(name), std::move(endpoints));
     if (!r) co_return r;
   }
   // Slices may not hold loopback addresses; a server that listens there only (a test) goes without.
   if (options_.advertise.is_loopback()) co_return Result<>{};
-  json::value slice = json::object{{"metadata", json::object{{"name", "kubernetes"}, {"namespace", "default"}, {"labels", json::object{{"kubernetes.io/service-name", "kubernetes"}}}}},
-                                   {"addressType", options_.advertise.is_v4() ? "IPv4" : "IPv6"},
-                                   {"endpoints", json::array{json::object{{"addresses", json::array{advertised}}, {"conditions", json::object{{"ready", true}}}}}},
-                                   {"ports", json::array{json::object{{"name", "https"}, {"port", port}, {"protocol", "TCP"}}}}};
+  json::value slice =
+      json::object{{"metadata", json::object{{"name", "kubernetes"},
+                                             {"namespace", "default"},
+                                             {"labels", json::object{{"kubernetes.io/service-name", "kubernetes"}}}}},
+                   {"addressType", options_.advertise.is_v4() ? "IPv4" : "IPv6"},
+                   {"endpoints", json::array{json::object{{"addresses", json::array{advertised}},
+                                                          {"conditions", json::object{{"ready", true}}}}}},
+                   {"ports", json::array{json::object{{"name", "https"}, {"port", port}, {"protocol", "TCP"}}}}};
   std::string group = "discovery.k8s.io", plural = "endpointslices", ns = "default", name = "kubernetes";
   co_return co_await ensure(std::move(group), std::move(plural), std::move(ns), std::move(name), std::move(slice));
 }

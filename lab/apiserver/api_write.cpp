@@ -41,7 +41,9 @@ StoredPtr imagined(const Stored& base, json::value object) {
 }
 
 // A namespaced kind whose objects may be written into a namespace on its way out: nothing.
-std::string kind_and_version(const Kind& k) { return fmt::format("{} in version \"{}\" cannot be handled as a {}", k.kind, k.version, k.kind); }
+std::string kind_and_version(const Kind& k) {
+  return fmt::format("{} in version \"{}\" cannot be handled as a {}", k.kind, k.version, k.kind);
+}
 
 }  // namespace
 
@@ -51,10 +53,13 @@ Answer<json::value> body_of(const HttpRequest& request) {
   if (type == "application/vnd.kubernetes.protobuf") {
     auto v = decode_protobuf(request.body);
     if (v) return *v;
-    if (v.error().code == Errc::unsupported) return refuse(ApiError::unsupported_media("application/json, application/yaml"));
+    if (v.error().code == Errc::unsupported)
+      return refuse(ApiError::unsupported_media("application/json, application/yaml"));
     return refuse(ApiError::bad_request("the body of the request was not understood: " + v.error().message));
   }
-  if (type == "application/cbor") return refuse(ApiError::unsupported_media("application/json, application/yaml, application/vnd.kubernetes.protobuf"));
+  if (type == "application/cbor")
+    return refuse(
+        ApiError::unsupported_media("application/json, application/yaml, application/vnd.kubernetes.protobuf"));
   auto v = parse_json(request.body);
   if (!v && yaml) v = parse_yaml(request.body);
   if (!v) return refuse(ApiError::bad_request("the body of the request was not understood: " + v.error().message));
@@ -67,13 +72,17 @@ Answer<std::shared_ptr<Write>> write_of(const HttpRequest& request) {
   if (w->manager.empty()) w->manager = request.user_agent.substr(0, request.user_agent.find('/'));
   if (w->manager.empty()) w->manager = "unknown";
   const auto dry = request.get("dryRun");
-  if (!dry.empty() && dry != "All") return refuse(ApiError::bad_request(fmt::format("dryRun: Unsupported value: {}: supported values: \"All\"", show(json::value(dry)))));
+  if (!dry.empty() && dry != "All")
+    return refuse(ApiError::bad_request(
+        fmt::format("dryRun: Unsupported value: {}: supported values: \"All\"", show(json::value(dry)))));
   w->dry_run = dry == "All";
   w->force = request.is("force");
   w->validation = request.get("fieldValidation");
   if (w->validation.empty()) w->validation = "Warn";
   if (w->validation != "Ignore" && w->validation != "Warn" && w->validation != "Strict")
-    return refuse(ApiError::bad_request(fmt::format("fieldValidation: Unsupported value: {}: supported values: \"Ignore\", \"Strict\", \"Warn\"", show(json::value(w->validation)))));
+    return refuse(ApiError::bad_request(
+        fmt::format("fieldValidation: Unsupported value: {}: supported values: \"Ignore\", \"Strict\", \"Warn\"",
+                    show(json::value(w->validation)))));
   return w;
 }
 
@@ -82,8 +91,11 @@ Answer<> decode(const Kind& k, json::value& o, Write& write) {
   auto& root = o.get_object();
   const auto version = text(o, {"apiVersion"}), kind = text(o, {"kind"});
   if (!version.empty() && version != k.api_version())
-    return refuse(ApiError::bad_request(fmt::format("the API version in the data ({}) does not match the expected API version ({})", version, k.api_version())));
-  if (!kind.empty() && kind != k.kind) return refuse(ApiError::bad_request(fmt::format("the kind in the data ({}) does not match the expected kind ({})", kind, k.kind)));
+    return refuse(ApiError::bad_request(fmt::format(
+        "the API version in the data ({}) does not match the expected API version ({})", version, k.api_version())));
+  if (!kind.empty() && kind != k.kind)
+    return refuse(ApiError::bad_request(
+        fmt::format("the kind in the data ({}) does not match the expected kind ({})", kind, k.kind)));
   root["apiVersion"] = k.api_version();
   root["kind"] = k.kind;
   if (!root["metadata"].is_object()) root["metadata"].emplace_object();
@@ -91,17 +103,22 @@ Answer<> decode(const Kind& k, json::value& o, Write& write) {
   if (!unknown.empty() && write.validation == "Strict") {
     std::string all;
     for (const auto& u : unknown) all += (all.empty() ? "" : ", ") + fmt::format("unknown field \"{}\"", u);
-    const auto message = k.is_custom() ? "strict decoding error: " + all : kind_and_version(k) + ": strict decoding error: " + all;
+    const auto message =
+        k.is_custom() ? "strict decoding error: " + all : kind_and_version(k) + ": strict decoding error: " + all;
     return refuse(ApiError::bad_request(message));
   }
   if (write.validation == "Warn")
     for (const auto& u : unknown) write.warnings.push_back(fmt::format("unknown field \"{}\"", u));
   if (!k.is_custom()) {
     const auto wrong = wrong_types(*k.schema, o);
-    if (!wrong.empty()) return refuse(ApiError::bad_request(fmt::format("{}: {}: {}", kind_and_version(k), wrong[0].field, wrong[0].message)));
+    if (!wrong.empty())
+      return refuse(
+          ApiError::bad_request(fmt::format("{}: {}: {}", kind_and_version(k), wrong[0].field, wrong[0].message)));
   } else {
     const auto wrong = wrong_types(*object_meta_schema(), o.at("metadata"), "metadata");
-    if (!wrong.empty()) return refuse(ApiError::bad_request(fmt::format("{}: {}: {}", kind_and_version(k), wrong[0].field, wrong[0].message)));
+    if (!wrong.empty())
+      return refuse(
+          ApiError::bad_request(fmt::format("{}: {}: {}", kind_and_version(k), wrong[0].field, wrong[0].message)));
   }
   return {};
 }
@@ -111,7 +128,8 @@ namespace {
 // Nobody is refused a status for what it leaves out: Go's clients leave out what is empty.
 void validate_builtin(const Kind& k, const json::value& o, FieldErrors& errors) {
   validate(*k.schema, o, "", errors, false);
-  std::erase_if(errors, [](const FieldError& e) { return e.reason == "FieldValueRequired" && e.field.starts_with("status."); });
+  std::erase_if(errors,
+                [](const FieldError& e) { return e.reason == "FieldValueRequired" && e.field.starts_with("status."); });
 }
 
 // Defaults, what the kind fills in, and everything that can be wrong; services excepted, they need the allocator.
@@ -145,8 +163,12 @@ Answer<> Api::admit(const Kind& k, const std::string& ns, const json::value& o) 
     const auto room = store_.cache("", "namespaces").get("", ns);
     if (!room) return refuse(ApiError::not_found("", "namespaces", ns));
     if (deleting(room->object) || text(room->object, {"status", "phase"}) == "Terminating") {
-      auto e = ApiError::forbidden(k.group, k.plural, name, fmt::format("unable to create new content in namespace {} because it is being terminated", ns));
-      e.details["causes"] = json::array{json::object{{"reason", "NamespaceTerminating"}, {"message", fmt::format("namespace {} is being terminated", ns)}, {"field", "metadata.namespace"}}};
+      auto e = ApiError::forbidden(
+          k.group, k.plural, name,
+          fmt::format("unable to create new content in namespace {} because it is being terminated", ns));
+      e.details["causes"] = json::array{json::object{{"reason", "NamespaceTerminating"},
+                                                     {"message", fmt::format("namespace {} is being terminated", ns)},
+                                                     {"field", "metadata.namespace"}}};
       return refuse(std::move(e));
     }
   }
@@ -162,7 +184,8 @@ Answer<> Api::admit(const Kind& k, const std::string& ns, const json::value& o) 
     const auto priority = text(o, {"spec", "priorityClassName"});
     if (!priority.empty() && priority != "system-node-critical" && priority != "system-cluster-critical" &&
         !store_.cache("scheduling.k8s.io", "priorityclasses").get("", priority))
-      return refuse(ApiError::forbidden("", "pods", name, fmt::format("no PriorityClass with name {} was found", priority)));
+      return refuse(
+          ApiError::forbidden("", "pods", name, fmt::format("no PriorityClass with name {} was found", priority)));
   }
   return {};
 }
@@ -170,20 +193,29 @@ Answer<> Api::admit(const Kind& k, const std::string& ns, const json::value& o) 
 Task<Answer<StoredPtr>> Api::store_new(KindPtr kind, std::string ns, json::value o, std::shared_ptr<Write> write) {
   const Kind& k = *kind;
   auto& meta = make_object(o, {"metadata"});
-  if (!text(o, {"metadata", "resourceVersion"}).empty()) co_return refuse(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
+  if (!text(o, {"metadata", "resourceVersion"}).empty())
+    co_return refuse(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
   const auto in_body = text(o, {"metadata", "namespace"});
   if (k.namespaced && !in_body.empty() && in_body != ns)
-    co_return refuse(ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
-  if (k.namespaced) meta["namespace"] = ns;
-  else meta.erase("namespace");
-  if (k.namespaced && !dns_label(ns)) co_return refuse(ApiError::bad_request(fmt::format("namespace {} is not a name: lower case letters, digits and '-'", show(json::value(ns)))));
-  for (const char* key : {"selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion"}) meta.erase(key);
+    co_return refuse(
+        ApiError::bad_request("the namespace of the provided object does not match the namespace sent on the request"));
+  if (k.namespaced)
+    meta["namespace"] = ns;
+  else
+    meta.erase("namespace");
+  if (k.namespaced && !dns_label(ns))
+    co_return refuse(ApiError::bad_request(
+        fmt::format("namespace {} is not a name: lower case letters, digits and '-'", show(json::value(ns)))));
+  for (const char* key : {"selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion"})
+    meta.erase(key);
   const auto prefix = text(o, {"metadata", "generateName"});
   const bool generated = text(o, {"metadata", "name"}).empty() && !prefix.empty();
   meta["uid"] = new_uid();
   meta["creationTimestamp"] = rfc3339(Wall::now());
-  if (has_generation(k)) meta["generation"] = 1;
-  else meta.erase("generation");
+  if (has_generation(k))
+    meta["generation"] = 1;
+  else
+    meta.erase("generation");
   if (generated) meta["name"] = prefix.substr(0, 58) + random_suffix();
   API_CO_TRY(admit(k, ns, o));
   if (k.is_custom() && k.has("status")) o.get_object().erase("status");
@@ -197,12 +229,14 @@ Task<Answer<StoredPtr>> Api::store_new(KindPtr kind, std::string ns, json::value
     std::string conflict;
     const auto own = text(o, {"spec", "names", "kind"});
     for (const auto& other : kinds_.all())
-      if (other->group == text(o, {"spec", "group"}) && other->plural != text(o, {"spec", "names", "plural"}) && other->kind == own)
+      if (other->group == text(o, {"spec", "group"}) && other->plural != text(o, {"spec", "names", "plural"}) &&
+          other->kind == own)
         conflict = fmt::format("\"{}\" is already in use", own);
     o.get_object()["status"] = crd_status(o, conflict);
     auto& finalizers = meta["finalizers"];
     if (!finalizers.is_array()) finalizers.emplace_array();
-    if (std::find(finalizers.get_array().begin(), finalizers.get_array().end(), json::value(kCrdCleanup)) == finalizers.get_array().end())
+    if (std::find(finalizers.get_array().begin(), finalizers.get_array().end(), json::value(kCrdCleanup)) ==
+        finalizers.get_array().end())
       finalizers.get_array().emplace_back(kCrdCleanup);
   }
   if (k.is_custom() && !k.storage_version.empty()) o.get_object()["apiVersion"] = k.group + "/" + k.storage_version;
@@ -215,7 +249,8 @@ Task<Answer<StoredPtr>> Api::store_new(KindPtr kind, std::string ns, json::value
     const auto now_name = text(o, {"metadata", "name"});
     json::value copy = o;
     std::string group = k.group, plural = k.plural, where = k.namespaced ? ns : std::string(), what = now_name;
-    auto r = co_await store_.create(std::move(group), std::move(plural), std::move(where), std::move(what), std::move(copy));
+    auto r =
+        co_await store_.create(std::move(group), std::move(plural), std::move(where), std::move(what), std::move(copy));
     if (r) co_return *r;
     if (r.error().reason == "AlreadyExists" && generated && attempt < 8) {
       make_object(o, {"metadata"})["name"] = prefix.substr(0, 58) + random_suffix();
@@ -237,17 +272,24 @@ Task<Answer<StoredPtr>> Api::store_update(KindPtr kind, StoredPtr old, json::val
     auto& meta = make_object(o, {"metadata"});
     const auto revision = text(o, {"metadata", "resourceVersion"});
     if (!revision.empty() && revision != std::to_string(old->revision))
-      co_return refuse(ApiError::conflict(k.group, k.plural, old->name, "the object has been modified; please apply your changes to the latest version and try again"));
+      co_return refuse(ApiError::conflict(
+          k.group, k.plural, old->name,
+          "the object has been modified; please apply your changes to the latest version and try again"));
     const auto uid = text(o, {"metadata", "uid"});
     if (!uid.empty() && uid != text(was, {"metadata", "uid"}))
-      co_return refuse(ApiError::conflict(k.group, k.plural, old->name,
-                                          fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid, text(was, {"metadata", "uid"}))));
+      co_return refuse(
+          ApiError::conflict(k.group, k.plural, old->name,
+                             fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid,
+                                         text(was, {"metadata", "uid"}))));
     for (const char* key : {"uid", "creationTimestamp", "namespace", "name"})
       if (text(o, {"metadata", key}).empty() && old_meta.contains(key)) meta[key] = old_meta.at(key);
-    for (const char* key : {"deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName", "managedFields"}) {
+    for (const char* key :
+         {"deletionTimestamp", "deletionGracePeriodSeconds", "generation", "generateName", "managedFields"}) {
       if (std::string_view(key) == "managedFields" && (write->apply || meta.contains(key))) continue;
-      if (old_meta.contains(key)) meta[key] = old_meta.at(key);
-      else meta.erase(key);
+      if (old_meta.contains(key))
+        meta[key] = old_meta.at(key);
+      else
+        meta.erase(key);
     }
     meta.erase("selfLink");
   }
@@ -255,18 +297,24 @@ Task<Answer<StoredPtr>> Api::store_update(KindPtr kind, StoredPtr old, json::val
   if (write->sub == "status") {
     // Through /status only the status changes; pods, nodes and services may also have their labels and annotations set.
     json::value next = was;
-    if (const auto* status = find(o, {"status"})) next.get_object()["status"] = *status;
-    else next.get_object().erase("status");
+    if (const auto* status = find(o, {"status"}))
+      next.get_object()["status"] = *status;
+    else
+      next.get_object().erase("status");
     const bool with_metadata = k.group.empty() && !k.is("", "namespaces");
     for (const char* key : {"labels", "annotations", "managedFields"}) {
       if (!with_metadata && std::string_view(key) != "managedFields") continue;
-      if (const auto* v = find(o, {"metadata", key})) make_object(next, {"metadata"})[key] = *v;
-      else make_object(next, {"metadata"}).erase(key);
+      if (const auto* v = find(o, {"metadata", key}))
+        make_object(next, {"metadata"})[key] = *v;
+      else
+        make_object(next, {"metadata"}).erase(key);
     }
     o = std::move(next);
   } else if (k.has("status")) {
-    if (const auto* status = find(was, {"status"})) o.get_object()["status"] = *status;
-    else o.get_object().erase("status");
+    if (const auto* status = find(was, {"status"}))
+      o.get_object()["status"] = *status;
+    else
+      o.get_object().erase("status");
   }
   FieldErrors errors;
   ServiceAllocator::Taken taken;
@@ -285,7 +333,8 @@ Task<Answer<StoredPtr>> Api::store_update(KindPtr kind, StoredPtr old, json::val
     if (!same(o.at("spec"), was.at("spec"))) o.get_object()["status"] = crd_status(o, "");
   }
   if (!write->apply) track_update(*k.schema, was, o, write->manager, write->sub);
-  if (has_generation(k) && write->sub.empty() && desired_state_differs(k, o, was)) make_object(o, {"metadata"})["generation"] = number(was, {"metadata", "generation"}) + 1;
+  if (has_generation(k) && write->sub.empty() && desired_state_differs(k, o, was))
+    make_object(o, {"metadata"})["generation"] = number(was, {"metadata", "generation"}) + 1;
   if (k.is_custom() && !k.storage_version.empty()) o.get_object()["apiVersion"] = k.group + "/" + k.storage_version;
   make_object(o, {"metadata"})["resourceVersion"] = std::to_string(old->revision);
   if (write->dry_run) {
@@ -293,7 +342,8 @@ Task<Answer<StoredPtr>> Api::store_update(KindPtr kind, StoredPtr old, json::val
     co_return imagined(*old, std::move(o));
   }
   // The last finalizer of an object that is being deleted takes it along.
-  const bool finished = deleting(o) && api::list(o, {"metadata", "finalizers"}).empty() && number(o, {"metadata", "deletionGracePeriodSeconds"}) == 0 &&
+  const bool finished = deleting(o) && api::list(o, {"metadata", "finalizers"}).empty() &&
+                        number(o, {"metadata", "deletionGracePeriodSeconds"}) == 0 &&
                         !(k.is("", "namespaces") && !api::list(o, {"spec", "finalizers"}).empty());
   std::string group = k.group, plural = k.plural;
   if (finished) {
@@ -330,11 +380,15 @@ Task<Answer<HttpResponse>> Api::update(HttpRequest request, Target t) {
   API_CO_TRY(decode(k, *body, **write));
   const auto name = text(*body, {"metadata", "name"}), ns = text(*body, {"metadata", "namespace"});
   if (!name.empty() && name != t.name)
-    co_return refuse(ApiError::bad_request(fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, t.name)));
-  if (!ns.empty() && ns != t.ns) co_return refuse(ApiError::bad_request(fmt::format("the namespace of the object ({}) does not match the namespace on the URL ({})", ns, t.ns)));
+    co_return refuse(ApiError::bad_request(
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, t.name)));
+  if (!ns.empty() && ns != t.ns)
+    co_return refuse(ApiError::bad_request(
+        fmt::format("the namespace of the object ({}) does not match the namespace on the URL ({})", ns, t.ns)));
   auto old = find_object(k, t.ns, t.name);
   if (!old) {
-    const bool creates = t.sub.empty() && (k.is("", "endpoints") || k.is("", "events") || k.is("coordination.k8s.io", "leases"));
+    const bool creates =
+        t.sub.empty() && (k.is("", "endpoints") || k.is("", "events") || k.is("coordination.k8s.io", "leases"));
     if (!creates) co_return refuse(ApiError::not_found(k.group, k.plural, t.name));
     make_object(*body, {"metadata"})["name"] = t.name;
     std::string where = t.ns;
@@ -342,9 +396,12 @@ Task<Answer<HttpResponse>> Api::update(HttpRequest request, Target t) {
     if (!r) co_return refuse(r.error());
     co_return answer(201, k, *r, request, (*write)->warnings);
   }
-  const bool needs_revision = k.is_custom() || k.is("coordination.k8s.io", "leases") || k.is("apiextensions.k8s.io", "customresourcedefinitions");
+  const bool needs_revision = k.is_custom() || k.is("coordination.k8s.io", "leases") ||
+                              k.is("apiextensions.k8s.io", "customresourcedefinitions");
   if (needs_revision && text(*body, {"metadata", "resourceVersion"}).empty())
-    co_return refuse(ApiError::invalid(k.group, k.plural, t.name, {FieldError::invalid("metadata.resourceVersion", 0, "must be specified for an update")}));
+    co_return refuse(
+        ApiError::invalid(k.group, k.plural, t.name,
+                          {FieldError::invalid("metadata.resourceVersion", 0, "must be specified for an update")}));
   const bool unconditional = text(*body, {"metadata", "resourceVersion"}).empty();
   for (int attempt = 0;; ++attempt) {
     json::value copy = *body;
@@ -363,22 +420,32 @@ Task<Answer<HttpResponse>> Api::patch(HttpRequest request, Target t) {
   (*write)->sub = t.sub;
   const auto type = media_type(request.content_type);
   const bool apply = type == "application/apply-patch+yaml";
-  if (type != "application/json-patch+json" && type != "application/merge-patch+json" && type != "application/strategic-merge-patch+json" && !apply)
-    co_return refuse(ApiError::unsupported_media("application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml"));
+  if (type != "application/json-patch+json" && type != "application/merge-patch+json" &&
+      type != "application/strategic-merge-patch+json" && !apply)
+    co_return refuse(
+        ApiError::unsupported_media("application/json-patch+json, application/merge-patch+json, "
+                                    "application/strategic-merge-patch+json, application/apply-patch+yaml"));
   if (type == "application/strategic-merge-patch+json" && k.is_custom())
-    co_return refuse(ApiError::unsupported_media("application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"));
+    co_return refuse(ApiError::unsupported_media(
+        "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"));
   if (apply && request.get("fieldManager").empty())
-    co_return refuse(ApiError::invalid("meta.k8s.io", "PatchOptions", "", {FieldError::required("fieldManager", "is required for apply patch")}));
-  if (!apply && (*write)->force) co_return refuse(ApiError::invalid("meta.k8s.io", "PatchOptions", "", {FieldError::forbidden("force", "may not be specified for non-apply patch")}));
+    co_return refuse(ApiError::invalid("meta.k8s.io", "PatchOptions", "",
+                                       {FieldError::required("fieldManager", "is required for apply patch")}));
+  if (!apply && (*write)->force)
+    co_return refuse(ApiError::invalid("meta.k8s.io", "PatchOptions", "",
+                                       {FieldError::forbidden("force", "may not be specified for non-apply patch")}));
   auto body = body_of(request);
   if (!body) co_return refuse(body.error());
   (*write)->apply = apply;
   if (apply) {
     API_CO_TRY(decode(k, *body, **write));
-    if (find(*body, {"metadata", "managedFields"}) != nullptr && !api::list(*body, {"metadata", "managedFields"}).empty())
+    if (find(*body, {"metadata", "managedFields"}) != nullptr &&
+        !api::list(*body, {"metadata", "managedFields"}).empty())
       co_return refuse(ApiError::bad_request("metadata.managedFields must be nil"));
     const auto name = text(*body, {"metadata", "name"});
-    if (!name.empty() && name != t.name) co_return refuse(ApiError::bad_request(fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, t.name)));
+    if (!name.empty() && name != t.name)
+      co_return refuse(ApiError::bad_request(
+          fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, t.name)));
     make_object(*body, {"metadata"})["name"] = t.name;
     if (k.namespaced) make_object(*body, {"metadata"})["namespace"] = t.ns;
   }
@@ -398,7 +465,8 @@ Task<Answer<HttpResponse>> Api::patch(HttpRequest request, Target t) {
       next = strategic_merge_patch(*k.schema, was, *body);
     }
     if (!next) {
-      if (next.error().reason == "Conflict") next.error() = ApiError{409, "Conflict", next.error().message, next.error().details};
+      if (next.error().reason == "Conflict")
+        next.error() = ApiError{409, "Conflict", next.error().message, next.error().details};
       co_return refuse(next.error());
     }
     if (!apply) API_CO_TRY(decode(k, *next, **write));
@@ -426,12 +494,17 @@ Answer<Api::Removal> Api::removal_of(const HttpRequest& request, const json::val
   }
   if (const auto g = request.get("gracePeriodSeconds"); !g.empty()) out.grace = std::atoll(g.c_str());
   if (out.grace && *out.grace < 0)
-    return refuse(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", {FieldError::invalid("gracePeriodSeconds", *out.grace, "must be greater than or equal to 0")}));
+    return refuse(ApiError::invalid(
+        "meta.k8s.io", "DeleteOptions", "",
+        {FieldError::invalid("gracePeriodSeconds", *out.grace, "must be greater than or equal to 0")}));
   out.propagation = text(body, {"propagationPolicy"});
   if (out.propagation.empty()) out.propagation = request.get("propagationPolicy");
   if (out.propagation.empty() && flag(body, {"orphanDependents"})) out.propagation = "Orphan";
-  if (!out.propagation.empty() && out.propagation != "Orphan" && out.propagation != "Background" && out.propagation != "Foreground")
-    return refuse(ApiError::invalid("meta.k8s.io", "DeleteOptions", "", {FieldError::not_supported("propagationPolicy", json::value(out.propagation), {"Background", "Foreground", "Orphan"})}));
+  if (!out.propagation.empty() && out.propagation != "Orphan" && out.propagation != "Background" &&
+      out.propagation != "Foreground")
+    return refuse(ApiError::invalid("meta.k8s.io", "DeleteOptions", "",
+                                    {FieldError::not_supported("propagationPolicy", json::value(out.propagation),
+                                                               {"Background", "Foreground", "Orphan"})}));
   out.uid = text(body, {"preconditions", "uid"});
   out.revision = text(body, {"preconditions", "resourceVersion"});
   out.dry_run = request.get("dryRun") == "All" || !api::list(body, {"dryRun"}).empty();
@@ -465,7 +538,8 @@ void drop_finalizer(json::value& o, const char* name) {
 // Marks an object as being deleted. False: it can go at once.
 bool mark(const Kind& k, json::value& o, std::int64_t grace) {
   auto& meta = make_object(o, {"metadata"});
-  const bool stays = grace > 0 || !list(o, {"metadata", "finalizers"}).empty() || (k.is("", "namespaces") && !list(o, {"spec", "finalizers"}).empty());
+  const bool stays = grace > 0 || !list(o, {"metadata", "finalizers"}).empty() ||
+                     (k.is("", "namespaces") && !list(o, {"spec", "finalizers"}).empty());
   if (!stays) return false;
   if (!deleting(o)) {
     meta["deletionTimestamp"] = rfc3339(Wall::now() + std::chrono::seconds(grace));
@@ -475,7 +549,8 @@ bool mark(const Kind& k, json::value& o, std::int64_t grace) {
   } else if (grace < number(o, {"metadata", "deletionGracePeriodSeconds"})) {
     // A second, more impatient delete shortens the grace.
     const auto before = std::chrono::seconds(number(o, {"metadata", "deletionGracePeriodSeconds"}));
-    meta["deletionTimestamp"] = rfc3339(parse_rfc3339(text(o, {"metadata", "deletionTimestamp"})) - before + std::chrono::seconds(grace));
+    meta["deletionTimestamp"] =
+        rfc3339(parse_rfc3339(text(o, {"metadata", "deletionTimestamp"})) - before + std::chrono::seconds(grace));
     meta["deletionGracePeriodSeconds"] = grace;
   }
   return true;
@@ -492,9 +567,14 @@ Task<Answer<StoredPtr>> Api::remove_one(KindPtr kind, std::string ns, std::strin
     if (!old) co_return refuse(ApiError::not_found(k.group, k.plural, name));
     const auto uid = text(old->object, {"metadata", "uid"});
     if (!how.uid.empty() && how.uid != uid)
-      co_return refuse(ApiError::conflict(k.group, k.plural, name, fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", how.uid, uid)));
+      co_return refuse(ApiError::conflict(
+          k.group, k.plural, name,
+          fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", how.uid, uid)));
     if (!how.revision.empty() && how.revision != std::to_string(old->revision))
-      co_return refuse(ApiError::conflict(k.group, k.plural, name, fmt::format("Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}", how.revision, old->revision)));
+      co_return refuse(ApiError::conflict(
+          k.group, k.plural, name,
+          fmt::format("Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
+                      how.revision, old->revision)));
     json::value o = old->object;
     if (how.propagation == "Orphan") add_finalizer(o, "orphan"), drop_finalizer(o, "foregroundDeletion");
     if (how.propagation == "Foreground") add_finalizer(o, "foregroundDeletion"), drop_finalizer(o, "orphan");
@@ -536,7 +616,11 @@ Task<Answer<HttpResponse>> Api::remove(HttpRequest request, Target t) {
   if (!k.group.empty()) details["group"] = k.group;
   details["kind"] = k.plural;
   if (before) details["uid"] = text(before->object, {"metadata", "uid"});
-  co_return json_answer(200, json::object{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object{}}, {"status", "Success"}, {"details", std::move(details)}});
+  co_return json_answer(200, json::object{{"kind", "Status"},
+                                          {"apiVersion", "v1"},
+                                          {"metadata", json::object{}},
+                                          {"status", "Success"},
+                                          {"details", std::move(details)}});
 }
 
 Task<Answer<HttpResponse>> Api::remove_collection(HttpRequest request, Target t) {
@@ -556,7 +640,8 @@ Task<Answer<HttpResponse>> Api::remove_collection(HttpRequest request, Target t)
   if (!fields) co_return refuse(fields.error());
   std::vector<StoredPtr> doomed;
   for (const auto& [key, s] : cache(k).objects)
-    if ((t.ns.empty() || s->ns == t.ns) && labels->matches(s->object) && fields->matches(s->object)) doomed.push_back(s);
+    if ((t.ns.empty() || s->ns == t.ns) && labels->matches(s->object) && fields->matches(s->object))
+      doomed.push_back(s);
   json::array items;
   for (const auto& s : doomed) {
     std::string ns = s->ns, name = s->name;
@@ -564,7 +649,11 @@ Task<Answer<HttpResponse>> Api::remove_collection(HttpRequest request, Target t)
     if (!r && r.error().code != 404) co_return refuse(r.error());
     items.push_back(object_as(k, *s));
   }
-  co_return json_answer(200, json::object{{"kind", k.list_kind}, {"apiVersion", k.api_version()}, {"metadata", json::object{{"resourceVersion", std::to_string(store_.revision())}}}, {"items", std::move(items)}});
+  co_return json_answer(200,
+                        json::object{{"kind", k.list_kind},
+                                     {"apiVersion", k.api_version()},
+                                     {"metadata", json::object{{"resourceVersion", std::to_string(store_.revision())}}},
+                                     {"items", std::move(items)}});
 }
 
 // ---- Definitions that are being deleted
@@ -572,7 +661,8 @@ Task<Answer<HttpResponse>> Api::remove_collection(HttpRequest request, Target t)
 Task<> Api::clean_up(std::string crd) {
   const auto definition = store_.cache("apiextensions.k8s.io", "customresourcedefinitions").get("", crd);
   if (!definition || !deleting(definition->object)) co_return;
-  const auto group = text(definition->object, {"spec", "group"}), plural = text(definition->object, {"spec", "names", "plural"});
+  const auto group = text(definition->object, {"spec", "group"}),
+             plural = text(definition->object, {"spec", "names", "plural"});
   auto kind = kinds_.stored(group, plural);
   if (kind) {
     std::vector<StoredPtr> all;
@@ -582,7 +672,9 @@ Task<> Api::clean_up(std::string crd) {
       std::string ns = s->ns, name = s->name;
       Removal how;
       auto r = co_await remove_one(kind, std::move(ns), std::move(name), how);
-      if (!r && r.error().code != 404) log::warn("an object of a definition that is being deleted stays", {{"object", s->name}, {"error", r.error().message}});
+      if (!r && r.error().code != 404)
+        log::warn("an object of a definition that is being deleted stays",
+                  {{"object", s->name}, {"error", r.error().message}});
     }
     if (!cache(*kind).objects.empty()) co_return;  // finalizers hold some: looked at again
   }
@@ -624,7 +716,8 @@ Task<> Api::clean_up_definitions() {
       std::string name = n;
       co_await clean_up(std::move(name));
     }
-    const std::chrono::nanoseconds pause = names.empty() ? std::chrono::nanoseconds(std::chrono::hours(1)) : std::chrono::nanoseconds(std::chrono::milliseconds(200));
+    const std::chrono::nanoseconds pause = names.empty() ? std::chrono::nanoseconds(std::chrono::hours(1))
+                                                         : std::chrono::nanoseconds(std::chrono::milliseconds(200));
     co_await definitions_.changed_since(seen, pause);
   }
 }

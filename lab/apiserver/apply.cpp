@@ -19,10 +19,13 @@ using Fields = json::object;
 enum class Shape { leaf, object, list_map, list_set };
 
 Shape shape_of(const Schema* field, const json::value& v) {
-  if (v.is_object()) return field != nullptr && (field->atomic_map || field->shape().atomic_map) ? Shape::leaf : Shape::object;
+  if (v.is_object())
+    return field != nullptr && (field->atomic_map || field->shape().atomic_map) ? Shape::leaf : Shape::object;
   if (!v.is_array() || field == nullptr) return Shape::leaf;
   const auto type = field->list_type != Schema::ListType::atomic ? field->list_type : field->shape().list_type;
-  return type == Schema::ListType::map ? Shape::list_map : type == Schema::ListType::set ? Shape::list_set : Shape::leaf;
+  return type == Schema::ListType::map   ? Shape::list_map
+         : type == Schema::ListType::set ? Shape::list_set
+                                         : Shape::leaf;
 }
 
 const Schema* child_of(const Schema* field, std::string_view key) {
@@ -32,7 +35,9 @@ const Schema* child_of(const Schema* field, std::string_view key) {
   return field->shape().additional;
 }
 
-const std::vector<std::string>& keys_of(const Schema* field) { return field->list_map_keys.empty() ? field->shape().list_map_keys : field->list_map_keys; }
+const std::vector<std::string>& keys_of(const Schema* field) {
+  return field->list_map_keys.empty() ? field->shape().list_map_keys : field->list_map_keys;
+}
 
 std::string item_key(const Schema* field, const json::value& item) {
   auto names = keys_of(field);
@@ -41,8 +46,10 @@ std::string item_key(const Schema* field, const json::value& item) {
   for (const auto& name : names) {
     const auto* at = find(item, {name});
     const auto* property = field->shape().items != nullptr ? field->shape().items->property(name) : nullptr;
-    if (at != nullptr) key[name] = *at;
-    else if (property != nullptr && property->default_value) key[name] = *property->default_value;
+    if (at != nullptr)
+      key[name] = *at;
+    else if (property != nullptr && property->default_value)
+      key[name] = *property->default_value;
   }
   return "k:" + json::serialize(key);
 }
@@ -59,7 +66,8 @@ Fields to_fields(const Schema* field, const json::value& v) {
   switch (shape_of(field, v)) {
     case Shape::leaf: break;
     case Shape::object:
-      for (const auto& [k, child] : v.get_object()) out["f:" + std::string(k)] = to_fields(child_of(field, {k.data(), k.size()}), child);
+      for (const auto& [k, child] : v.get_object())
+        out["f:" + std::string(k)] = to_fields(child_of(field, {k.data(), k.size()}), child);
       break;
     case Shape::list_map:
       for (const auto& item : v.get_array()) {
@@ -80,7 +88,8 @@ void strip(Fields& fields) {
   fields.erase("f:apiVersion");
   fields.erase("f:kind");
   if (auto* meta = fields.if_contains("f:metadata"); meta != nullptr && meta->is_object()) {
-    for (const char* key : {"name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink", "generateName"})
+    for (const char* key : {"name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp",
+                            "managedFields", "selfLink", "generateName"})
       meta->get_object().erase(std::string("f:") + key);
     if (meta->get_object().empty()) fields.erase("f:metadata");
   }
@@ -119,7 +128,8 @@ std::string part_text(std::string_view part) {
   if (part.starts_with("v:")) return fmt::format("[={}]", inside);
   std::vector<std::string> keys;
   if (const auto v = parse_json(inside); v && v->is_object())
-    for (const auto& [k, value] : v->get_object()) keys.push_back(fmt::format("{}={}", std::string_view(k.data(), k.size()), json::serialize(value)));
+    for (const auto& [k, value] : v->get_object())
+      keys.push_back(fmt::format("{}={}", std::string_view(k.data(), k.size()), json::serialize(value)));
   return fmt::format("[{}]", fmt::join(keys, ","));
 }
 
@@ -143,7 +153,8 @@ void merge(const Schema* field, json::value& live, const json::value& applied) {
     case Shape::leaf: live = applied; return;
     case Shape::object: {
       if (!live.is_object()) live.emplace_object();
-      for (const auto& [k, v] : applied.get_object()) merge(child_of(field, {k.data(), k.size()}), live.get_object()[k], v);
+      for (const auto& [k, v] : applied.get_object())
+        merge(child_of(field, {k.data(), k.size()}), live.get_object()[k], v);
       return;
     }
     case Shape::list_map:
@@ -165,7 +176,8 @@ void merge(const Schema* field, json::value& live, const json::value& applied) {
 }
 
 // Removes what `before` owned and `now` does not, where nobody else owns anything.
-void remove_given_up(const Schema* field, json::value& v, const Fields& before, const Fields& now, const std::vector<const Fields*>& others) {
+void remove_given_up(const Schema* field, json::value& v, const Fields& before, const Fields& now,
+                     const std::vector<const Fields*>& others) {
   for (const auto& [k, mine] : before) {
     const std::string part(k);
     if (part == ".") continue;
@@ -203,7 +215,8 @@ struct Clash {
 };
 
 // Fields of `mine` that `theirs` owns too and whose value would change.
-void find_clashes(const Schema* field, const json::value* live, const json::value& applied, const Fields& mine, const Fields& theirs, std::vector<std::string>& at, std::vector<Clash>& out) {
+void find_clashes(const Schema* field, const json::value* live, const json::value& applied, const Fields& mine,
+                  const Fields& theirs, std::vector<std::string>& at, std::vector<Clash>& out) {
   for (const auto& [k, inner] : mine) {
     const std::string part(k);
     const auto* other = theirs.if_contains(part);
@@ -273,12 +286,16 @@ void compare(const Schema* field, const json::value& was, const json::value& is,
     }
   };
   if (was.is_object() && is.is_object()) {
-    for (const auto& [k, v] : is.get_object()) children("f:" + std::string(k), child_of(field, {k.data(), k.size()}), was.get_object().if_contains(k), &v);
+    for (const auto& [k, v] : is.get_object())
+      children("f:" + std::string(k), child_of(field, {k.data(), k.size()}), was.get_object().if_contains(k), &v);
     for (const auto& [k, v] : was.get_object())
-      if (!is.get_object().contains(k)) children("f:" + std::string(k), child_of(field, {k.data(), k.size()}), &v, nullptr);
+      if (!is.get_object().contains(k))
+        children("f:" + std::string(k), child_of(field, {k.data(), k.size()}), &v, nullptr);
   } else if (was.is_array() && is.is_array() && field != nullptr) {
     const bool map = shape_of(field, is) == Shape::list_map;
-    const auto name = [&](const json::value& item) { return map ? item_key(field, item) : "v:" + json::serialize(item); };
+    const auto name = [&](const json::value& item) {
+      return map ? item_key(field, item) : "v:" + json::serialize(item);
+    };
     auto &a = const_cast<json::array&>(was.get_array()), &b = const_cast<json::array&>(is.get_array());
     for (const auto& item : b) children(name(item), field->shape().items, item_of(field, a, name(item)), &item);
     for (const auto& item : a)
@@ -289,13 +306,16 @@ void compare(const Schema* field, const json::value& was, const json::value& is,
 struct Entry {
   std::string manager, operation, version, sub, time;
   Fields fields;
-  bool is(const std::string& m, std::string_view op, const std::string& s) const { return manager == m && operation == op && sub == s; }
+  bool is(const std::string& m, std::string_view op, const std::string& s) const {
+    return manager == m && operation == op && sub == s;
+  }
 };
 
 std::vector<Entry> entries_of(const json::value& o) {
   std::vector<Entry> out;
   for (const auto& e : list(o, {"metadata", "managedFields"}))
-    out.push_back({text(e, {"manager"}), text(e, {"operation"}), text(e, {"apiVersion"}), text(e, {"subresource"}), text(e, {"time"}), object(e, {"fieldsV1"})});
+    out.push_back({text(e, {"manager"}), text(e, {"operation"}), text(e, {"apiVersion"}), text(e, {"subresource"}),
+                   text(e, {"time"}), object(e, {"fieldsV1"})});
   return out;
 }
 
@@ -303,13 +323,16 @@ void write_entries(json::value& o, std::vector<Entry> entries) {
   json::array out;
   for (auto& e : entries) {
     if (e.fields.empty()) continue;
-    json::object entry{{"manager", e.manager}, {"operation", e.operation}, {"apiVersion", e.version}, {"time", e.time}, {"fieldsType", "FieldsV1"}, {"fieldsV1", std::move(e.fields)}};
+    json::object entry{{"manager", e.manager}, {"operation", e.operation}, {"apiVersion", e.version},
+                       {"time", e.time},       {"fieldsType", "FieldsV1"}, {"fieldsV1", std::move(e.fields)}};
     if (!e.sub.empty()) entry["subresource"] = e.sub;
     out.push_back(std::move(entry));
   }
   auto& meta = make_object(o, {"metadata"});
-  if (out.empty()) meta.erase("managedFields");
-  else meta["managedFields"] = std::move(out);
+  if (out.empty())
+    meta.erase("managedFields");
+  else
+    meta["managedFields"] = std::move(out);
 }
 
 ApiError conflict_error(const std::vector<std::pair<Entry, std::vector<Clash>>>& all) {
@@ -317,15 +340,20 @@ ApiError conflict_error(const std::vector<std::pair<Entry, std::vector<Clash>>>&
   std::size_t count = 0;
   std::string text;
   for (const auto& [entry, clashes] : all) {
-    const std::string who = fmt::format("\"{}\"{} using {}", entry.manager, entry.sub.empty() ? "" : fmt::format(" with subresource \"{}\"", entry.sub), entry.version);
-    text += fmt::format("{}{} with {}:{}", text.empty() ? "" : "\n", clashes.size() == 1 ? "conflict" : "conflicts", who, clashes.size() == 1 ? " " + clashes[0].path : "");
+    const std::string who =
+        fmt::format("\"{}\"{} using {}", entry.manager,
+                    entry.sub.empty() ? "" : fmt::format(" with subresource \"{}\"", entry.sub), entry.version);
+    text += fmt::format("{}{} with {}:{}", text.empty() ? "" : "\n", clashes.size() == 1 ? "conflict" : "conflicts",
+                        who, clashes.size() == 1 ? " " + clashes[0].path : "");
     for (const auto& c : clashes) {
       ++count;
       if (clashes.size() > 1) text += "\n- " + c.path;
-      causes.push_back(json::object{{"reason", "FieldManagerConflict"}, {"message", "conflict with " + who}, {"field", c.path}});
+      causes.push_back(
+          json::object{{"reason", "FieldManagerConflict"}, {"message", "conflict with " + who}, {"field", c.path}});
     }
   }
-  ApiError e{409, "Conflict", fmt::format("Apply failed with {} conflict{}: {}", count, count == 1 ? "" : "s", text), {}};
+  ApiError e{
+      409, "Conflict", fmt::format("Apply failed with {} conflict{}: {}", count, count == 1 ? "" : "s", text), {}};
   e.details["causes"] = std::move(causes);
   return e;
 }
@@ -339,13 +367,20 @@ Fields client_side_applied(const Schema& schema, const json::value& live) {
 
 }  // namespace
 
-Answer<json::value> apply_configuration(const Schema& schema, const json::value* live, const json::value& raw, const std::string& manager, const std::string& sub, bool force) {
+Answer<json::value> apply_configuration(const Schema& schema, const json::value* live, const json::value& raw,
+                                        const std::string& manager, const std::string& sub, bool force) {
   json::value applied = without_nulls(raw);
   const auto version = text(applied, {"apiVersion"});
   if (live != nullptr)
-    if (const auto rv = text(applied, {"metadata", "resourceVersion"}); !rv.empty() && rv != text(*live, {"metadata", "resourceVersion"}))
-      return refuse(ApiError{409, "Conflict", "the object has been modified; please apply your changes to the latest version and try again", {}});
-  for (const char* key : {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"}) make_object(applied, {"metadata"}).erase(key);
+    if (const auto rv = text(applied, {"metadata", "resourceVersion"});
+        !rv.empty() && rv != text(*live, {"metadata", "resourceVersion"}))
+      return refuse(
+          ApiError{409,
+                   "Conflict",
+                   "the object has been modified; please apply your changes to the latest version and try again",
+                   {}});
+  for (const char* key : {"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "selfLink"})
+    make_object(applied, {"metadata"}).erase(key);
   Fields mine = to_fields(&schema, applied);
   strip(mine);
   std::vector<Entry> entries;
@@ -371,8 +406,10 @@ Answer<json::value> apply_configuration(const Schema& schema, const json::value*
     find_clashes(&schema, live, applied, mine, e.fields, at, clashes);
     std::vector<Clash> refused;
     for (const auto& c : clashes) {
-      if (!force && !covers(kubectls, c.parts)) refused.push_back(c);
-      else e.fields = subtract(e.fields, from_parts(c.parts));
+      if (!force && !covers(kubectls, c.parts))
+        refused.push_back(c);
+      else
+        e.fields = subtract(e.fields, from_parts(c.parts));
     }
     if (!refused.empty()) conflicts.emplace_back(e, std::move(refused));
   }
@@ -382,7 +419,8 @@ Answer<json::value> apply_configuration(const Schema& schema, const json::value*
   for (const auto& e : entries)
     if (!e.is(manager, "Apply", sub)) others.push_back(&e.fields);
   remove_given_up(&schema, next, prior, mine, others);
-  const auto own = std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.is(manager, "Apply", sub); });
+  const auto own =
+      std::find_if(entries.begin(), entries.end(), [&](const Entry& e) { return e.is(manager, "Apply", sub); });
   if (own == entries.end()) {
     entries.push_back({manager, "Apply", version, sub, rfc3339(Wall::now()), std::move(mine)});
   } else if (!same(own->fields, mine) || own->version != version) {
@@ -394,7 +432,8 @@ Answer<json::value> apply_configuration(const Schema& schema, const json::value*
   return next;
 }
 
-void track_update(const Schema& schema, const json::value& old, json::value& now, const std::string& manager, const std::string& sub) {
+void track_update(const Schema& schema, const json::value& old, json::value& now, const std::string& manager,
+                  const std::string& sub) {
   auto before = entries_of(old);
   if (before.empty()) return;
   // Who rewrites managedFields himself (kubectl, moving its own entries) is taken at his word.
@@ -409,12 +448,15 @@ void track_update(const Schema& schema, const json::value& old, json::value& now
   unite(touched, removed);
   Entry* own = nullptr;
   for (auto& e : before) {
-    if (e.is(manager, "Update", sub)) own = &e;
-    else e.fields = subtract(e.fields, touched);
+    if (e.is(manager, "Update", sub))
+      own = &e;
+    else
+      e.fields = subtract(e.fields, touched);
   }
   const auto now_text = rfc3339(Wall::now());
   if (own == nullptr) {
-    if (!changed.empty()) before.push_back({manager, "Update", text(now, {"apiVersion"}), sub, now_text, std::move(changed)});
+    if (!changed.empty())
+      before.push_back({manager, "Update", text(now, {"apiVersion"}), sub, now_text, std::move(changed)});
   } else {
     Fields next = subtract(own->fields, removed);
     unite(next, changed);

@@ -19,10 +19,16 @@ std::string lower(std::string s) {
 }
 
 json::object condition(const std::string& type, bool status, const std::string& reason, const std::string& message) {
-  return {{"type", type}, {"status", status ? "True" : "False"}, {"lastTransitionTime", rfc3339(Wall::now())}, {"reason", reason}, {"message", message}};
+  return {{"type", type},
+          {"status", status ? "True" : "False"},
+          {"lastTransitionTime", rfc3339(Wall::now())},
+          {"reason", reason},
+          {"message", message}};
 }
 
-std::string schema_path(std::size_t version) { return fmt::format("spec.versions[{}].schema.openAPIV3Schema", version); }
+std::string schema_path(std::size_t version) {
+  return fmt::format("spec.versions[{}].schema.openAPIV3Schema", version);
+}
 
 void check_version(const json::value& v, std::size_t i, FieldErrors& errors) {
   const auto at = fmt::format("spec.versions[{}]", i);
@@ -37,10 +43,12 @@ void check_version(const json::value& v, std::size_t i, FieldErrors& errors) {
   for (const auto& column : list(v, {"additionalPrinterColumns"})) {
     const auto column_at = fmt::format("{}.additionalPrinterColumns[{}]", at, c++);
     if (const auto path = JsonPath::parse(text(column, {"jsonPath"})); !path)
-      errors.push_back(FieldError::invalid(column_at + ".jsonPath", json::value(text(column, {"jsonPath"})), path.error().message));
+      errors.push_back(
+          FieldError::invalid(column_at + ".jsonPath", json::value(text(column, {"jsonPath"})), path.error().message));
     const auto type = text(column, {"type"});
     if (type != "string" && type != "integer" && type != "number" && type != "boolean" && type != "date")
-      errors.push_back(FieldError::invalid(column_at + ".type", json::value(type), "must be one of boolean,date,integer,number,string"));
+      errors.push_back(FieldError::invalid(column_at + ".type", json::value(type),
+                                           "must be one of boolean,date,integer,number,string"));
   }
 }
 
@@ -56,43 +64,63 @@ void default_crd(json::value& crd) {
 }
 
 void check_crd(const json::value& crd, const json::value* old, FieldErrors& errors) {
-  const auto group = text(crd, {"spec", "group"}), plural = text(crd, {"spec", "names", "plural"}), name = text(crd, {"metadata", "name"});
-  if (!dns_subdomain(group) || group.find('.') == std::string::npos) errors.push_back(FieldError::invalid("spec.group", json::value(group), "should be a domain with at least one dot"));
-  if (name != plural + "." + group) errors.push_back(FieldError::invalid("metadata.name", json::value(name), "must be spec.names.plural+\".\"+spec.group"));
-  if (!dns_label(plural)) errors.push_back(FieldError::invalid("spec.names.plural", json::value(plural), "a DNS-1035 label must consist of lower case alphanumeric characters or '-'"));
-  if (!dns_label(lower(text(crd, {"spec", "names", "kind"})))) errors.push_back(FieldError::invalid("spec.names.kind", json::value(text(crd, {"spec", "names", "kind"})), "may have mixed case, but should otherwise match a DNS-1035 label"));
+  const auto group = text(crd, {"spec", "group"}), plural = text(crd, {"spec", "names", "plural"}),
+             name = text(crd, {"metadata", "name"});
+  if (!dns_subdomain(group) || group.find('.') == std::string::npos)
+    errors.push_back(FieldError::invalid("spec.group", json::value(group), "should be a domain with at least one dot"));
+  if (name != plural + "." + group)
+    errors.push_back(
+        FieldError::invalid("metadata.name", json::value(name), "must be spec.names.plural+\".\"+spec.group"));
+  if (!dns_label(plural))
+    errors.push_back(FieldError::invalid("spec.names.plural", json::value(plural),
+                                         "a DNS-1035 label must consist of lower case alphanumeric characters or '-'"));
+  if (!dns_label(lower(text(crd, {"spec", "names", "kind"}))))
+    errors.push_back(FieldError::invalid("spec.names.kind", json::value(text(crd, {"spec", "names", "kind"})),
+                                         "may have mixed case, but should otherwise match a DNS-1035 label"));
   const auto& versions = list(crd, {"spec", "versions"});
   std::size_t storage = 0;
   std::set<std::string> seen;
   for (std::size_t i = 0; i < versions.size(); ++i) {
     storage += flag(versions[i], {"storage"}) ? 1 : 0;
-    if (!seen.insert(text(versions[i], {"name"})).second) errors.push_back(FieldError::invalid(fmt::format("spec.versions[{}].name", i), json::value(text(versions[i], {"name"})), "must be unique"));
+    if (!seen.insert(text(versions[i], {"name"})).second)
+      errors.push_back(FieldError::invalid(fmt::format("spec.versions[{}].name", i),
+                                           json::value(text(versions[i], {"name"})), "must be unique"));
     check_version(versions[i], i, errors);
   }
-  if (storage != 1) errors.push_back(FieldError::invalid("spec.versions", static_cast<std::int64_t>(storage), "must have exactly one version marked as storage version"));
-  if (const auto conversion = text(crd, {"spec", "conversion", "strategy"}); !conversion.empty() && conversion != "None")
+  if (storage != 1)
+    errors.push_back(FieldError::invalid("spec.versions", static_cast<std::int64_t>(storage),
+                                         "must have exactly one version marked as storage version"));
+  if (const auto conversion = text(crd, {"spec", "conversion", "strategy"});
+      !conversion.empty() && conversion != "None")
     errors.push_back(FieldError::not_supported("spec.conversion.strategy", json::value(conversion), {"None"}));
-  if (flag(crd, {"spec", "preserveUnknownFields"})) errors.push_back(FieldError::invalid("spec.preserveUnknownFields", true, "must be false in order to use defaults in the schema"));
+  if (flag(crd, {"spec", "preserveUnknownFields"}))
+    errors.push_back(FieldError::invalid("spec.preserveUnknownFields", true,
+                                         "must be false in order to use defaults in the schema"));
   if (old == nullptr) return;
   for (const auto& v : list(*old, {"status", "storedVersions"}))
     if (v.is_string() && !seen.contains(std::string(v.get_string())))
       errors.push_back(FieldError::invalid("status.storedVersions[0]", v, "must appear in spec.versions"));
   if (text(*old, {"spec", "group"}) != group) errors.push_back(FieldError::immutable("spec.group", json::value(group)));
-  if (text(*old, {"spec", "scope"}) != text(crd, {"spec", "scope"})) errors.push_back(FieldError::immutable("spec.scope", json::value(text(crd, {"spec", "scope"}))));
+  if (text(*old, {"spec", "scope"}) != text(crd, {"spec", "scope"}))
+    errors.push_back(FieldError::immutable("spec.scope", json::value(text(crd, {"spec", "scope"}))));
 }
 
 json::object crd_status(const json::value& crd, const std::string& taken) {
   json::array stored = list(crd, {"status", "storedVersions"});
   for (const auto& v : list(crd, {"spec", "versions"}))
-    if (flag(v, {"storage"}) && std::find(stored.begin(), stored.end(), v.at("name")) == stored.end()) stored.push_back(v.at("name"));
+    if (flag(v, {"storage"}) && std::find(stored.begin(), stored.end(), v.at("name")) == stored.end())
+      stored.push_back(v.at("name"));
   json::array conditions;
   const auto put = [&](json::object c) {
     for (const auto& old : list(crd, {"status", "conditions"}))
-      if (text(old, {"type"}) == text(json::value(c), {"type"}) && text(old, {"status"}) == text(json::value(c), {"status"})) c["lastTransitionTime"] = text(old, {"lastTransitionTime"});
+      if (text(old, {"type"}) == text(json::value(c), {"type"}) &&
+          text(old, {"status"}) == text(json::value(c), {"status"}))
+        c["lastTransitionTime"] = text(old, {"lastTransitionTime"});
     conditions.push_back(std::move(c));
   };
   for (const auto& old : list(crd, {"status", "conditions"}))
-    if (const auto type = text(old, {"type"}); type != "NamesAccepted" && type != "Established") conditions.push_back(old);
+    if (const auto type = text(old, {"type"}); type != "NamesAccepted" && type != "Established")
+      conditions.push_back(old);
   json::object status;
   if (taken.empty()) {
     put(condition("NamesAccepted", true, "NoConflicts", "no conflicts found"));
@@ -159,7 +187,8 @@ std::vector<KindPtr> kinds_of(const json::value& crd) {
     k->columns = custom_columns(list(v, {"additionalPrinterColumns"}));
     out.push_back(std::move(k));
   }
-  std::sort(out.begin(), out.end(), [](const KindPtr& a, const KindPtr& b) { return version_before(a->version, b->version); });
+  std::sort(out.begin(), out.end(),
+            [](const KindPtr& a, const KindPtr& b) { return version_before(a->version, b->version); });
   return out;
 }
 

@@ -27,7 +27,9 @@ class Parser {
     s.embedded_resource = root || flag(v, {"x-kubernetes-embedded-resource"});
     s.atomic_map = text(v, {"x-kubernetes-map-type"}) == "atomic";
     s.unique_items = flag(v, {"uniqueItems"});
-    if (s.unique_items) errors_.push_back(FieldError::forbidden(path + ".uniqueItems", "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"));
+    if (s.unique_items)
+      errors_.push_back(FieldError::forbidden(
+          path + ".uniqueItems", "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"));
     limits(s, v);
     if (const auto* p = v.get_object().if_contains("pattern"); p != nullptr && p->is_string()) {
       s.pattern = std::string(p->get_string());
@@ -35,7 +37,8 @@ class Parser {
       options.set_log_errors(false);
       s.pattern_re = std::make_shared<RE2>(s.pattern, options);
       if (!s.pattern_re->ok()) {
-        errors_.push_back(FieldError::invalid(path + ".pattern", *p, "must be a valid regular expression, but isn't: " + s.pattern_re->error()));
+        errors_.push_back(FieldError::invalid(
+            path + ".pattern", *p, "must be a valid regular expression, but isn't: " + s.pattern_re->error()));
         s.pattern_re.reset();
       }
     }
@@ -51,10 +54,12 @@ class Parser {
       if (a->is_object()) s.additional = parse(*a, path + ".additionalProperties", logic);
       if (a->is_bool() && a->get_bool()) s.preserve_unknown = true;
       if (s.additional != nullptr && !s.properties.empty())
-        errors_.push_back(FieldError::forbidden(path + ".additionalProperties", "additionalProperties and properties are mutual exclusive"));
+        errors_.push_back(FieldError::forbidden(path + ".additionalProperties",
+                                                "additionalProperties and properties are mutual exclusive"));
     }
     if (const auto* i = v.get_object().if_contains("items")) s.items = parse(*i, path + ".items", logic);
-    if (s.type == Schema::Type::array && s.items == nullptr && !logic) errors_.push_back(FieldError::required(path + ".items", "must be specified"));
+    if (s.type == Schema::Type::array && s.items == nullptr && !logic)
+      errors_.push_back(FieldError::required(path + ".items", "must be specified"));
     list_type(s, v, path);
     logic_parts(s, v, path);
     return &s;
@@ -65,7 +70,8 @@ class Parser {
     const std::string type = text(v, {"type"});
     if (flag(v, {"x-kubernetes-int-or-string"})) {
       s.type = Schema::Type::int_or_string;
-      if (!type.empty()) errors_.push_back(FieldError::forbidden(path + ".type", "must be empty if x-kubernetes-int-or-string is true"));
+      if (!type.empty())
+        errors_.push_back(FieldError::forbidden(path + ".type", "must be empty if x-kubernetes-int-or-string is true"));
     } else if (type == "object") {
       s.type = Schema::Type::object;
     } else if (type == "array") {
@@ -80,9 +86,11 @@ class Parser {
       s.type = Schema::Type::boolean;
     } else if (type.empty()) {
       s.type = Schema::Type::any;
-      if (!logic && !flag(v, {"x-kubernetes-preserve-unknown-fields"})) errors_.push_back(FieldError::required(path + ".type", "must not be empty for specified object fields"));
+      if (!logic && !flag(v, {"x-kubernetes-preserve-unknown-fields"}))
+        errors_.push_back(FieldError::required(path + ".type", "must not be empty for specified object fields"));
     } else {
-      errors_.push_back(FieldError::not_supported(path + ".type", v.at("type"), {"array", "boolean", "integer", "number", "object", "string"}));
+      errors_.push_back(FieldError::not_supported(path + ".type", v.at("type"),
+                                                  {"array", "boolean", "integer", "number", "object", "string"}));
     }
   }
 
@@ -112,17 +120,20 @@ class Parser {
     if (type == "set") s.list_type = Schema::ListType::set;
     if (type == "map") s.list_type = Schema::ListType::map;
     if (!type.empty() && type != "set" && type != "map" && type != "atomic")
-      errors_.push_back(FieldError::not_supported(path + ".x-kubernetes-list-type", json::value(type), {"atomic", "map", "set"}));
+      errors_.push_back(
+          FieldError::not_supported(path + ".x-kubernetes-list-type", json::value(type), {"atomic", "map", "set"}));
     for (const auto& k : list(v, {"x-kubernetes-list-map-keys"}))
       if (k.is_string()) s.list_map_keys.emplace_back(k.get_string());
     if (s.list_type == Schema::ListType::map && s.list_map_keys.empty())
-      errors_.push_back(FieldError::required(path + ".x-kubernetes-list-map-keys", "must be specified for x-kubernetes-list-type map"));
+      errors_.push_back(FieldError::required(path + ".x-kubernetes-list-map-keys",
+                                             "must be specified for x-kubernetes-list-type map"));
   }
 
   void logic_parts(Schema& s, const json::value& v, const std::string& path) {
     const auto parts = [&](std::string_view key, std::vector<const Schema*>& out) {
       std::size_t i = 0;
-      for (const auto& part : list(v, {key})) out.push_back(parse(part, fmt::format("{}.{}[{}]", path, key, i++), true));
+      for (const auto& part : list(v, {key}))
+        out.push_back(parse(part, fmt::format("{}.{}[{}]", path, key, i++), true));
     };
     parts("allOf", s.all_of);
     parts("anyOf", s.any_of);

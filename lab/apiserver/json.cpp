@@ -114,10 +114,15 @@ json::value scalar(const YAML::Node& n) {
   if (s == "true" || s == "True" || s == "TRUE") return true;
   if (s == "false" || s == "False" || s == "FALSE") return false;
   std::int64_t i = 0;
-  if (const auto r = std::from_chars(s.data(), s.data() + s.size(), i); r.ec == std::errc() && r.ptr == s.data() + s.size()) return i;
-  if (s.find_first_not_of("0123456789+-.eE") == std::string::npos && s.find_first_of("0123456789") != std::string::npos) {
+  if (const auto r = std::from_chars(s.data(), s.data() + s.size(), i);
+      r.ec == std::errc() && r.ptr == s.data() + s.size())
+    return i;
+  if (s.find_first_not_of("0123456789+-.eE") == std::string::npos &&
+      s.find_first_of("0123456789") != std::string::npos) {
     double d = 0;
-    if (const auto r = std::from_chars(s.data(), s.data() + s.size(), d); r.ec == std::errc() && r.ptr == s.data() + s.size()) return d;
+    if (const auto r = std::from_chars(s.data(), s.data() + s.size(), d);
+        r.ec == std::errc() && r.ptr == s.data() + s.size())
+      return d;
   }
   return json::value(s);
 }

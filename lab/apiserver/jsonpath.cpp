@@ -34,7 +34,9 @@ std::string_view trim(std::string_view s) {
 
 Result<JsonPath> JsonPath::parse(const std::string& text) {
   JsonPath out;
-  const auto wrong = [&](std::string_view why) { return fail(Errc::invalid, fmt::format("JSON path \"{}\": {}", text, why)); };
+  const auto wrong = [&](std::string_view why) {
+    return fail(Errc::invalid, fmt::format("JSON path \"{}\": {}", text, why));
+  };
   std::string_view s = trim(text);
   if (s.starts_with('{') && s.ends_with('}')) s = s.substr(1, s.size() - 2);
   if (s.starts_with('$')) s.remove_prefix(1);
@@ -93,7 +95,8 @@ Result<JsonPath> JsonPath::parse(const std::string& text) {
     } else {
       step.kind = Step::Kind::index;
       const auto r = std::from_chars(inside.data(), inside.data() + inside.size(), step.index);
-      if (r.ec != std::errc() || r.ptr != inside.data() + inside.size()) return wrong("expected a number, '*', a name in quotes or a filter in []");
+      if (r.ec != std::errc() || r.ptr != inside.data() + inside.size())
+        return wrong("expected a number, '*', a name in quotes or a filter in []");
     }
     out.steps_.push_back(std::move(step));
   }
@@ -130,7 +133,8 @@ std::vector<const json::value*> JsonPath::find(const json::value& root) const {
               const json::value* at = &item;
               for (const auto& key : step.filter_path) at = at != nullptr ? api::find(*at, {key}) : nullptr;
               const bool equal = at != nullptr && same(*at, step.filter_value);
-              if (step.filter_op.empty() ? at != nullptr : step.filter_op == "==" ? equal : at != nullptr && !equal) next.push_back(&item);
+              if (step.filter_op.empty() ? at != nullptr : step.filter_op == "==" ? equal : at != nullptr && !equal)
+                next.push_back(&item);
             }
           break;
       }

@@ -40,8 +40,10 @@ class Builtin {
 
   Builtin() {
     // Names first, so that fields may refer to types below them.
-    for (const char* text : {kMetaTypes, kCoreTypes, kRestTypes}) each_line(text, [this](const std::string& line) { declare(line); });
-    for (const char* text : {kMetaTypes, kCoreTypes, kRestTypes}) each_line(text, [this](const std::string& line) { define(line); });
+    for (const char* text : {kMetaTypes, kCoreTypes, kRestTypes})
+      each_line(text, [this](const std::string& line) { declare(line); });
+    for (const char* text : {kMetaTypes, kCoreTypes, kRestTypes})
+      each_line(text, [this](const std::string& line) { define(line); });
     for (auto& k : kinds) k.schema = &types.at(k.schema_name);
   }
 
@@ -103,12 +105,18 @@ class Builtin {
       k.storage_version = version_;
       for (std::size_t i = 3; i < w.size(); ++i) {
         const auto value = w[i].substr(w[i].find('=') + 1);
-        if (w[i].starts_with("singular=")) k.singular = value;
-        else if (w[i].starts_with("short=")) k.short_names = split(value, ',');
-        else if (w[i].starts_with("cat=")) k.categories = split(value, ',');
-        else if (w[i] == "cluster") k.namespaced = false;
-        else if (w[i].starts_with("sub=")) for (const auto& sub : split(value, ',')) k.subresources.insert(sub);
-        else if (w[i] != "namespaced") wrong(line, "unknown word " + w[i]);
+        if (w[i].starts_with("singular="))
+          k.singular = value;
+        else if (w[i].starts_with("short="))
+          k.short_names = split(value, ',');
+        else if (w[i].starts_with("cat="))
+          k.categories = split(value, ',');
+        else if (w[i] == "cluster")
+          k.namespaced = false;
+        else if (w[i].starts_with("sub="))
+          for (const auto& sub : split(value, ',')) k.subresources.insert(sub);
+        else if (w[i] != "namespaced")
+          wrong(line, "unknown word " + w[i]);
       }
       kinds.push_back(std::move(k));
     }
@@ -131,17 +139,28 @@ class Builtin {
     for (std::size_t i = 2; i < w.size(); ++i) {
       const std::string& flag = w[i];
       const auto value = flag.substr(flag.find('=') + 1);
-      if (flag == "required") current_->required.push_back(name);
-      else if (flag == "nullable") s.nullable = true;
-      else if (flag == "set") s.list_type = Schema::ListType::set;
-      else if (flag == "merge") s.patch_merge = true;
-      else if (flag == "retain") s.patch_retain_keys = true;
-      else if (flag == "replace") s.patch_replace = true;
-      else if (flag == "atomic") s.atomic_map = s.type == Schema::Type::object;
-      else if (flag.starts_with("format=")) s.format = value;
-      else if (flag.starts_with("min=")) s.minimum = std::stod(value);
-      else if (flag.starts_with("max=")) s.maximum = std::stod(value);
-      else if (flag.starts_with("pm=")) s.patch_merge_key = value;
+      if (flag == "required")
+        current_->required.push_back(name);
+      else if (flag == "nullable")
+        s.nullable = true;
+      else if (flag == "set")
+        s.list_type = Schema::ListType::set;
+      else if (flag == "merge")
+        s.patch_merge = true;
+      else if (flag == "retain")
+        s.patch_retain_keys = true;
+      else if (flag == "replace")
+        s.patch_replace = true;
+      else if (flag == "atomic")
+        s.atomic_map = s.type == Schema::Type::object;
+      else if (flag.starts_with("format="))
+        s.format = value;
+      else if (flag.starts_with("min="))
+        s.minimum = std::stod(value);
+      else if (flag.starts_with("max="))
+        s.maximum = std::stod(value);
+      else if (flag.starts_with("pm="))
+        s.patch_merge_key = value;
       else if (flag.starts_with("key=")) {
         s.list_type = Schema::ListType::map;
         s.unique_keys = false;
@@ -231,9 +250,12 @@ VersionRank rank(const std::string& v) {
   while (i < v.size() && std::isdigit(static_cast<unsigned char>(v[i])) != 0) r.major = r.major * 10 + (v[i++] - '0');
   const auto rest = v.substr(i);
   const auto minor = [&](std::size_t n) { return rest.size() > n ? std::atoi(rest.c_str() + n) : 0; };
-  if (rest.empty()) r.stability = 3;
-  else if (rest.starts_with("beta")) r.stability = 2, r.minor = minor(4);
-  else if (rest.starts_with("alpha")) r.stability = 1, r.minor = minor(5);
+  if (rest.empty())
+    r.stability = 3;
+  else if (rest.starts_with("beta"))
+    r.stability = 2, r.minor = minor(4);
+  else if (rest.starts_with("alpha"))
+    r.stability = 1, r.minor = minor(5);
   return r;
 }
 
@@ -307,8 +329,9 @@ static bool virtual_group(const std::string& group, const std::string& version) 
 }
 
 bool Kinds::has_group_version(const std::string& group, const std::string& version) const {
-  return virtual_group(group, version) ||
-         std::any_of(kinds_.begin(), kinds_.end(), [&](const auto& k) { return k->group == group && k->version == version; });
+  return virtual_group(group, version) || std::any_of(kinds_.begin(), kinds_.end(), [&](const auto& k) {
+           return k->group == group && k->version == version;
+         });
 }
 
 std::vector<std::string> Kinds::versions(const std::string& group) const {

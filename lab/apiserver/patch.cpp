@@ -10,7 +10,9 @@ namespace weft::lab::api {
 // ---- JSON patch (RFC 6902)
 namespace {
 
-ApiError cannot_apply(const std::string& why) { return {422, "Invalid", "the server rejected our request due to an error in our request: " + why, {}}; }
+ApiError cannot_apply(const std::string& why) {
+  return {422, "Invalid", "the server rejected our request due to an error in our request: " + why, {}};
+}
 
 std::vector<std::string> pointer(const std::string& text) {
   std::vector<std::string> out;
@@ -72,7 +74,8 @@ Answer<> add(json::value& doc, const std::string& path, json::value value) {
       return {};
     }
   }
-  return refuse(cannot_apply(fmt::format("add operation does not apply: doc is missing path: \"{}\": missing value", path)));
+  return refuse(
+      cannot_apply(fmt::format("add operation does not apply: doc is missing path: \"{}\": missing value", path)));
 }
 
 Answer<json::value> take(json::value& doc, const std::string& path, const char* op) {
@@ -94,15 +97,18 @@ Answer<json::value> take(json::value& doc, const std::string& path, const char* 
       return out;
     }
   }
-  return refuse(cannot_apply(fmt::format("{} operation does not apply: doc is missing path: \"{}\": missing value", op, path)));
+  return refuse(
+      cannot_apply(fmt::format("{} operation does not apply: doc is missing path: \"{}\": missing value", op, path)));
 }
 
 Answer<> one_operation(json::value& doc, const json::value& step) {
   const auto op = text(step, {"op"}), path = text(step, {"path"}), from = text(step, {"from"});
   const auto* value = find(step, {"value"});
-  if (!step.is_object() || (!path.empty() && path[0] != '/')) return refuse(ApiError::bad_request("json patch: an operation needs op and a path that starts with '/'"));
+  if (!step.is_object() || (!path.empty() && path[0] != '/'))
+    return refuse(ApiError::bad_request("json patch: an operation needs op and a path that starts with '/'"));
   const bool needs_value = op == "add" || op == "replace" || op == "test";
-  if (needs_value && value == nullptr) return refuse(ApiError::bad_request(fmt::format("json patch: {} {} has no value", op, path)));
+  if (needs_value && value == nullptr)
+    return refuse(ApiError::bad_request(fmt::format("json patch: {} {} has no value", op, path)));
   if (op == "add") return add(doc, path, *value);
   if (op == "remove") {
     if (auto r = take(doc, path, "remove"); !r) return refuse(r.error());
@@ -116,7 +122,9 @@ Answer<> one_operation(json::value& doc, const json::value& step) {
       if (at == nullptr ? value->is_null() : same(*at, *value)) return {};
       return refuse(cannot_apply(fmt::format("testing value {} failed", path)));
     }
-    if (at == nullptr) return refuse(cannot_apply(fmt::format("{} operation does not apply: doc is missing key: {}: missing value", op, op == "copy" ? from : path)));
+    if (at == nullptr)
+      return refuse(cannot_apply(fmt::format("{} operation does not apply: doc is missing key: {}: missing value", op,
+                                             op == "copy" ? from : path)));
     if (op == "copy") return add(doc, path, json::value(*at));
     *at = *value;
     return {};
@@ -126,7 +134,8 @@ Answer<> one_operation(json::value& doc, const json::value& step) {
     if (!taken) return refuse(taken.error());
     return add(doc, path, std::move(*taken));
   }
-  return refuse(ApiError::bad_request(fmt::format("json patch: unknown operation \"{}\": use add, remove, replace, move, copy or test", op)));
+  return refuse(ApiError::bad_request(
+      fmt::format("json patch: unknown operation \"{}\": use add, remove, replace, move, copy or test", op)));
 }
 
 }  // namespace
@@ -172,13 +181,16 @@ class Strategic {
         return {};
       }
       if (what == "delete") return doc.clear(), Answer<>{};
-      if (what != "merge") return refuse(ApiError::bad_request(fmt::format("unknown patch type {} in map: use delete, replace or merge", show(*directive))));
+      if (what != "merge")
+        return refuse(ApiError::bad_request(
+            fmt::format("unknown patch type {} in map: use delete, replace or merge", show(*directive))));
     }
     if (const auto* keep = patch.if_contains("$retainKeys"); keep != nullptr && keep->is_array()) {
       std::vector<std::string> drop;
       for (const auto& [k, v] : doc) {
         const json::value key{json::string_view(k.data(), k.size())};
-        if (std::find(keep->get_array().begin(), keep->get_array().end(), key) == keep->get_array().end()) drop.emplace_back(k);
+        if (std::find(keep->get_array().begin(), keep->get_array().end(), key) == keep->get_array().end())
+          drop.emplace_back(k);
       }
       for (const auto& k : drop) doc.erase(k);
     }
@@ -208,7 +220,8 @@ class Strategic {
       const std::string key(k);
       if (!key.starts_with("$setElementOrder/") || !v.is_array()) continue;
       const auto name = key.substr(17);
-      if (auto* at = doc.if_contains(name); at != nullptr && at->is_array()) reorder(child_of(field, name), at->get_array(), v.get_array());
+      if (auto* at = doc.if_contains(name); at != nullptr && at->is_array())
+        reorder(child_of(field, name), at->get_array(), v.get_array());
     }
     return {};
   }
@@ -242,13 +255,16 @@ class Strategic {
     }
     if (!objects) {
       for (const auto& item : patch)
-        if (std::none_of(doc.begin(), doc.end(), [&](const json::value& v) { return same(v, item); })) doc.push_back(item);
+        if (std::none_of(doc.begin(), doc.end(), [&](const json::value& v) { return same(v, item); }))
+          doc.push_back(item);
       return {};
     }
     const std::string& key = field->patch_merge_key;
     for (const auto& item : patch) {
       const auto* id = find(item, {key});
-      if (id == nullptr) return refuse(ApiError::bad_request(fmt::format("map: {} does not contain declared merge key: {} (list {})", show(item), key, name)));
+      if (id == nullptr)
+        return refuse(ApiError::bad_request(
+            fmt::format("map: {} does not contain declared merge key: {} (list {})", show(item), key, name)));
       const auto is_it = [&](const json::value& v) {
         const auto* other = find(v, {key});
         return other != nullptr && same(*other, *id);

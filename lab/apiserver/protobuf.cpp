@@ -62,16 +62,45 @@ const std::map<std::string, Message>& table() {
 
 // Parts of an object that Go embeds: their fields stand in the object itself.
 bool is_inline(const std::string& message, const std::string& field) {
-  return (message == "core.v1.Volume" && field == "volumeSource") || (message == "core.v1.Probe" && field == "handler") ||
-         (message == "core.v1.EphemeralContainer" && field == "ephemeralContainerCommon") || field == "localObjectReference";
+  return (message == "core.v1.Volume" && field == "volumeSource") ||
+         (message == "core.v1.Probe" && field == "handler") ||
+         (message == "core.v1.EphemeralContainer" && field == "ephemeralContainerCommon") ||
+         field == "localObjectReference";
 }
 
 // Numbers and flags that mean "unset" when they are zero: the wire cannot tell, JSON leaves them out.
 bool zero_is_unset(const std::string& field) {
-  static const std::set<std::string> names{"hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly", "minReadySeconds", "paused", "nodePort", "hostPort",
-                                           "healthCheckNodePort", "publishNotReadyAddresses", "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold",
-                                           "failureThreshold", "observedGeneration", "generation", "unschedulable", "count", "updatedReplicas", "readyReplicas",
-                                           "availableReplicas", "unavailableReplicas", "deletionGracePeriodSeconds", "globalDefault", "signal", "kubeletPort", "limit"};
+  static const std::set<std::string> names{"hostNetwork",
+                                           "hostPID",
+                                           "hostIPC",
+                                           "stdin",
+                                           "stdinOnce",
+                                           "tty",
+                                           "readOnly",
+                                           "minReadySeconds",
+                                           "paused",
+                                           "nodePort",
+                                           "hostPort",
+                                           "healthCheckNodePort",
+                                           "publishNotReadyAddresses",
+                                           "initialDelaySeconds",
+                                           "timeoutSeconds",
+                                           "periodSeconds",
+                                           "successThreshold",
+                                           "failureThreshold",
+                                           "observedGeneration",
+                                           "generation",
+                                           "unschedulable",
+                                           "count",
+                                           "updatedReplicas",
+                                           "readyReplicas",
+                                           "availableReplicas",
+                                           "unavailableReplicas",
+                                           "deletionGracePeriodSeconds",
+                                           "globalDefault",
+                                           "signal",
+                                           "kubeletPort",
+                                           "limit"};
   return names.contains(field);
 }
 
@@ -141,11 +170,15 @@ Result<json::value> special(const std::string& type, std::string_view bytes) {
     if (item->number < 4) numbers[item->number] = item->value, texts[item->number] = item->bytes;
   }
   if (type == "resource.Quantity") return string_of(texts[1]);
-  if (type == "intstr.IntOrString") return numbers[1] == 1 ? string_of(texts[3]) : json::value(static_cast<std::int64_t>(static_cast<std::int32_t>(numbers[2])));
-  if (type == "meta.v1.FieldsV1" || type == "runtime.RawExtension") return texts[1].empty() ? json::value(nullptr) : parse_json(texts[1]);
+  if (type == "intstr.IntOrString")
+    return numbers[1] == 1 ? string_of(texts[3])
+                           : json::value(static_cast<std::int64_t>(static_cast<std::int32_t>(numbers[2])));
+  if (type == "meta.v1.FieldsV1" || type == "runtime.RawExtension")
+    return texts[1].empty() ? json::value(nullptr) : parse_json(texts[1]);
   const auto seconds = static_cast<std::int64_t>(numbers[1]);
   if (seconds <= 0) return json::value(nullptr);
-  const auto t = Wall::time_point(std::chrono::duration_cast<Wall::duration>(std::chrono::seconds(seconds) + std::chrono::nanoseconds(numbers[2])));
+  const auto t = Wall::time_point(
+      std::chrono::duration_cast<Wall::duration>(std::chrono::seconds(seconds) + std::chrono::nanoseconds(numbers[2])));
   return json::value(type == "meta.v1.MicroTime" ? rfc3339_micro(t) : rfc3339(t));
 }
 
@@ -161,7 +194,8 @@ Result<json::value> one(const Field& f, const Reader::Item& item, int depth) {
 
 Result<json::value> message(const std::string& type, std::string_view bytes, int depth) {
   if (depth > 64) return fail(Errc::invalid, "protobuf: nested too deeply");
-  static const std::set<std::string> specials{"meta.v1.Time", "meta.v1.MicroTime", "resource.Quantity", "intstr.IntOrString", "meta.v1.FieldsV1", "runtime.RawExtension"};
+  static const std::set<std::string> specials{"meta.v1.Time",       "meta.v1.MicroTime", "resource.Quantity",
+                                              "intstr.IntOrString", "meta.v1.FieldsV1",  "runtime.RawExtension"};
   if (specials.contains(type)) return special(type, bytes);
   const auto known = table().find(type);
   if (known == table().end()) return fail(Errc::unsupported, fmt::format("{} in protobuf form", type));

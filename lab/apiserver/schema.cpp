@@ -35,7 +35,8 @@ const Schema* schema_of_key(const Schema& s, std::string_view key) {
   return s.additional;
 }
 
-void prune_at(const Schema& field, json::value& v, bool crd, const std::string& path, std::vector<std::string>& removed) {
+void prune_at(const Schema& field, json::value& v, bool crd, const std::string& path,
+              std::vector<std::string>& removed) {
   const Schema& s = field.shape();
   if (auto* o = v.if_object()) {
     if (s.type == Schema::Type::any) return;
@@ -139,7 +140,8 @@ bool has_type(const Schema& s, const json::value& v) {
     case Schema::Type::boolean: return v.is_bool();
     case Schema::Type::number: return v.is_number();
     case Schema::Type::integer: return as_whole(v, n);
-    case Schema::Type::int_or_string: return v.is_string() || as_whole(v, n) || (s.format == "quantity" && v.is_number());
+    case Schema::Type::int_or_string:
+      return v.is_string() || as_whole(v, n) || (s.format == "quantity" && v.is_number());
   }
   return false;
 }
@@ -148,25 +150,30 @@ void wrong_types_at(const Schema& field, const json::value& v, const std::string
   const Schema& s = field.shape();
   if (v.is_null() && (field.nullable || s.type == Schema::Type::any || path.ends_with(".creationTimestamp"))) return;
   if (!has_type(s, v)) {
-    errors.push_back({"FieldValueTypeInvalid", path, fmt::format("Invalid value: \"{}\": {} in body must be of type {}: \"{}\"", json_type(v), path,
-                                                                 type_name(s.type), json_type(v))});
+    errors.push_back({"FieldValueTypeInvalid", path,
+                      fmt::format("Invalid value: \"{}\": {} in body must be of type {}: \"{}\"", json_type(v), path,
+                                  type_name(s.type), json_type(v))});
     return;
   }
   if (const auto* o = v.if_object()) {
     for (const auto& [k, value] : *o)
-      if (const Schema* child = schema_of_key(s, {k.data(), k.size()})) wrong_types_at(*child, value, join_path(path, {k.data(), k.size()}), errors);
+      if (const Schema* child = schema_of_key(s, {k.data(), k.size()}))
+        wrong_types_at(*child, value, join_path(path, {k.data(), k.size()}), errors);
   } else if (const auto* a = v.if_array(); a != nullptr && s.items != nullptr) {
     for (std::size_t i = 0; i < a->size(); ++i) wrong_types_at(*s.items, (*a)[i], item_path(path, i), errors);
   }
 }
 
-bool full_match(const char* pattern, std::string_view s) { return RE2::FullMatch(re2::StringPiece(s.data(), s.size()), pattern); }
+bool full_match(const char* pattern, std::string_view s) {
+  return RE2::FullMatch(re2::StringPiece(s.data(), s.size()), pattern);
+}
 
 // Formats that the API server checks in custom resources, and two of ours for builtin kinds; empty: it is all right.
 std::string format_problem(const std::string& format, const std::string& s) {
   const auto bad = [&] { return fmt::format("must be of type {}: {}", format, show(json::value(s))); };
   if (format == "date-time" || format == "datetime") {
-    static const RE2 re(R"(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]\d{2}:?\d{2}))");
+    static const RE2 re(
+        R"(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt ]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]\d{2}:?\d{2}))");
     return RE2::FullMatch(s, re) ? "" : bad();
   }
   if (format == "date") return full_match(R"(\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))", s) ? "" : bad();
@@ -179,16 +186,27 @@ std::string format_problem(const std::string& format, const std::string& s) {
     return p && s.find('/') != std::string::npos ? "" : bad();
   }
   if (format == "mac") return full_match("([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", s) ? "" : bad();
-  if (format == "uuid") return full_match("[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}", s) ? "" : bad();
+  if (format == "uuid")
+    return full_match("[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}", s) ? ""
+                                                                                                            : bad();
   if (format == "byte") return base64_decode(s) ? "" : bad();
-  if (format == "hostname") return full_match(R"([a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*\.?)", s) ? "" : bad();
+  if (format == "hostname")
+    return full_match(
+               R"([a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?)*\.?)", s)
+               ? ""
+               : bad();
   if (format == "duration") return full_match(R"([-+]?(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+|0)", s) ? "" : bad();
   if (format == "dns-label")
     return s.size() <= 63 && full_match("[a-z0-9]([-a-z0-9]*[a-z0-9])?", s)
                ? ""
-               : "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-                 "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-  if (format == "quantity") return full_match(R"([+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+|m|u|n|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)", s) ? "" : "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+               : "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start "
+                 "and end with an "
+                 "alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
+                 "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+  if (format == "quantity")
+    return full_match(R"([+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+|m|u|n|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?)", s)
+               ? ""
+               : "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
   return {};
 }
 
@@ -199,43 +217,57 @@ std::size_t characters(std::string_view s) {
 }
 
 std::string plain(double d) {
-  return std::floor(d) == d && std::abs(d) < 9e15 ? fmt::format("{}", static_cast<std::int64_t>(d)) : fmt::format("{}", d);
+  return std::floor(d) == d && std::abs(d) < 9e15 ? fmt::format("{}", static_cast<std::int64_t>(d))
+                                                  : fmt::format("{}", d);
 }
 
-void validate_string(const Schema& field, const std::string& s, const std::string& path, FieldErrors& errors, bool crd) {
+void validate_string(const Schema& field, const std::string& s, const std::string& path, FieldErrors& errors,
+                     bool crd) {
   const auto n = static_cast<std::int64_t>(characters(s));
   const json::value v(s);
   if (field.max_length && n > *field.max_length)
-    errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body should be at most {} chars long", path, *field.max_length)));
+    errors.push_back(FieldError::invalid(
+        path, v, fmt::format("{} in body should be at most {} chars long", path, *field.max_length)));
   if (field.min_length && n < *field.min_length)
-    errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body should be at least {} chars long", path, *field.min_length)));
+    errors.push_back(FieldError::invalid(
+        path, v, fmt::format("{} in body should be at least {} chars long", path, *field.min_length)));
   if (field.pattern_re && !RE2::PartialMatch(s, *field.pattern_re))
     errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body should match '{}'", path, field.pattern)));
   const std::string& format = field.format.empty() ? field.shape().format : field.format;
   if (format.empty() || (!crd && s.empty())) return;
   if (const auto problem = format_problem(format, s); !problem.empty())
-    errors.push_back(FieldError::invalid(path, v, problem.starts_with("must be of type") ? path + " in body " + problem : problem));
+    errors.push_back(
+        FieldError::invalid(path, v, problem.starts_with("must be of type") ? path + " in body " + problem : problem));
 }
 
 void validate_number(const Schema& s, const json::value& v, const std::string& path, FieldErrors& errors) {
   const auto d = v.to_number<double>();
   if (s.minimum && (d < *s.minimum || (s.exclusive_minimum && d == *s.minimum)))
-    errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body should be greater than {}{}", path, s.exclusive_minimum ? "" : "or equal to ", plain(*s.minimum))));
+    errors.push_back(FieldError::invalid(path, v,
+                                         fmt::format("{} in body should be greater than {}{}", path,
+                                                     s.exclusive_minimum ? "" : "or equal to ", plain(*s.minimum))));
   if (s.maximum && (d > *s.maximum || (s.exclusive_maximum && d == *s.maximum)))
-    errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body should be less than {}{}", path, s.exclusive_maximum ? "" : "or equal to ", plain(*s.maximum))));
+    errors.push_back(FieldError::invalid(path, v,
+                                         fmt::format("{} in body should be less than {}{}", path,
+                                                     s.exclusive_maximum ? "" : "or equal to ", plain(*s.maximum))));
   if (s.multiple_of && std::fmod(d, *s.multiple_of) != 0)
-    errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body should be a multiple of {}", path, plain(*s.multiple_of))));
+    errors.push_back(FieldError::invalid(
+        path, v, fmt::format("{} in body should be a multiple of {}", path, plain(*s.multiple_of))));
   const std::string& format = s.format.empty() ? s.shape().format : s.format;
   if (format == "int32" && (d < -2147483648.0 || d > 2147483647.0))
-    errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body must be of type int32: {}", path, show(json::value(show(v))))));
+    errors.push_back(FieldError::invalid(
+        path, v, fmt::format("{} in body must be of type int32: {}", path, show(json::value(show(v))))));
 }
 
 void validate_list(const Schema& field, const json::array& a, const std::string& path, FieldErrors& errors) {
   const Schema& s = field.shape();
   const auto n = static_cast<std::int64_t>(a.size());
-  if (s.max_items && n > *s.max_items) errors.push_back({"FieldValueTooMany", path, fmt::format("Too many: {}: must have at most {} items", n, *s.max_items)});
+  if (s.max_items && n > *s.max_items)
+    errors.push_back(
+        {"FieldValueTooMany", path, fmt::format("Too many: {}: must have at most {} items", n, *s.max_items)});
   if (s.min_items && n < *s.min_items)
-    errors.push_back(FieldError::invalid(path, n, fmt::format("{} in body should have at least {} items", path, *s.min_items)));
+    errors.push_back(
+        FieldError::invalid(path, n, fmt::format("{} in body should have at least {} items", path, *s.min_items)));
   if (s.list_type == Schema::ListType::set || s.unique_items) {
     std::set<std::string> seen;
     for (std::size_t i = 0; i < a.size(); ++i)
@@ -264,11 +296,18 @@ bool holds(const Schema& s, const json::value& v, const std::string& path, bool 
 
 void validate_logic(const Schema& s, const json::value& v, const std::string& path, FieldErrors& errors, bool crd) {
   for (const auto* part : s.all_of) validate(*part, v, path, errors, crd);
-  if (!s.any_of.empty() && std::none_of(s.any_of.begin(), s.any_of.end(), [&](const Schema* p) { return holds(*p, v, path, crd); }))
-    errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body must validate at least one schema (anyOf)", path)));
+  if (!s.any_of.empty() &&
+      std::none_of(s.any_of.begin(), s.any_of.end(), [&](const Schema* p) { return holds(*p, v, path, crd); }))
+    errors.push_back(
+        FieldError::invalid(path, v, fmt::format("{} in body must validate at least one schema (anyOf)", path)));
   if (!s.one_of.empty()) {
-    const auto n = std::count_if(s.one_of.begin(), s.one_of.end(), [&](const Schema* p) { return holds(*p, v, path, crd); });
-    if (n != 1) errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body must validate one and only one schema (oneOf). Found {} valid alternatives", path, n == 0 ? "none" : std::to_string(n))));
+    const auto n =
+        std::count_if(s.one_of.begin(), s.one_of.end(), [&](const Schema* p) { return holds(*p, v, path, crd); });
+    if (n != 1)
+      errors.push_back(FieldError::invalid(
+          path, v,
+          fmt::format("{} in body must validate one and only one schema (oneOf). Found {} valid alternatives", path,
+                      n == 0 ? "none" : std::to_string(n))));
   }
   if (s.not_ != nullptr && holds(*s.not_, v, path, crd))
     errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body must not validate the schema (not)", path)));
@@ -285,7 +324,8 @@ FieldErrors wrong_types(const Schema& schema, const json::value& v, const std::s
 void validate(const Schema& field, const json::value& v, const std::string& path, FieldErrors& errors, bool crd) {
   const Schema& s = field.shape();
   if (v.is_null()) return;  // whether null may stand here is a question of type
-  if (!field.enum_values.empty() && std::none_of(field.enum_values.begin(), field.enum_values.end(), [&](const json::value& e) { return same(e, v); })) {
+  if (!field.enum_values.empty() && std::none_of(field.enum_values.begin(), field.enum_values.end(),
+                                                 [&](const json::value& e) { return same(e, v); })) {
     const bool unset = !crd && v.is_string() && v.get_string().empty();
     std::vector<std::string> names;
     for (const auto& e : field.enum_values) names.push_back(e.is_string() ? std::string(e.get_string()) : show(e));
@@ -293,8 +333,12 @@ void validate(const Schema& field, const json::value& v, const std::string& path
   }
   if (const auto* o = v.if_object()) {
     const auto n = static_cast<std::int64_t>(o->size());
-    if (s.max_properties && n > *s.max_properties) errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body should have at most {} properties", path, *s.max_properties)));
-    if (s.min_properties && n < *s.min_properties) errors.push_back(FieldError::invalid(path, v, fmt::format("{} in body should have at least {} properties", path, *s.min_properties)));
+    if (s.max_properties && n > *s.max_properties)
+      errors.push_back(FieldError::invalid(
+          path, v, fmt::format("{} in body should have at most {} properties", path, *s.max_properties)));
+    if (s.min_properties && n < *s.min_properties)
+      errors.push_back(FieldError::invalid(
+          path, v, fmt::format("{} in body should have at least {} properties", path, *s.min_properties)));
     for (const auto& name : s.required) {
       const auto* at = o->if_contains(name);
       // A required string or list of a builtin kind must also say something.
@@ -303,7 +347,8 @@ void validate(const Schema& field, const json::value& v, const std::string& path
     }
     for (const auto& [k, value] : *o) {
       const std::string_view key(k.data(), k.size());
-      if (const Schema* child = schema_of_key(s, key)) validate(*child, value, join_path(path, key), errors, crd && !(s.embedded_resource && key == "metadata"));
+      if (const Schema* child = schema_of_key(s, key))
+        validate(*child, value, join_path(path, key), errors, crd && !(s.embedded_resource && key == "metadata"));
     }
   } else if (const auto* a = v.if_array()) {
     validate_list(field, *a, path, errors);

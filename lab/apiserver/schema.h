@@ -50,8 +50,8 @@ struct Schema {
 
   // strategic merge patch
   std::string patch_merge_key;
-  bool patch_merge = false;       // lists merge
-  bool patch_retain_keys = false; // a patch names the keys to keep
+  bool patch_merge = false;        // lists merge
+  bool patch_retain_keys = false;  // a patch names the keys to keep
   bool patch_replace = false;
 
   // values

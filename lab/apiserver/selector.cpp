@@ -23,7 +23,8 @@ class Scanner {
     for (const std::string_view s : {"==", "!=", "=", "!", ",", "(", ")", "<", ">"})
       if (sign(s)) return at_ += s.size(), std::string(s);
     std::string word;
-    while (at_ < text_.size() && std::string_view(" \t=!,()<>").find(text_[at_]) == std::string_view::npos) word += text_[at_++];
+    while (at_ < text_.size() && std::string_view(" \t=!,()<>").find(text_[at_]) == std::string_view::npos)
+      word += text_[at_++];
     return word;
   }
   std::string peek() {
@@ -38,7 +39,9 @@ class Scanner {
   std::size_t at_ = 0;
 };
 
-bool is_word(const std::string& s) { return !s.empty() && std::string_view("=!,()<>").find(s[0]) == std::string_view::npos; }
+bool is_word(const std::string& s) {
+  return !s.empty() && std::string_view("=!,()<>").find(s[0]) == std::string_view::npos;
+}
 
 bool label_text(std::string_view s) {
   if (s.empty()) return true;
@@ -53,7 +56,8 @@ Answer<LabelSelector> LabelSelector::parse(const std::string& text) {
   LabelSelector out;
   Scanner in(text);
   const auto wrong = [&](const std::string& why) {
-    return refuse(ApiError::bad_request(fmt::format("unable to parse requirement: {} in label selector {}", why, show(json::value(text)))));
+    return refuse(ApiError::bad_request(
+        fmt::format("unable to parse requirement: {} in label selector {}", why, show(json::value(text)))));
   };
   if (in.peek().empty()) return out;
   for (;;) {
@@ -132,15 +136,18 @@ namespace {
 
 const std::set<std::string>& fields_of(const std::string& group, const std::string& plural) {
   static const std::map<std::string, std::set<std::string>> known{
-      {"pods", {"spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork", "status.phase",
-                "status.podIP", "status.nominatedNodeName"}},
+      {"pods",
+       {"spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+        "status.phase", "status.podIP", "status.nominatedNodeName"}},
       {"nodes", {"spec.unschedulable"}},
       {"namespaces", {"status.phase"}},
       {"secrets", {"type"}},
       {"services", {"spec.clusterIP", "spec.type"}},
       {"replicasets.apps", {"status.replicas"}},
-      {"events", {"involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid", "involvedObject.apiVersion",
-                  "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type"}},
+      {"events",
+       {"involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
+        "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
+        "reportingComponent", "source", "type"}},
   };
   static const std::set<std::string> none;
   const auto it = known.find(qualified(group, plural));
@@ -159,7 +166,8 @@ std::string field_text(const json::value& o, const std::string& field) {
     at = find(*at, {std::string_view(field).substr(begin, end - begin)});
     begin = end + 1;
   }
-  if (at == nullptr || at->is_null()) return field == "spec.unschedulable" || field == "spec.hostNetwork" ? "false" : "";
+  if (at == nullptr || at->is_null())
+    return field == "spec.unschedulable" || field == "spec.hostNetwork" ? "false" : "";
   return at->is_string() ? std::string(at->get_string()) : show(*at);
 }
 
@@ -177,11 +185,13 @@ Answer<FieldSelector> FieldSelector::parse(const std::string& text, const std::s
     Term term;
     const auto eq = part.find('=');
     if (eq == std::string::npos || eq == 0)
-      return refuse(ApiError::bad_request(fmt::format("invalid field selector {}: expected field=value or field!=value", show(json::value(part)))));
+      return refuse(ApiError::bad_request(
+          fmt::format("invalid field selector {}: expected field=value or field!=value", show(json::value(part)))));
     term.equal = part[eq - 1] != '!';
     term.field = part.substr(0, term.equal ? eq : eq - 1);
     term.value = part.substr(part.compare(eq, 2, "==") == 0 ? eq + 2 : eq + 1);
-    const bool known = term.field == "metadata.name" || term.field == "metadata.namespace" || fields_of(group, plural).contains(term.field) ||
+    const bool known = term.field == "metadata.name" || term.field == "metadata.namespace" ||
+                       fields_of(group, plural).contains(term.field) ||
                        std::find(extra.begin(), extra.end(), term.field) != extra.end();
     if (!known) return refuse(ApiError::bad_request(fmt::format("field label not supported: {}", term.field)));
     out.terms_.push_back(std::move(term));
@@ -190,7 +200,8 @@ Answer<FieldSelector> FieldSelector::parse(const std::string& text, const std::s
 }
 
 bool FieldSelector::matches(const json::value& o) const {
-  return std::all_of(terms_.begin(), terms_.end(), [&](const Term& t) { return (field_text(o, t.field) == t.value) == t.equal; });
+  return std::all_of(terms_.begin(), terms_.end(),
+                     [&](const Term& t) { return (field_text(o, t.field) == t.value) == t.equal; });
 }
 
 std::string FieldSelector::name() const {
@@ -201,7 +212,8 @@ std::string FieldSelector::name() const {
 
 std::string selector_text(const json::value& selector) {
   std::vector<std::string> parts;
-  for (const auto& [k, v] : object(selector, {"matchLabels"})) parts.push_back(std::string(k) + "=" + (v.is_string() ? std::string(v.get_string()) : show(v)));
+  for (const auto& [k, v] : object(selector, {"matchLabels"}))
+    parts.push_back(std::string(k) + "=" + (v.is_string() ? std::string(v.get_string()) : show(v)));
   for (const auto& e : list(selector, {"matchExpressions"})) {
     const auto key = text(e, {"key"}), op = text(e, {"operator"});
     std::vector<std::string> values;

@@ -51,10 +51,12 @@ void default_service(json::value& service) {
       if (p.is_object()) {
         const auto* target = p.get_object().if_contains("targetPort");
         const bool unset = target == nullptr || *target == 0 || *target == "";
-        if (const auto* port = p.get_object().if_contains("port"); port != nullptr && unset) p.get_object()["targetPort"] = json::value(*port);
+        if (const auto* port = p.get_object().if_contains("port"); port != nullptr && unset)
+          p.get_object()["targetPort"] = json::value(*port);
       }
   if (type != "ExternalName") default_to(spec, "internalTrafficPolicy", "Cluster");
-  if (type == "NodePort" || type == "LoadBalancer" || (type == "ClusterIP" && !list(service, {"spec", "externalIPs"}).empty()))
+  if (type == "NodePort" || type == "LoadBalancer" ||
+      (type == "ClusterIP" && !list(service, {"spec", "externalIPs"}).empty()))
     default_to(spec, "externalTrafficPolicy", "Cluster");
   if (type == "LoadBalancer") default_to(spec, "allocateLoadBalancerNodePorts", true);
   make_object(service, {"status", "loadBalancer"});
@@ -65,36 +67,45 @@ namespace {
 void check_ports(const json::value& service, FieldErrors& errors) {
   const auto& ports = list(service, {"spec", "ports"});
   const auto type = type_of(service);
-  if (ports.empty() && !headless(service) && type != "ExternalName") errors.push_back(FieldError::required("spec.ports"));
+  if (ports.empty() && !headless(service) && type != "ExternalName")
+    errors.push_back(FieldError::required("spec.ports"));
   std::set<std::string> names, numbers, node_ports;
   for (std::size_t i = 0; i < ports.size(); ++i) {
     const auto& p = ports[i];
     const auto at = fmt::format("spec.ports[{}]", i);
     const auto name = text(p, {"name"});
     if (name.empty() && ports.size() > 1) errors.push_back(FieldError::required(at + ".name"));
-    if (!name.empty() && !names.insert(name).second) errors.push_back(FieldError::duplicate(at + ".name", json::value(name)));
+    if (!name.empty() && !names.insert(name).second)
+      errors.push_back(FieldError::duplicate(at + ".name", json::value(name)));
     const auto in_range = [&](const char* key) {
       const auto* v = find(p, {key});
       std::int64_t n = 0;
-      if (v != nullptr && as_whole(*v, n) && (n < 1 || n > 65535)) errors.push_back(FieldError::invalid(at + "." + key, *v, "must be between 1 and 65535, inclusive"));
+      if (v != nullptr && as_whole(*v, n) && (n < 1 || n > 65535))
+        errors.push_back(FieldError::invalid(at + "." + key, *v, "must be between 1 and 65535, inclusive"));
     };
     in_range("port");
     in_range("targetPort");
     if (const auto* t = find(p, {"targetPort"}); t != nullptr && t->is_string()) {
       const std::string s(t->get_string());
-      const bool chars = std::all_of(s.begin(), s.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+      const bool chars = std::all_of(
+          s.begin(), s.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
       const bool letter = std::any_of(s.begin(), s.end(), [](char c) { return c >= 'a' && c <= 'z'; });
-      if (s.size() > 15) errors.push_back(FieldError::invalid(at + ".targetPort", *t, "must be no more than 15 characters"));
+      if (s.size() > 15)
+        errors.push_back(FieldError::invalid(at + ".targetPort", *t, "must be no more than 15 characters"));
       else if (!chars || !letter || s.front() == '-' || s.back() == '-')
-        errors.push_back(FieldError::invalid(at + ".targetPort", *t, "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-), and at least one letter"));
+        errors.push_back(FieldError::invalid(
+            at + ".targetPort", *t,
+            "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-), and at least one letter"));
     }
     const auto protocol = text(p, {"protocol"});
     if (!numbers.insert(fmt::format("{}/{}", number(p, {"port"}), protocol)).second)
       errors.push_back(FieldError::duplicate(at, json::object{{"port", number(p, {"port"})}, {"protocol", protocol}}));
     if (const auto n = number(p, {"nodePort"}); n != 0) {
       if (type == "ClusterIP" || type == "ExternalName")
-        errors.push_back(FieldError::forbidden(at + ".nodePort", fmt::format("may not be used when `type` is '{}'", type)));
-      if (!node_ports.insert(fmt::format("{}/{}", n, protocol)).second) errors.push_back(FieldError::duplicate(at + ".nodePort", n));
+        errors.push_back(
+            FieldError::forbidden(at + ".nodePort", fmt::format("may not be used when `type` is '{}'", type)));
+      if (!node_ports.insert(fmt::format("{}/{}", n, protocol)).second)
+        errors.push_back(FieldError::duplicate(at + ".nodePort", n));
     }
   }
 }
@@ -105,34 +116,48 @@ void check_service(const json::value& service, const json::value* old, FieldErro
   const auto type = type_of(service);
   check_ports(service, errors);
   if (headless(service) && (type == "NodePort" || type == "LoadBalancer"))
-    errors.push_back(FieldError::invalid("spec.clusterIPs[0]", "None", fmt::format("may not be set to 'None' for {} services", type)));
-  if (type == "ExternalName" && text(service, {"spec", "externalName"}).empty()) errors.push_back(FieldError::required("spec.externalName"));
+    errors.push_back(FieldError::invalid("spec.clusterIPs[0]", "None",
+                                         fmt::format("may not be set to 'None' for {} services", type)));
+  if (type == "ExternalName" && text(service, {"spec", "externalName"}).empty())
+    errors.push_back(FieldError::required("spec.externalName"));
   if (type == "ExternalName" && !text(service, {"spec", "clusterIP"}).empty())
     errors.push_back(FieldError::forbidden("spec.clusterIPs", "may not be set for ExternalName services"));
   std::size_t i = 0;
   for (const auto& ip : texts(service, {"spec", "externalIPs"})) {
     const auto at = fmt::format("spec.externalIPs[{}]", i++);
     const auto a = Address::parse(ip);
-    if (!a) errors.push_back(FieldError::invalid(at, json::value(ip), "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
-    else if (a->is_unspecified()) errors.push_back(FieldError::invalid(at, json::value(ip), "may not be unspecified (0.0.0.0 or ::)"));
-    else if (a->is_loopback()) errors.push_back(FieldError::invalid(at, json::value(ip), "may not be in the loopback range (127.0.0.0/8, ::1/128)"));
-    else if (a->is_link_local()) errors.push_back(FieldError::invalid(at, json::value(ip), "may not be in the link-local range (169.254.0.0/16, fe80::/10)"));
+    if (!a)
+      errors.push_back(
+          FieldError::invalid(at, json::value(ip), "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
+    else if (a->is_unspecified())
+      errors.push_back(FieldError::invalid(at, json::value(ip), "may not be unspecified (0.0.0.0 or ::)"));
+    else if (a->is_loopback())
+      errors.push_back(
+          FieldError::invalid(at, json::value(ip), "may not be in the loopback range (127.0.0.0/8, ::1/128)"));
+    else if (a->is_link_local())
+      errors.push_back(
+          FieldError::invalid(at, json::value(ip), "may not be in the link-local range (169.254.0.0/16, fe80::/10)"));
   }
   if (const auto* t = find(service, {"spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds"})) {
     std::int64_t n = 0;
     if (!as_whole(*t, n) || n <= 0 || n > 86400)
-      errors.push_back(FieldError::invalid("spec.sessionAffinityConfig.clientIP.timeoutSeconds", *t, "must be greater than 0 and less than or equal to 86400"));
+      errors.push_back(FieldError::invalid("spec.sessionAffinityConfig.clientIP.timeoutSeconds", *t,
+                                           "must be greater than 0 and less than or equal to 86400"));
   }
   const auto external = text(service, {"spec", "externalTrafficPolicy"});
   if (!external.empty() && type == "ClusterIP" && list(service, {"spec", "externalIPs"}).empty())
-    errors.push_back(FieldError::invalid("spec.externalTrafficPolicy", json::value(external), "may only be set for externally-accessible services"));
+    errors.push_back(FieldError::invalid("spec.externalTrafficPolicy", json::value(external),
+                                         "may only be set for externally-accessible services"));
   const auto lb_class = text(service, {"spec", "loadBalancerClass"});
-  if (!lb_class.empty() && type != "LoadBalancer") errors.push_back(FieldError::forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'"));
-  if (old != nullptr && type == "LoadBalancer" && type_of(*old) == "LoadBalancer" && text(*old, {"spec", "loadBalancerClass"}) != lb_class)
+  if (!lb_class.empty() && type != "LoadBalancer")
+    errors.push_back(FieldError::forbidden("spec.loadBalancerClass", "may only be used when `type` is 'LoadBalancer'"));
+  if (old != nullptr && type == "LoadBalancer" && type_of(*old) == "LoadBalancer" &&
+      text(*old, {"spec", "loadBalancerClass"}) != lb_class)
     errors.push_back(FieldError::invalid("spec.loadBalancerClass", json::value(lb_class), "may not change once set"));
 }
 
-ServiceAllocator::ServiceAllocator(std::vector<Prefix> ranges, Port first, Port last, Random random) : ports_(first, last), random_(std::move(random)) {
+ServiceAllocator::ServiceAllocator(std::vector<Prefix> ranges, Port first, Port last, Random random)
+    : ports_(first, last), random_(std::move(random)) {
   for (const auto& r : ranges) ranges_.emplace_back(r);
 }
 
@@ -155,7 +180,8 @@ static void keep_allocated(json::value& service, const json::value& old) {
       if (!spec.contains(key))
         if (const auto* v = find(old, {"spec", key})) spec[key] = *v;
     // One clusterIP with the old list: the user wrote clusterIP only.
-    if (list(service, {"spec", "clusterIPs"}).empty() && text(service, {"spec", "clusterIP"}) == text(old, {"spec", "clusterIP"}))
+    if (list(service, {"spec", "clusterIPs"}).empty() &&
+        text(service, {"spec", "clusterIP"}) == text(old, {"spec", "clusterIP"}))
       if (const auto* ips = find(old, {"spec", "clusterIPs"})) spec["clusterIPs"] = *ips;
   }
   auto* ports = spec.if_contains("ports");
@@ -166,15 +192,17 @@ static void keep_allocated(json::value& service, const json::value& old) {
     for (auto& p : ports->get_array()) {
       if (number(p, {"nodePort"}) != 0) continue;
       for (const auto& o : list(old, {"spec", "ports"}))
-        if (number(o, {"port"}) == number(p, {"port"}) && text(o, {"protocol"}) == text(p, {"protocol"}) && number(o, {"nodePort"}) != 0 &&
-            used.insert(number(o, {"nodePort"})).second)
+        if (number(o, {"port"}) == number(p, {"port"}) && text(o, {"protocol"}) == text(p, {"protocol"}) &&
+            number(o, {"nodePort"}) != 0 && used.insert(number(o, {"nodePort"})).second)
           p.get_object()["nodePort"] = number(o, {"nodePort"});
     }
   } else {
     // Node ports that nobody touched go with the type that needed them.
     for (auto& p : ports->get_array())
       for (const auto& o : list(old, {"spec", "ports"}))
-        if (has_node_ports(old) && p.is_object() && number(p, {"nodePort"}) != 0 && number(p, {"nodePort"}) == number(o, {"nodePort"})) p.get_object().erase("nodePort");
+        if (has_node_ports(old) && p.is_object() && number(p, {"nodePort"}) != 0 &&
+            number(p, {"nodePort"}) == number(o, {"nodePort"}))
+          p.get_object().erase("nodePort");
     if (type != "NodePort" && type != "LoadBalancer" && list(service, {"spec", "externalIPs"}).empty() &&
         text(service, {"spec", "externalTrafficPolicy"}) == text(old, {"spec", "externalTrafficPolicy"}))
       spec.erase("externalTrafficPolicy");
@@ -202,41 +230,61 @@ void ServiceAllocator::families(json::value& service, const json::value* old, Fi
   auto policy = text(service, {"spec", "ipFamilyPolicy"});
   const bool dual_cluster = ranges_.size() > 1;
   const bool free_headless = headless(service) && object(service, {"spec", "selector"}).empty();
-  if (policy.empty() && wanted.size() + (headless(service) ? 0 : ips.size()) > 1 && (wanted.size() == 2 || (!headless(service) && ips.size() == 2))) {
-    errors.push_back(FieldError::invalid("spec.ipFamilyPolicy", nullptr, "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"));
+  if (policy.empty() && wanted.size() + (headless(service) ? 0 : ips.size()) > 1 &&
+      (wanted.size() == 2 || (!headless(service) && ips.size() == 2))) {
+    errors.push_back(
+        FieldError::invalid("spec.ipFamilyPolicy", nullptr,
+                            "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"));
     return;
   }
   if (policy.empty()) policy = free_headless ? "RequireDualStack" : "SingleStack";
   if (policy == "SingleStack" && old != nullptr && text(*old, {"spec", "ipFamilyPolicy"}) != "SingleStack") {
     // Going back to one family keeps the first.
-    if (wanted.size() == 2 && same(json::value(to_array(wanted)), json::value(list(*old, {"spec", "ipFamilies"})))) wanted.resize(1);
-    if (ips.size() == 2 && same(json::value(to_array(ips)), json::value(list(*old, {"spec", "clusterIPs"})))) ips.resize(1), spec["clusterIPs"] = to_array(ips);
+    if (wanted.size() == 2 && same(json::value(to_array(wanted)), json::value(list(*old, {"spec", "ipFamilies"}))))
+      wanted.resize(1);
+    if (ips.size() == 2 && same(json::value(to_array(ips)), json::value(list(*old, {"spec", "clusterIPs"}))))
+      ips.resize(1), spec["clusterIPs"] = to_array(ips);
   }
   if (policy == "SingleStack" && wanted.size() > 1)
-    errors.push_back(FieldError::invalid("spec.ipFamilyPolicy", json::value(policy), "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"));
+    errors.push_back(
+        FieldError::invalid("spec.ipFamilyPolicy", json::value(policy),
+                            "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"));
   for (std::size_t i = 0; i < ips.size(); ++i) {
     if (ips[i] == "None") continue;
     const auto a = Address::parse(ips[i]);
     if (!a) {
-      errors.push_back(FieldError::invalid(fmt::format("spec.clusterIPs[{}]", i), json::value(ips[i]), "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
+      errors.push_back(FieldError::invalid(fmt::format("spec.clusterIPs[{}]", i), json::value(ips[i]),
+                                           "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
       return;
     }
-    if (i >= wanted.size()) wanted.push_back(family_name(*a));
+    if (i >= wanted.size())
+      wanted.push_back(family_name(*a));
     else if (wanted[i] != family_name(*a))
-      errors.push_back(FieldError::invalid(fmt::format("spec.clusterIPs[{}]", i), json::value(ips[i]), fmt::format("expected an {} value as indicated by `ipFamilies[{}]`", wanted[i], i)));
+      errors.push_back(
+          FieldError::invalid(fmt::format("spec.clusterIPs[{}]", i), json::value(ips[i]),
+                              fmt::format("expected an {} value as indicated by `ipFamilies[{}]`", wanted[i], i)));
   }
-  const auto family = [&](std::size_t i) { return std::string(ranges_[i].range().family() == Family::v4 ? "IPv4" : "IPv6"); };
+  const auto family = [&](std::size_t i) {
+    return std::string(ranges_[i].range().family() == Family::v4 ? "IPv4" : "IPv6");
+  };
   if (wanted.empty()) wanted.push_back(ranges_.empty() ? "IPv4" : family(0));
-  if (wanted.size() == 1 && policy != "SingleStack" && (dual_cluster || free_headless)) wanted.push_back(wanted[0] == "IPv4" ? "IPv6" : "IPv4");
+  if (wanted.size() == 1 && policy != "SingleStack" && (dual_cluster || free_headless))
+    wanted.push_back(wanted[0] == "IPv4" ? "IPv6" : "IPv4");
   if (policy == "RequireDualStack" && !dual_cluster && !free_headless)
-    errors.push_back(FieldError::invalid("spec.ipFamilyPolicy", json::value(policy), "this cluster is not configured for dual-stack services"));
+    errors.push_back(FieldError::invalid("spec.ipFamilyPolicy", json::value(policy),
+                                         "this cluster is not configured for dual-stack services"));
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    if (wanted[i] != "IPv4" && wanted[i] != "IPv6") errors.push_back(FieldError::not_supported(fmt::format("spec.ipFamilies[{}]", i), json::value(wanted[i]), {"IPv4", "IPv6"}));
+    if (wanted[i] != "IPv4" && wanted[i] != "IPv6")
+      errors.push_back(
+          FieldError::not_supported(fmt::format("spec.ipFamilies[{}]", i), json::value(wanted[i]), {"IPv4", "IPv6"}));
     else if (range_of(wanted[i]) == nullptr && !free_headless)
-      errors.push_back(FieldError::invalid(fmt::format("spec.ipFamilies[{}]", i), json::value(wanted[i]), "not configured on this cluster"));
+      errors.push_back(FieldError::invalid(fmt::format("spec.ipFamilies[{}]", i), json::value(wanted[i]),
+                                           "not configured on this cluster"));
   }
-  if (wanted.size() == 2 && wanted[0] == wanted[1]) errors.push_back(FieldError::duplicate("spec.ipFamilies[1]", json::value(wanted[1])));
-  if (old != nullptr && type_of(*old) != "ExternalName" && !list(*old, {"spec", "ipFamilies"}).empty() && list(*old, {"spec", "ipFamilies"})[0] != json::value(wanted[0]))
+  if (wanted.size() == 2 && wanted[0] == wanted[1])
+    errors.push_back(FieldError::duplicate("spec.ipFamilies[1]", json::value(wanted[1])));
+  if (old != nullptr && type_of(*old) != "ExternalName" && !list(*old, {"spec", "ipFamilies"}).empty() &&
+      list(*old, {"spec", "ipFamilies"})[0] != json::value(wanted[0]))
     errors.push_back(FieldError::invalid("spec.ipFamilies[0]", json::value(wanted[0]), "may not change once set"));
   spec["ipFamilies"] = to_array(wanted);
   spec["ipFamilyPolicy"] = policy;
@@ -265,14 +313,16 @@ void ServiceAllocator::addresses(json::value& service, const json::value* old, T
       const auto a = Address::parse(ips[i]);
       const auto r = a ? range->take(*a) : Result<>(fail(Errc::invalid, "not an address"));
       if (!r) {
-        errors.push_back(FieldError::invalid("spec.clusterIPs", to_array(ips), fmt::format("failed to allocate IP {}: {}", ips[i], r.error().message)));
+        errors.push_back(FieldError::invalid("spec.clusterIPs", to_array(ips),
+                                             fmt::format("failed to allocate IP {}: {}", ips[i], r.error().message)));
         return;
       }
       taken.addresses.push_back(*a);
     } else {
       const auto a = range->next(random_);
       if (!a) {
-        errors.push_back(FieldError::invalid("spec.clusterIPs", to_array(ips), "failed to allocate a ClusterIP: " + a.error().message));
+        errors.push_back(FieldError::invalid("spec.clusterIPs", to_array(ips),
+                                             "failed to allocate a ClusterIP: " + a.error().message));
         return;
       }
       taken.addresses.push_back(*a);
@@ -296,7 +346,9 @@ void ServiceAllocator::node_ports(json::value& service, const json::value* old, 
     const auto asked = number(p, {"nodePort"});
     if (asked != 0) {
       if (own.contains(asked)) continue;
-      const auto r = asked > 0 && asked < 65536 ? ports_.take(static_cast<Port>(asked)) : Result<>(fail(Errc::invalid, "provided port is not in the valid range"));
+      const auto r = asked > 0 && asked < 65536
+                         ? ports_.take(static_cast<Port>(asked))
+                         : Result<>(fail(Errc::invalid, "provided port is not in the valid range"));
       if (!r) {
         errors.push_back(FieldError::invalid(at, asked, r.error().message));
         continue;
@@ -309,7 +361,8 @@ void ServiceAllocator::node_ports(json::value& service, const json::value* old, 
     if (!p.is_object() || number(p, {"nodePort"}) != 0 || !has_node_ports(service)) continue;
     std::int64_t got = 0;
     for (const auto& other : ports->get_array())  // the same port over another protocol shares its node port
-      if (number(other, {"port"}) == number(p, {"port"}) && number(other, {"nodePort"}) != 0) got = number(other, {"nodePort"});
+      if (number(other, {"port"}) == number(p, {"port"}) && number(other, {"nodePort"}) != 0)
+        got = number(other, {"nodePort"});
     if (got == 0) {
       const auto r = ports_.next(random_);
       if (!r) {

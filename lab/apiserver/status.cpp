@@ -11,10 +11,12 @@ FieldError FieldError::required(std::string field, std::string detail) {
 FieldError FieldError::invalid(std::string field, const json::value& value, std::string detail) {
   return {"FieldValueInvalid", std::move(field), fmt::format("Invalid value: {}: {}", show(value), detail)};
 }
-FieldError FieldError::not_supported(std::string field, const json::value& value, const std::vector<std::string>& supported) {
+FieldError FieldError::not_supported(std::string field, const json::value& value,
+                                     const std::vector<std::string>& supported) {
   std::vector<std::string> quoted;
   for (const auto& s : supported) quoted.push_back('"' + s + '"');
-  return {"FieldValueNotSupported", std::move(field), fmt::format("Unsupported value: {}: supported values: {}", show(value), fmt::join(quoted, ", "))};
+  return {"FieldValueNotSupported", std::move(field),
+          fmt::format("Unsupported value: {}: supported values: {}", show(value), fmt::join(quoted, ", "))};
 }
 FieldError FieldError::forbidden(std::string field, std::string detail) {
   return {"FieldValueForbidden", std::move(field), "Forbidden: " + detail};
@@ -23,10 +25,16 @@ FieldError FieldError::duplicate(std::string field, const json::value& value) {
   return {"FieldValueDuplicate", std::move(field), fmt::format("Duplicate value: {}", show(value))};
 }
 
-std::string qualified(const std::string& group, const std::string& plural) { return group.empty() ? plural : plural + "." + group; }
+std::string qualified(const std::string& group, const std::string& plural) {
+  return group.empty() ? plural : plural + "." + group;
+}
 
 json::object ApiError::status() const {
-  json::object out{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object{}}, {"status", "Failure"}, {"message", message}};
+  json::object out{{"kind", "Status"},
+                   {"apiVersion", "v1"},
+                   {"metadata", json::object{}},
+                   {"status", "Failure"},
+                   {"message", message}};
   if (!reason.empty()) out["reason"] = reason;
   if (!details.empty()) out["details"] = details;
   out["code"] = code;
@@ -44,21 +52,28 @@ json::object details_of(const std::string& group, const std::string& kind, const
 }  // namespace
 
 ApiError ApiError::not_found(const std::string& group, const std::string& plural, const std::string& name) {
-  return {404, "NotFound", fmt::format("{} \"{}\" not found", qualified(group, plural), name), details_of(group, plural, name)};
+  return {404, "NotFound", fmt::format("{} \"{}\" not found", qualified(group, plural), name),
+          details_of(group, plural, name)};
 }
 ApiError ApiError::no_such_path() { return {404, "NotFound", "the server could not find the requested resource", {}}; }
 ApiError ApiError::exists(const std::string& group, const std::string& plural, const std::string& name) {
-  return {409, "AlreadyExists", fmt::format("{} \"{}\" already exists", qualified(group, plural), name), details_of(group, plural, name)};
+  return {409, "AlreadyExists", fmt::format("{} \"{}\" already exists", qualified(group, plural), name),
+          details_of(group, plural, name)};
 }
-ApiError ApiError::conflict(const std::string& group, const std::string& plural, const std::string& name, const std::string& why) {
-  return {409, "Conflict", fmt::format("Operation cannot be fulfilled on {} \"{}\": {}", qualified(group, plural), name, why),
+ApiError ApiError::conflict(const std::string& group, const std::string& plural, const std::string& name,
+                            const std::string& why) {
+  return {409, "Conflict",
+          fmt::format("Operation cannot be fulfilled on {} \"{}\": {}", qualified(group, plural), name, why),
           details_of(group, plural, name)};
 }
 ApiError ApiError::bad_request(std::string message) { return {400, "BadRequest", std::move(message), {}}; }
-ApiError ApiError::forbidden(const std::string& group, const std::string& plural, const std::string& name, const std::string& why) {
-  return {403, "Forbidden", fmt::format("{} \"{}\" is forbidden: {}", qualified(group, plural), name, why), details_of(group, plural, name)};
+ApiError ApiError::forbidden(const std::string& group, const std::string& plural, const std::string& name,
+                             const std::string& why) {
+  return {403, "Forbidden", fmt::format("{} \"{}\" is forbidden: {}", qualified(group, plural), name, why),
+          details_of(group, plural, name)};
 }
-ApiError ApiError::invalid(const std::string& group, const std::string& kind, const std::string& name, const FieldErrors& errors) {
+ApiError ApiError::invalid(const std::string& group, const std::string& kind, const std::string& name,
+                           const FieldErrors& errors) {
   json::object d = details_of(group, kind, name);
   json::array causes;
   std::vector<std::string> parts;
@@ -77,7 +92,10 @@ ApiError ApiError::not_acceptable(const std::string& offered) {
   return {406, "NotAcceptable", "only the following media types are accepted: " + offered, {}};
 }
 ApiError ApiError::unsupported_media(const std::string& offered) {
-  return {415, "UnsupportedMediaType", "the body of the request was in an unknown format - accepted media types include: " + offered, {}};
+  return {415,
+          "UnsupportedMediaType",
+          "the body of the request was in an unknown format - accepted media types include: " + offered,
+          {}};
 }
 ApiError ApiError::unauthorized() { return {401, "Unauthorized", "Unauthorized", {}}; }
 ApiError ApiError::expired(std::string message) { return {410, "Expired", std::move(message), {}}; }
@@ -85,6 +103,8 @@ ApiError ApiError::not_offered(std::string what) {
   return {501, "NotImplemented", "this server is a stand-in for labs and does not offer " + what, {}};
 }
 ApiError ApiError::unavailable(std::string message) { return {503, "ServiceUnavailable", std::move(message), {}}; }
-ApiError ApiError::internal(std::string message) { return {500, "InternalError", "Internal error occurred: " + message, {}}; }
+ApiError ApiError::internal(std::string message) {
+  return {500, "InternalError", "Internal error occurred: " + message, {}};
+}
 
 }  // namespace weft::lab::api

@@ -11,15 +11,19 @@ namespace weft::lab::api {
 
 /// One wrong field of an object.
 struct FieldError {
-  std::string reason;  // FieldValueRequired, FieldValueInvalid, FieldValueNotSupported, FieldValueForbidden, FieldValueDuplicate
-  std::string field;   // spec.ports[0].port
-  std::string message; // without the field
+  std::string reason;   // FieldValueRequired, FieldValueInvalid, FieldValueNotSupported, FieldValueForbidden,
+                        // FieldValueDuplicate
+  std::string field;    // spec.ports[0].port
+  std::string message;  // without the field
   static FieldError required(std::string field, std::string detail = {});
   static FieldError invalid(std::string field, const json::value& value, std::string detail);
-  static FieldError not_supported(std::string field, const json::value& value, const std::vector<std::string>& supported);
+  static FieldError not_supported(std::string field, const json::value& value,
+                                  const std::vector<std::string>& supported);
   static FieldError forbidden(std::string field, std::string detail);
   static FieldError duplicate(std::string field, const json::value& value);
-  static FieldError immutable(std::string field, const json::value& value) { return invalid(std::move(field), value, "field is immutable"); }
+  static FieldError immutable(std::string field, const json::value& value) {
+    return invalid(std::move(field), value, "field is immutable");
+  }
 };
 using FieldErrors = std::vector<FieldError>;
 
@@ -35,10 +39,13 @@ struct ApiError {
   static ApiError not_found(const std::string& group, const std::string& plural, const std::string& name);
   static ApiError no_such_path();
   static ApiError exists(const std::string& group, const std::string& plural, const std::string& name);
-  static ApiError conflict(const std::string& group, const std::string& plural, const std::string& name, const std::string& why);
+  static ApiError conflict(const std::string& group, const std::string& plural, const std::string& name,
+                           const std::string& why);
   static ApiError bad_request(std::string message);
-  static ApiError forbidden(const std::string& group, const std::string& plural, const std::string& name, const std::string& why);
-  static ApiError invalid(const std::string& group, const std::string& kind, const std::string& name, const FieldErrors& errors);
+  static ApiError forbidden(const std::string& group, const std::string& plural, const std::string& name,
+                            const std::string& why);
+  static ApiError invalid(const std::string& group, const std::string& kind, const std::string& name,
+                          const FieldErrors& errors);
   static ApiError method_not_allowed();
   static ApiError not_acceptable(const std::string& offered);
   static ApiError unsupported_media(const std::string& offered);
@@ -59,11 +66,11 @@ std::string qualified(const std::string& group, const std::string& plural);
 
 }  // namespace weft::lab::api
 
-#define API_TRY(expr) \
-  do {                \
+#define API_TRY(expr)                                                                           \
+  do {                                                                                          \
     if (auto api_try_ = (expr); !api_try_) return std::unexpected(std::move(api_try_).error()); \
   } while (false)
-#define API_CO_TRY(expr) \
-  do {                   \
+#define API_CO_TRY(expr)                                                                           \
+  do {                                                                                             \
     if (auto api_try_ = (expr); !api_try_) co_return std::unexpected(std::move(api_try_).error()); \
   } while (false)

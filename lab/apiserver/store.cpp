@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "async/backoff.h"
-#include "base/encoding.h"
 #include "base/clock.h"
+#include "base/encoding.h"
 #include "base/log.h"
 
 namespace weft::lab::api {
@@ -13,7 +13,8 @@ namespace {
 constexpr const char* kRoot = "/registry/";
 
 ApiError of(const Error& e) {
-  if (e.code == Errc::expired) return ApiError::expired("The provided continue parameter is too old to display a consistent list result.");
+  if (e.code == Errc::expired)
+    return ApiError::expired("The provided continue parameter is too old to display a consistent list result.");
   if (e.code == Errc::unavailable || e.code == Errc::timeout) return ApiError::unavailable("etcd: " + e.message);
   return ApiError::internal("etcd: " + e.message);
 }
@@ -30,12 +31,14 @@ std::string event_line(std::string_view type, std::string_view bytes) {
 }
 
 const std::string& Change::line() const {
-  if (line_.empty()) line_ = event_line(type == Type::added ? "ADDED" : type == Type::modified ? "MODIFIED" : "DELETED", now->bytes);
+  if (line_.empty())
+    line_ = event_line(type == Type::added ? "ADDED" : type == Type::modified ? "MODIFIED" : "DELETED", now->bytes);
   return line_;
 }
 
 std::uint64_t Cache::after(Revision revision) const {
-  const auto it = std::partition_point(ring.begin(), ring.end(), [&](const auto& c) { return c->revision <= revision; });
+  const auto it =
+      std::partition_point(ring.begin(), ring.end(), [&](const auto& c) { return c->revision <= revision; });
   return first + static_cast<std::uint64_t>(it - ring.begin());
 }
 
@@ -44,7 +47,8 @@ StoredPtr Cache::get(const std::string& ns, const std::string& name) const {
   return it == objects.end() ? nullptr : it->second;
 }
 
-Store::Store(asio::io_context& io, kvstore::Options options, std::size_t history) : client_(io, std::move(options)), history_(history), applied_(io) {}
+Store::Store(asio::io_context& io, kvstore::Options options, std::size_t history)
+    : client_(io, std::move(options)), history_(history), applied_(io) {}
 
 Cache& Store::cache(const std::string& group, const std::string& plural) {
   auto& at = caches_[{group, plural}];
@@ -55,7 +59,8 @@ Cache& Store::cache(const std::string& group, const std::string& plural) {
   return *at;
 }
 
-std::string Store::key_of(const std::string& group, const std::string& plural, const std::string& ns, const std::string& name) {
+std::string Store::key_of(const std::string& group, const std::string& plural, const std::string& ns,
+                          const std::string& name) {
   return fmt::format("{}{}/{}/{}", kRoot, group.empty() ? "core" : group, plural, cache_key(ns, name));
 }
 
@@ -100,7 +105,8 @@ void Store::record(Cache& cache, const Place& at, std::shared_ptr<Change> change
 void Store::put(const Place& at, Revision revision, const std::string& value) {
   auto object = parse_json(value);
   if (!object) {
-    log::error("an object in etcd is not JSON, it is left out", {{"key", key_of(at.group, at.plural, at.ns, at.name)}, {"error", object.error().message}});
+    log::error("an object in etcd is not JSON, it is left out",
+               {{"key", key_of(at.group, at.plural, at.ns, at.name)}, {"error", object.error().message}});
     return;
   }
   Cache& c = cache(at.group, at.plural);
@@ -158,7 +164,8 @@ Task<Result<>> Store::load() {
       applied_.notify();
       co_return Result<>{};
     }
-    if (r.error().code == Errc::conflict || r.error().code == Errc::invalid || r.error().code == Errc::unauthorized) co_return std::unexpected(r.error());
+    if (r.error().code == Errc::conflict || r.error().code == Errc::invalid || r.error().code == Errc::unauthorized)
+      co_return std::unexpected(r.error());
     log::warn("etcd cannot be listed, trying again", {{"error", r.error().message}});
     const auto pause = backoff.next();
     co_await sleep_for(pause);
@@ -227,7 +234,8 @@ Task<> Store::wait_for(Revision revision) {
 
 // ---- Writing
 
-Task<Answer<StoredPtr>> Store::create(std::string group, std::string plural, std::string ns, std::string name, json::value object) {
+Task<Answer<StoredPtr>> Store::create(std::string group, std::string plural, std::string ns, std::string name,
+                                      json::value object) {
   make_object(object, {"metadata"}).erase("resourceVersion");
   const auto key = key_of(group, plural, ns, name);
   kvstore::Txn txn;
@@ -254,9 +262,11 @@ Task<Answer<StoredPtr>> Store::update(std::string group, std::string plural, Sto
   if (!r) co_return refuse(of(r.error()));
   co_await wait_for(r->revision);
   if (!r->succeeded) {
-    if (r->results.empty() || r->results[0].kvs.empty()) co_return refuse(ApiError::not_found(group, plural, old->name));
-    co_return refuse(ApiError::conflict(group, plural, old->name,
-                                        "the object has been modified; please apply your changes to the latest version and try again"));
+    if (r->results.empty() || r->results[0].kvs.empty())
+      co_return refuse(ApiError::not_found(group, plural, old->name));
+    co_return refuse(ApiError::conflict(
+        group, plural, old->name,
+        "the object has been modified; please apply your changes to the latest version and try again"));
   }
   co_return stored({group, plural, old->ns, old->name}, r->revision, std::move(object));
 }
@@ -270,12 +280,14 @@ Task<Answer<>> Store::remove(std::string group, std::string plural, StoredPtr ol
   if (!r) co_return refuse(of(r.error()));
   co_await wait_for(r->revision);
   if (!r->succeeded)
-    co_return refuse(ApiError::conflict(group, plural, old->name,
-                                        "the object has been modified; please apply your changes to the latest version and try again"));
+    co_return refuse(ApiError::conflict(
+        group, plural, old->name,
+        "the object has been modified; please apply your changes to the latest version and try again"));
   co_return Answer<>{};
 }
 
-Task<Answer<Store::Page>> Store::page(std::string group, std::string plural, std::string ns, std::string start, std::int64_t limit, Revision revision) {
+Task<Answer<Store::Page>> Store::page(std::string group, std::string plural, std::string ns, std::string start,
+                                      std::int64_t limit, Revision revision) {
   const std::string root = key_of(group, plural, "", "");
   const std::string prefix = ns.empty() ? root : root + ns + "/";
   kvstore::RangeRequest request = kvstore::RangeRequest::prefix(prefix);
@@ -300,7 +312,8 @@ Task<Answer<Store::Page>> Store::page(std::string group, std::string plural, std
 // ---- Continue tokens
 
 std::string encode_continue(const Continue& c) {
-  auto text = base64_encode(json::serialize(json::object{{"v", "meta.k8s.io/v1"}, {"rv", c.revision}, {"start", c.start}}));
+  auto text =
+      base64_encode(json::serialize(json::object{{"v", "meta.k8s.io/v1"}, {"rv", c.revision}, {"start", c.start}}));
   for (auto& ch : text) ch = ch == '+' ? '-' : ch == '/' ? '_' : ch;
   while (text.ends_with('=')) text.pop_back();
   return text;

@@ -80,7 +80,8 @@ class Store {
   Cache& cache(const std::string& group, const std::string& plural);
 
   /// Errors: exists.
-  Task<Answer<StoredPtr>> create(std::string group, std::string plural, std::string ns, std::string name, json::value object);
+  Task<Answer<StoredPtr>> create(std::string group, std::string plural, std::string ns, std::string name,
+                                 json::value object);
   /// Replaces exactly `old`. Errors: conflict, not_found.
   Task<Answer<StoredPtr>> update(std::string group, std::string plural, StoredPtr old, json::value object);
   Task<Answer<>> remove(std::string group, std::string plural, StoredPtr old);
@@ -91,7 +92,8 @@ class Store {
     std::int64_t remaining = 0;
   };
   /// Objects of a past revision, from `start` on. Errors: expired, when etcd has compacted it.
-  Task<Answer<Page>> page(std::string group, std::string plural, std::string ns, std::string start, std::int64_t limit, Revision revision);
+  Task<Answer<Page>> page(std::string group, std::string plural, std::string ns, std::string start, std::int64_t limit,
+                          Revision revision);
 
   /// Called for each change, in order, before watchers see it.
   std::function<void(const std::string& group, const std::string& plural, const Change&)> on_change;
@@ -100,7 +102,8 @@ class Store {
   struct Place {
     std::string group, plural, ns, name;
   };
-  static std::string key_of(const std::string& group, const std::string& plural, const std::string& ns, const std::string& name);
+  static std::string key_of(const std::string& group, const std::string& plural, const std::string& ns,
+                            const std::string& name);
   static std::optional<Place> place_of(const std::string& key);
   static StoredPtr stored(const Place& at, Revision revision, json::value object);
   Task<> wait_for(Revision revision);

@@ -69,7 +69,8 @@ bool qualified_name(std::string_view s) {
 }
 
 constexpr const char* kQualified =
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  "
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character (e.g. 'MyName',  "
     "or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 
 void check_labels(const json::object& labels, const std::string& path, FieldErrors& errors) {
@@ -78,23 +79,32 @@ void check_labels(const json::object& labels, const std::string& path, FieldErro
     if (!qualified_name(key)) errors.push_back(FieldError::invalid(path, json::value(key), kQualified));
     if (!v.is_string()) continue;
     const std::string_view s(v.get_string());
-    if (s.size() > 63) errors.push_back(FieldError::invalid(path, v, "must be no more than 63 characters"));
-    else if (!s.empty() && !(alnum(s.front()) && alnum(s.back()) && std::all_of(s.begin(), s.end(), [](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; })))
-      errors.push_back(FieldError::invalid(path, v,
-                                           "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
-                                           "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-                                           "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
+    if (s.size() > 63)
+      errors.push_back(FieldError::invalid(path, v, "must be no more than 63 characters"));
+    else if (!s.empty() && !(alnum(s.front()) && alnum(s.back()) && std::all_of(s.begin(), s.end(), [](char c) {
+                               return alnum(c) || c == '-' || c == '_' || c == '.';
+                             })))
+      errors.push_back(FieldError::invalid(
+          path, v,
+          "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
+          "start and end with an "
+          "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+          "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
   }
 }
 
 constexpr const char* kSubdomain =
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    "end with an alphanumeric "
+    "character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 constexpr const char* kLabel =
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character "
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
+    "an alphanumeric character "
     "(e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 constexpr const char* k1035 =
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric "
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
+    "and end with an alphanumeric "
     "character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 
 }  // namespace
@@ -105,9 +115,11 @@ void check_metadata(const Kind& kind, const json::value& o, FieldErrors& errors)
   if (name.empty()) {
     errors.push_back(FieldError::required("metadata.name", "name or generateName is required"));
   } else if (kind.group == "rbac.authorization.k8s.io") {
-    if (name == "." || name == ".." || name.find_first_of("/%") != std::string::npos) errors.push_back(FieldError::invalid("metadata.name", shown, "may not contain '/' or '%'"));
+    if (name == "." || name == ".." || name.find_first_of("/%") != std::string::npos)
+      errors.push_back(FieldError::invalid("metadata.name", shown, "may not contain '/' or '%'"));
   } else if (kind.is("", "services")) {
-    if (!dns_label(name) || !(name[0] >= 'a' && name[0] <= 'z')) errors.push_back(FieldError::invalid("metadata.name", shown, k1035));
+    if (!dns_label(name) || !(name[0] >= 'a' && name[0] <= 'z'))
+      errors.push_back(FieldError::invalid("metadata.name", shown, k1035));
   } else if (kind.is("", "namespaces")) {
     if (!dns_label(name)) errors.push_back(FieldError::invalid("metadata.name", shown, kLabel));
   } else if (!dns_subdomain(name)) {
@@ -121,7 +133,8 @@ void check_metadata(const Kind& kind, const json::value& o, FieldErrors& errors)
     if (!qualified_name(key)) errors.push_back(FieldError::invalid("metadata.annotations", json::value(k), kQualified));
     size += k.size() + (v.is_string() ? v.get_string().size() : 0);
   }
-  if (size > 262144) errors.push_back({"FieldValueTooLong", "metadata.annotations", "Too long: may not be more than 262144 bytes"});
+  if (size > 262144)
+    errors.push_back({"FieldValueTooLong", "metadata.annotations", "Too long: may not be more than 262144 bytes"});
   int controllers = 0;
   std::size_t i = 0;
   for (const auto& r : list(o, {"metadata", "ownerReferences"})) {
@@ -130,9 +143,12 @@ void check_metadata(const Kind& kind, const json::value& o, FieldErrors& errors)
       if (text(r, {key}).empty()) errors.push_back(FieldError::required(at + "." + key, "must not be empty"));
     controllers += flag(r, {"controller"}) ? 1 : 0;
   }
-  if (controllers > 1) errors.push_back(FieldError::invalid("metadata.ownerReferences", list(o, {"metadata", "ownerReferences"}), "Only one reference can have Controller set to true"));
+  if (controllers > 1)
+    errors.push_back(FieldError::invalid("metadata.ownerReferences", list(o, {"metadata", "ownerReferences"}),
+                                         "Only one reference can have Controller set to true"));
   for (const auto& f : list(o, {"metadata", "finalizers"}))
-    if (f.is_string() && !qualified_name(std::string(f.get_string()))) errors.push_back(FieldError::invalid("metadata.finalizers", f, kQualified));
+    if (f.is_string() && !qualified_name(std::string(f.get_string())))
+      errors.push_back(FieldError::invalid("metadata.finalizers", f, kQualified));
 }
 
 void check_metadata_update(const json::value& o, const json::value& old, FieldErrors& errors) {
@@ -144,25 +160,33 @@ void check_metadata_update(const json::value& o, const json::value& old, FieldEr
     const auto& before = list(old, {"metadata", "finalizers"});
     for (const auto& f : list(o, {"metadata", "finalizers"}))
       if (std::find(before.begin(), before.end(), f) == before.end())
-        errors.push_back(FieldError::forbidden("metadata.finalizers", fmt::format("no new finalizers can be added if the object is being deleted, found new finalizers {}", show(json::array{f}))));
+        errors.push_back(FieldError::forbidden(
+            "metadata.finalizers",
+            fmt::format("no new finalizers can be added if the object is being deleted, found new finalizers {}",
+                        show(json::array{f}))));
   }
 }
 
 bool has_generation(const Kind& k) {
   if (k.is_custom()) return true;
-  return k.group == "apps" ? k.plural != "controllerrevisions"
-                           : k.group == "networking.k8s.io" || k.group == "policy" || k.group == "discovery.k8s.io" || k.group == "apiextensions.k8s.io" ||
-                                 k.is("", "pods") || k.is("", "replicationcontrollers");
+  return k.group == "apps"
+             ? k.plural != "controllerrevisions"
+             : k.group == "networking.k8s.io" || k.group == "policy" || k.group == "discovery.k8s.io" ||
+                   k.group == "apiextensions.k8s.io" || k.is("", "pods") || k.is("", "replicationcontrollers");
 }
 
 bool desired_state_differs(const Kind& k, const json::value& now, const json::value& old) {
   for (const auto& [key, v] : now.get_object()) {
-    if (key == "metadata" || key == "apiVersion" || key == "kind" || (key == "status" && (!k.is_custom() || k.has("status")))) continue;
+    if (key == "metadata" || key == "apiVersion" || key == "kind" ||
+        (key == "status" && (!k.is_custom() || k.has("status"))))
+      continue;
     const auto* before = old.get_object().if_contains(key);
     if (before == nullptr || !same(v, *before)) return true;
   }
   for (const auto& [key, v] : old.get_object()) {
-    if (key == "metadata" || key == "apiVersion" || key == "kind" || (key == "status" && (!k.is_custom() || k.has("status")))) continue;
+    if (key == "metadata" || key == "apiVersion" || key == "kind" ||
+        (key == "status" && (!k.is_custom() || k.has("status"))))
+      continue;
     if (!now.get_object().contains(key)) return true;
   }
   return false;
@@ -176,7 +200,8 @@ void default_container(json::object& c, bool host_network) {
   const auto slash = image.rfind('/');
   const auto rest = slash == std::string::npos ? image : image.substr(slash + 1);
   const auto colon = rest.find(':');
-  const bool latest = rest.find('@') == std::string::npos && (colon == std::string::npos || rest.substr(colon + 1) == "latest");
+  const bool latest =
+      rest.find('@') == std::string::npos && (colon == std::string::npos || rest.substr(colon + 1) == "latest");
   default_to(c, "imagePullPolicy", latest ? "Always" : "IfNotPresent");
   if (auto* resources = child(c, "resources"))
     if (const auto* limits = child(*resources, "limits")) {  // what has a limit and no request asks for its limit
@@ -191,7 +216,8 @@ void default_container(json::object& c, bool host_network) {
         if (p.is_object() && number(p, {"hostPort"}) == 0) p.get_object()["hostPort"] = number(p, {"containerPort"});
   if (auto* env = items(c, "env"))
     for (auto& e : *env)
-      if (auto* ref = find(e, {"valueFrom", "fieldRef"}); ref != nullptr && ref->is_object()) default_to(ref->get_object(), "apiVersion", "v1");
+      if (auto* ref = find(e, {"valueFrom", "fieldRef"}); ref != nullptr && ref->is_object())
+        default_to(ref->get_object(), "apiVersion", "v1");
 }
 
 void default_pod_spec(json::object& spec) {
@@ -202,8 +228,10 @@ void default_pod_spec(json::object& spec) {
         if (c.is_object()) default_container(c.get_object(), host_network);
   if (auto* volumes = items(spec, "volumes"))
     for (auto& v : *volumes)
-      if (v.is_object() && v.get_object().size() == 1 && v.get_object().contains("name")) v.get_object()["emptyDir"] = json::object{};
-  const auto account = text(json::value(spec), {"serviceAccountName"}), old_name = text(json::value(spec), {"serviceAccount"});
+      if (v.is_object() && v.get_object().size() == 1 && v.get_object().contains("name"))
+        v.get_object()["emptyDir"] = json::object{};
+  const auto account = text(json::value(spec), {"serviceAccountName"}),
+             old_name = text(json::value(spec), {"serviceAccount"});
   if (account.empty() && !old_name.empty()) spec["serviceAccountName"] = old_name;
   if (!account.empty()) spec["serviceAccount"] = account;
 }
@@ -227,12 +255,14 @@ void check_pod_spec(const json::value& spec, const std::string& path, FieldError
   if (containers.empty()) errors.push_back(FieldError::required(path + ".containers"));
   std::set<std::string> volumes, names;
   for (const auto& v : list(spec, {"volumes"}))
-    if (!volumes.insert(text(v, {"name"})).second) errors.push_back(FieldError::duplicate(path + ".volumes", json::value(text(v, {"name"}))));
+    if (!volumes.insert(text(v, {"name"})).second)
+      errors.push_back(FieldError::duplicate(path + ".volumes", json::value(text(v, {"name"}))));
   for (const char* key : {"initContainers", "containers"}) {
     std::size_t i = 0;
     for (const auto& c : list(spec, {key})) {
       const auto at = fmt::format("{}.{}[{}]", path, key, i++);
-      if (!names.insert(text(c, {"name"})).second) errors.push_back(FieldError::duplicate(at + ".name", json::value(text(c, {"name"}))));
+      if (!names.insert(text(c, {"name"})).second)
+        errors.push_back(FieldError::duplicate(at + ".name", json::value(text(c, {"name"}))));
       if (text(c, {"image"}).empty()) errors.push_back(FieldError::required(at + ".image"));
       std::size_t m = 0;
       for (const auto& mount : list(c, {"volumeMounts"})) {
@@ -245,14 +275,18 @@ void check_pod_spec(const json::value& spec, const std::string& path, FieldError
           int handlers = 0;
           for (const char* h : {"exec", "httpGet", "tcpSocket", "grpc"}) handlers += find(*p, {h}) != nullptr ? 1 : 0;
           if (handlers == 0) errors.push_back(FieldError::required(at + "." + probe, "must specify a handler type"));
-          if (handlers > 1) errors.push_back(FieldError::forbidden(at + "." + probe, "may not specify more than 1 handler type"));
+          if (handlers > 1)
+            errors.push_back(FieldError::forbidden(at + "." + probe, "may not specify more than 1 handler type"));
           if (std::string_view(probe) != "readinessProbe" && number(*p, {"successThreshold"}, 1) != 1)
-            errors.push_back(FieldError::invalid(at + "." + probe + ".successThreshold", *find(*p, {"successThreshold"}), "must be 1"));
+            errors.push_back(FieldError::invalid(at + "." + probe + ".successThreshold",
+                                                 *find(*p, {"successThreshold"}), "must be 1"));
         }
     }
   }
   if (number(spec, {"terminationGracePeriodSeconds"}) < 0)
-    errors.push_back(FieldError::invalid(path + ".terminationGracePeriodSeconds", *find(spec, {"terminationGracePeriodSeconds"}), "must be greater than or equal to 0"));
+    errors.push_back(FieldError::invalid(path + ".terminationGracePeriodSeconds",
+                                         *find(spec, {"terminationGracePeriodSeconds"}),
+                                         "must be greater than or equal to 0"));
 }
 
 // What the ServiceAccount admission plugin adds: the token, the cluster's CA and the namespace, where every client
@@ -281,10 +315,16 @@ void mount_account_token(json::object& spec) {
   if (!volumes.is_array()) volumes.emplace_array();
   const json::array sources{
       json::object{{"serviceAccountToken", json::object{{"expirationSeconds", 3607}, {"path", "token"}}}},
-      json::object{{"configMap", json::object{{"name", "kube-root-ca.crt"}, {"items", json::array{json::object{{"key", "ca.crt"}, {"path", "ca.crt"}}}}}}},
-      json::object{{"downwardAPI", json::object{{"items", json::array{json::object{{"path", "namespace"},
-                                                                                  {"fieldRef", json::object{{"apiVersion", "v1"}, {"fieldPath", "metadata.namespace"}}}}}}}}}};
-  volumes.get_array().push_back(json::object{{"name", volume}, {"projected", json::object{{"sources", sources}, {"defaultMode", 420}}}});
+      json::object{
+          {"configMap", json::object{{"name", "kube-root-ca.crt"},
+                                     {"items", json::array{json::object{{"key", "ca.crt"}, {"path", "ca.crt"}}}}}}},
+      json::object{{"downwardAPI",
+                    json::object{{"items", json::array{json::object{
+                                               {"path", "namespace"},
+                                               {"fieldRef", json::object{{"apiVersion", "v1"},
+                                                                         {"fieldPath", "metadata.namespace"}}}}}}}}}};
+  volumes.get_array().push_back(
+      json::object{{"name", volume}, {"projected", json::object{{"sources", sources}, {"defaultMode", 420}}}});
 }
 
 void prepare_pod(json::value& pod, const json::value* old) {
@@ -295,17 +335,23 @@ void prepare_pod(json::value& pod, const json::value* old) {
     spec["serviceAccount"] = json::value(spec["serviceAccountName"]);
     mount_account_token(spec);
     const auto priority = text(pod, {"spec", "priorityClassName"});
-    if (!spec.contains("priority")) spec["priority"] = priority == "system-node-critical" ? 2000001000 : priority == "system-cluster-critical" ? 2000000000 : 0;
+    if (!spec.contains("priority"))
+      spec["priority"] = priority == "system-node-critical"      ? 2000001000
+                         : priority == "system-cluster-critical" ? 2000000000
+                                                                 : 0;
     default_to(spec, "preemptionPolicy", "PreemptLowerPriority");
     // A pod stays five minutes on a node that is gone, unless it says otherwise.
     auto& tolerations = spec["tolerations"];
     if (!tolerations.is_array()) tolerations.emplace_array();
     for (const char* taint : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
-      const bool there = std::any_of(tolerations.get_array().begin(), tolerations.get_array().end(), [&](const json::value& t) {
-        const auto key = text(t, {"key"}), effect = text(t, {"effect"});
-        return (key == taint || key.empty()) && (effect == "NoExecute" || effect.empty());
-      });
-      if (!there) tolerations.get_array().push_back(json::object{{"key", taint}, {"operator", "Exists"}, {"effect", "NoExecute"}, {"tolerationSeconds", 300}});
+      const bool there =
+          std::any_of(tolerations.get_array().begin(), tolerations.get_array().end(), [&](const json::value& t) {
+            const auto key = text(t, {"key"}), effect = text(t, {"effect"});
+            return (key == taint || key.empty()) && (effect == "NoExecute" || effect.empty());
+          });
+      if (!there)
+        tolerations.get_array().push_back(
+            json::object{{"key", taint}, {"operator", "Exists"}, {"effect", "NoExecute"}, {"tolerationSeconds", 300}});
     }
     pod.get_object()["status"] = json::object{{"phase", "Pending"}, {"qosClass", qos_class(pod)}};
   } else if (spec.contains("serviceAccountName")) {
@@ -318,7 +364,9 @@ void check_pod_update(const json::value& pod, const json::value& old, FieldError
   const auto frozen = [](const json::value& p) {
     json::value spec = p.at("spec");
     auto& o = spec.get_object();
-    for (const char* key : {"activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations", "schedulingGates", "ephemeralContainers"}) o.erase(key);
+    for (const char* key : {"activeDeadlineSeconds", "terminationGracePeriodSeconds", "tolerations", "schedulingGates",
+                            "ephemeralContainers"})
+      o.erase(key);
     for (const char* key : {"initContainers", "containers"})
       if (auto* all = items(o, key))
         for (auto& c : *all) {
@@ -331,12 +379,16 @@ void check_pod_update(const json::value& pod, const json::value& old, FieldError
   if (same(now, was)) return;
   std::string fields;
   for (const auto& [k, v] : now.get_object())
-    if (const auto* b = was.get_object().if_contains(k); b == nullptr || !same(v, *b)) fields += " spec." + std::string(k);
+    if (const auto* b = was.get_object().if_contains(k); b == nullptr || !same(v, *b))
+      fields += " spec." + std::string(k);
   for (const auto& [k, v] : was.get_object())
     if (!now.get_object().contains(k)) fields += " spec." + std::string(k);
   errors.push_back(FieldError::forbidden(
-      "spec", "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
-              "`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (changed:" + fields + ")"));
+      "spec",
+      "pod updates may not change fields other than "
+      "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
+      "`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (changed:" +
+          fields + ")"));
 }
 
 // ---- Workloads
@@ -351,7 +403,9 @@ bool selects(const json::value& selector, const json::object& labels) {
     const auto op = text(e, {"operator"});
     const auto& values = list(e, {"values"});
     const bool listed = at != nullptr && std::find(values.begin(), values.end(), *at) != values.end();
-    if ((op == "In" && !listed) || (op == "NotIn" && listed) || (op == "Exists" && at == nullptr) || (op == "DoesNotExist" && at != nullptr)) return false;
+    if ((op == "In" && !listed) || (op == "NotIn" && listed) || (op == "Exists" && at == nullptr) ||
+        (op == "DoesNotExist" && at != nullptr))
+      return false;
   }
   return true;
 }
@@ -376,15 +430,20 @@ void prepare_workload(const Kind& k, json::value& o) {
 }
 
 void check_workload(const Kind& k, const json::value& o, const json::value* old, FieldErrors& errors) {
-  if (number(o, {"spec", "replicas"}) < 0) errors.push_back(FieldError::invalid("spec.replicas", o.at("spec").at("replicas"), "must be greater than or equal to 0"));
+  if (number(o, {"spec", "replicas"}) < 0)
+    errors.push_back(
+        FieldError::invalid("spec.replicas", o.at("spec").at("replicas"), "must be greater than or equal to 0"));
   const auto* selector = find(o, {"spec", "selector"});
   if (selector == nullptr) return;  // said already
   if (object(*selector, {"matchLabels"}).empty() && list(*selector, {"matchExpressions"}).empty())
-    errors.push_back(FieldError::invalid("spec.selector", *selector, fmt::format("empty selector is invalid for {}", k.singular)));
+    errors.push_back(
+        FieldError::invalid("spec.selector", *selector, fmt::format("empty selector is invalid for {}", k.singular)));
   const auto* template_ = find(o, {"spec", "template"});
   if (template_ == nullptr) return;
   const auto& labels = object(*template_, {"metadata", "labels"});
-  if (!selects(*selector, labels)) errors.push_back(FieldError::invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"));
+  if (!selects(*selector, labels))
+    errors.push_back(
+        FieldError::invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`"));
   check_labels(labels, "spec.template.metadata.labels", errors);
   if (const auto* spec = find(*template_, {"spec"})) {
     check_pod_spec(*spec, "spec.template.spec", errors);
@@ -395,7 +454,8 @@ void check_workload(const Kind& k, const json::value& o, const json::value* old,
     if (const auto* was = find(*old, {"spec", "selector"}); was != nullptr && !same(*was, *selector))
       errors.push_back(FieldError::immutable("spec.selector", *selector));
   if (text(o, {"spec", "strategy", "type"}) == "Recreate" && find(o, {"spec", "strategy", "rollingUpdate"}) != nullptr)
-    errors.push_back(FieldError::forbidden("spec.strategy.rollingUpdate", "may not be specified when strategy `type` is 'Recreate'"));
+    errors.push_back(FieldError::forbidden("spec.strategy.rollingUpdate",
+                                           "may not be specified when strategy `type` is 'Recreate'"));
 }
 
 // ---- The rest
@@ -416,11 +476,13 @@ void check_data(const Kind& k, const json::value& o, const json::value* old, Fie
   for (const char* field : {"data", "binaryData"})
     for (const auto& [key, v] : object(o, {field})) {
       const std::string name(key);
-      const bool good = !name.empty() && name.size() <= 253 && name != "." && name != ".." &&
-                        std::all_of(name.begin(), name.end(), [](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
+      const bool good =
+          !name.empty() && name.size() <= 253 && name != "." && name != ".." &&
+          std::all_of(name.begin(), name.end(), [](char c) { return alnum(c) || c == '-' || c == '_' || c == '.'; });
       if (!good)
         errors.push_back(FieldError::invalid(fmt::format("{}[{}]", field, name), json::value(name),
-                                             "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or "
+                                             "a valid config key must consist of alphanumeric characters, '-', '_' or "
+                                             "'.' (e.g. 'key.name',  or 'KEY_NAME',  or "
                                              "'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"));
       size += v.is_string() ? v.get_string().size() : 0;
     }
@@ -430,19 +492,25 @@ void check_data(const Kind& k, const json::value& o, const json::value* old, Fie
     for (const char* key : {"tls.crt", "tls.key"})
       if (!object(o, {"data"}).contains(key)) errors.push_back(FieldError::required(fmt::format("data[{}]", key)));
   if (old == nullptr) return;
-  if (k.plural == "secrets" && text(*old, {"type"}) != type) errors.push_back(FieldError::immutable("type", json::value(type)));
+  if (k.plural == "secrets" && text(*old, {"type"}) != type)
+    errors.push_back(FieldError::immutable("type", json::value(type)));
   if (flag(*old, {"immutable"})) {
-    if (!flag(o, {"immutable"})) errors.push_back(FieldError::forbidden("immutable", "field is immutable when `immutable` is set"));
+    if (!flag(o, {"immutable"}))
+      errors.push_back(FieldError::forbidden("immutable", "field is immutable when `immutable` is set"));
     for (const char* field : {"data", "binaryData"})
-      if (!same(object(o, {field}), object(*old, {field}))) errors.push_back(FieldError::forbidden(field, "field is immutable when `immutable` is set"));
+      if (!same(object(o, {field}), object(*old, {field})))
+        errors.push_back(FieldError::forbidden(field, "field is immutable when `immutable` is set"));
   }
 }
 
 void check_slice(const json::value& o, const json::value* old, FieldErrors& errors) {
   const auto type = text(o, {"addressType"});
-  if (old != nullptr && text(*old, {"addressType"}) != type) errors.push_back(FieldError::immutable("addressType", json::value(type)));
+  if (old != nullptr && text(*old, {"addressType"}) != type)
+    errors.push_back(FieldError::immutable("addressType", json::value(type)));
   const auto& endpoints = list(o, {"endpoints"});
-  if (endpoints.size() > 1000) errors.push_back({"FieldValueTooMany", "endpoints", fmt::format("Too many: {}: must have at most 1000 items", endpoints.size())});
+  if (endpoints.size() > 1000)
+    errors.push_back({"FieldValueTooMany", "endpoints",
+                      fmt::format("Too many: {}: must have at most 1000 items", endpoints.size())});
   std::size_t i = 0;
   for (const auto& e : endpoints) {
     const auto at = fmt::format("endpoints[{}].addresses", i++);
@@ -450,17 +518,23 @@ void check_slice(const json::value& o, const json::value* old, FieldErrors& erro
     if (addresses.empty()) errors.push_back(FieldError::required(at, "must contain at least 1 address"));
     for (std::size_t n = 0; n < addresses.size() && addresses[n].is_string(); ++n) {
       const auto a = Address::parse(std::string(addresses[n].get_string()));
-      if (type == "IPv4" && (!a || !a->is_v4())) errors.push_back(FieldError::invalid(fmt::format("{}[{}]", at, n), addresses[n], "must be a valid IPv4 address"));
-      if (type == "IPv6" && (!a || !a->is_v6())) errors.push_back(FieldError::invalid(fmt::format("{}[{}]", at, n), addresses[n], "must be a valid IPv6 address"));
+      if (type == "IPv4" && (!a || !a->is_v4()))
+        errors.push_back(
+            FieldError::invalid(fmt::format("{}[{}]", at, n), addresses[n], "must be a valid IPv4 address"));
+      if (type == "IPv6" && (!a || !a->is_v6()))
+        errors.push_back(
+            FieldError::invalid(fmt::format("{}[{}]", at, n), addresses[n], "must be a valid IPv6 address"));
       if (a && type != "FQDN" && (a->is_unspecified() || a->is_loopback() || a->is_link_local() || a->is_multicast()))
-        errors.push_back(FieldError::invalid(fmt::format("{}[{}]", at, n), addresses[n], "may not be unspecified, loopback, link-local or multicast"));
+        errors.push_back(FieldError::invalid(fmt::format("{}[{}]", at, n), addresses[n],
+                                             "may not be unspecified, loopback, link-local or multicast"));
     }
   }
   std::set<std::string> names;
   i = 0;
   for (const auto& p : list(o, {"ports"})) {
     const auto name = text(p, {"name"});
-    if (!names.insert(name).second) errors.push_back(FieldError::duplicate(fmt::format("ports[{}].name", i), json::value(name)));
+    if (!names.insert(name).second)
+      errors.push_back(FieldError::duplicate(fmt::format("ports[{}].name", i), json::value(name)));
     ++i;
   }
 }
@@ -470,7 +544,8 @@ void check_slice(const json::value& o, const json::value* old, FieldErrors& erro
 void prepare(const Kind& k, json::value& o, const json::value* old) {
   if (k.is("", "pods")) {
     prepare_pod(o, old);
-  } else if (k.group == "apps" && (k.plural == "deployments" || k.plural == "daemonsets" || k.plural == "replicasets")) {
+  } else if (k.group == "apps" &&
+             (k.plural == "deployments" || k.plural == "daemonsets" || k.plural == "replicasets")) {
     prepare_workload(k, o);
   } else if (k.is("", "secrets")) {
     prepare_secret(o);
@@ -499,14 +574,18 @@ void prepare(const Kind& k, json::value& o, const json::value* old) {
     default_to(make_object(o, {"roleRef"}), "apiGroup", "rbac.authorization.k8s.io");
     if (auto* subjects = items(o.get_object(), "subjects"))
       for (auto& s : *subjects)
-        if (s.is_object() && text(s, {"kind"}) != "ServiceAccount") default_to(s.get_object(), "apiGroup", "rbac.authorization.k8s.io");
+        if (s.is_object() && text(s, {"kind"}) != "ServiceAccount")
+          default_to(s.get_object(), "apiGroup", "rbac.authorization.k8s.io");
   }
   // A status may be set through its own path only.
-  if (old == nullptr && k.has("status") && !k.is("", "pods") && !k.is("", "namespaces") && !k.is("", "nodes")) o.get_object().erase("status");
+  if (old == nullptr && k.has("status") && !k.is("", "pods") && !k.is("", "namespaces") && !k.is("", "nodes"))
+    o.get_object().erase("status");
   if (old == nullptr && k.is("", "services")) make_object(o, {"status", "loadBalancer"});
   if (old == nullptr && k.group == "apps" && k.has("status")) {
     json::object status;
-    if (k.plural == "daemonsets") status = {{"currentNumberScheduled", 0}, {"numberMisscheduled", 0}, {"desiredNumberScheduled", 0}, {"numberReady", 0}};
+    if (k.plural == "daemonsets")
+      status = {
+          {"currentNumberScheduled", 0}, {"numberMisscheduled", 0}, {"desiredNumberScheduled", 0}, {"numberReady", 0}};
     if (k.plural == "replicasets") status = {{"replicas", 0}};
     o.get_object()["status"] = std::move(status);
   }
@@ -518,21 +597,26 @@ void check(const Kind& k, const json::value& o, const json::value* old, FieldErr
   if (k.is("", "pods")) {
     if (const auto* spec = find(o, {"spec"})) check_pod_spec(*spec, "spec", errors);
     if (old != nullptr) check_pod_update(o, *old, errors);
-  } else if (k.group == "apps" && (k.plural == "deployments" || k.plural == "daemonsets" || k.plural == "replicasets")) {
+  } else if (k.group == "apps" &&
+             (k.plural == "deployments" || k.plural == "daemonsets" || k.plural == "replicasets")) {
     check_workload(k, o, old, errors);
   } else if (k.is("", "secrets") || k.is("", "configmaps")) {
     check_data(k, o, old, errors);
   } else if (k.is("discovery.k8s.io", "endpointslices")) {
     check_slice(o, old, errors);
   } else if (k.group == "rbac.authorization.k8s.io" && k.plural.ends_with("bindings") && old != nullptr) {
-    if (!same(object(o, {"roleRef"}), object(*old, {"roleRef"}))) errors.push_back(FieldError::invalid("roleRef", object(o, {"roleRef"}), "cannot change roleRef"));
+    if (!same(object(o, {"roleRef"}), object(*old, {"roleRef"})))
+      errors.push_back(FieldError::invalid("roleRef", object(o, {"roleRef"}), "cannot change roleRef"));
   } else if (k.is("", "events")) {
     const auto ns = text(o, {"involvedObject", "namespace"});
     if (ns != text(o, {"metadata", "namespace"}) && !(ns.empty() && text(o, {"metadata", "namespace"}) == "default"))
-      errors.push_back(FieldError::invalid("involvedObject.namespace", json::value(ns), "does not match event.namespace"));
+      errors.push_back(
+          FieldError::invalid("involvedObject.namespace", json::value(ns), "does not match event.namespace"));
   } else if (k.is("", "nodes") && old != nullptr) {
     const auto &was = list(*old, {"spec", "podCIDRs"}), &is = list(o, {"spec", "podCIDRs"});
-    if (!was.empty() && !same(was, is)) errors.push_back(FieldError::forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"));
+    if (!was.empty() && !same(was, is))
+      errors.push_back(
+          FieldError::forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"));
   }
 }
 

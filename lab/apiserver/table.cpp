@@ -14,7 +14,9 @@ std::string human_duration(std::chrono::seconds d) {
   if (s < 0) return "0s";
   if (s < 120) return fmt::format("{}s", s);
   const std::int64_t m = s / 60, h = s / 3600, days = s / 86400, years = days / 365;
-  const auto pair = [](std::int64_t a, const char* u, std::int64_t b, const char* v) { return b == 0 ? fmt::format("{}{}", a, u) : fmt::format("{}{}{}{}", a, u, b, v); };
+  const auto pair = [](std::int64_t a, const char* u, std::int64_t b, const char* v) {
+    return b == 0 ? fmt::format("{}{}", a, u) : fmt::format("{}{}{}{}", a, u, b, v);
+  };
   if (m < 10) return pair(m, "m", s % 60, "s");
   if (m < 180) return fmt::format("{}m", m);
   if (h < 8) return pair(h, "h", m % 60, "m");
@@ -55,16 +57,20 @@ json::value custom_cell(const std::string& type, const JsonPath& path, const jso
 
 std::vector<Column> custom_columns(const json::array& printer_columns) {
   std::vector<Column> out;
-  out.push_back({"Name", "string", "name", "Name of the object.", 0, [](const json::value& o) { return json::value(text(o, {"metadata", "name"})); }});
+  out.push_back({"Name", "string", "name", "Name of the object.", 0,
+                 [](const json::value& o) { return json::value(text(o, {"metadata", "name"})); }});
   for (const auto& c : printer_columns) {
     auto path = JsonPath::parse(text(c, {"jsonPath"}));
     if (!path) continue;  // refused when the definition was made
     const auto type = text(c, {"type"});
-    out.push_back({text(c, {"name"}), type, text(c, {"format"}), text(c, {"description"}), static_cast<int>(number(c, {"priority"})),
+    out.push_back({text(c, {"name"}), type, text(c, {"format"}), text(c, {"description"}),
+                   static_cast<int>(number(c, {"priority"})),
                    [type, path = *path](const json::value& o) { return custom_cell(type, path, o); }});
   }
   if (printer_columns.empty())
-    out.push_back({"Age", "date", "", "Time since the object was made.", 0, [](const json::value& o) { return json::value(age_of(text(o, {"metadata", "creationTimestamp"}))); }});
+    out.push_back({"Age", "date", "", "Time since the object was made.", 0, [](const json::value& o) {
+                     return json::value(age_of(text(o, {"metadata", "creationTimestamp"})));
+                   }});
   return out;
 }
 
@@ -74,16 +80,23 @@ json::object partial_metadata(const json::value& object) {
   return out;
 }
 
-json::object table(const std::vector<Column>& columns, const std::vector<const json::value*>& objects, const std::string& include, json::object list_meta, bool with_columns) {
+json::object table(const std::vector<Column>& columns, const std::vector<const json::value*>& objects,
+                   const std::string& include, json::object list_meta, bool with_columns) {
   json::array definitions, rows;
   for (const auto& c : columns)
-    definitions.push_back(json::object{{"name", c.name}, {"type", c.type}, {"format", c.format}, {"description", c.description}, {"priority", c.priority}});
+    definitions.push_back(json::object{{"name", c.name},
+                                       {"type", c.type},
+                                       {"format", c.format},
+                                       {"description", c.description},
+                                       {"priority", c.priority}});
   for (const auto* o : objects) {
     json::array cells;
     for (const auto& c : columns) cells.push_back(c.cell(*o));
     json::object row{{"cells", std::move(cells)}};
-    if (include == "Object") row["object"] = *o;
-    else if (include != "None") row["object"] = partial_metadata(*o);
+    if (include == "Object")
+      row["object"] = *o;
+    else if (include != "None")
+      row["object"] = partial_metadata(*o);
     rows.push_back(std::move(row));
   }
   json::object out{{"kind", "Table"}, {"apiVersion", "meta.k8s.io/v1"}, {"metadata", std::move(list_meta)}};

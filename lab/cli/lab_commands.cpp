@@ -51,16 +51,19 @@ CLI::App* command(CLI::App* lab, const std::shared_ptr<Options>& o, const char* 
 }
 
 void next_steps(const LabRecord& r) {
-  fmt::print("\nLab {} is up. Its nodes are NotReady until a CNI is installed, as on any cluster. Next:\n", r.paths.name);
+  fmt::print("\nLab {} is up. Its nodes are NotReady until a CNI is installed, as on any cluster. Next:\n",
+             r.paths.name);
   fmt::print("  export KUBECONFIG={}\n", r.paths.kubeconfig());
   for (const ClusterSpec& c : r.topology.clusters)
     fmt::print("  weft install --context {} --set cluster.name={} --set cluster.id={} --wait\n", c.name, c.name, c.id);
-  fmt::print("  weft lab status · weft lab exec {}/node1 -- ip addr · weft lab down\n", r.topology.clusters.front().name);
+  fmt::print("  weft lab status · weft lab exec {}/node1 -- ip addr · weft lab down\n",
+             r.topology.clusters.front().name);
 }
 
 void add_up(CLI::App* lab, const std::shared_ptr<Options>& o) {
   auto* c = command(lab, o, "up", "Build a lab: two meshable clusters by default, or what FILE describes");
-  c->add_option("FILE", o->up.file, "Topology (YAML); without it the default of two clusters with three nodes each")->check(CLI::ExistingFile);
+  c->add_option("FILE", o->up.file, "Topology (YAML); without it the default of two clusters with three nodes each")
+      ->check(CLI::ExistingFile);
   c->add_option("--kube-apiserver", o->up.kube_apiserver, "Run this real kube-apiserver instead of the lab's own");
   c->add_option("--bin", o->up.bin, "Folder of the weft programs (default: where this one is)");
   c->add_flag("--network-only", o->up.network_only, "Namespaces, links and routes only, no Kubernetes");
@@ -98,14 +101,16 @@ void run_command(const std::shared_ptr<Options>& o, const std::vector<std::strin
 }
 
 CLI::App* with_place(CLI::App* c, const std::shared_ptr<Options>& o) {
-  c->add_option("TARGET", o->target, "CLUSTER/NODE, CLUSTER/POD, CLUSTER/router, CLUSTER/cp or a client host")->required();
+  c->add_option("TARGET", o->target, "CLUSTER/NODE, CLUSTER/POD, CLUSTER/router, CLUSTER/cp or a client host")
+      ->required();
   c->add_option("-n,--namespace", o->ns, "Namespace of the pod")->capture_default_str();
   c->add_option("-c,--container", o->container, "Container of the pod (default: the first)");
   return c;
 }
 
 void add_exec(CLI::App* lab, const std::shared_ptr<Options>& o) {
-  auto* c = with_place(command(lab, o, "exec", "Run a command in a node, router, client or pod; its exit code is ours"), o);
+  auto* c =
+      with_place(command(lab, o, "exec", "Run a command in a node, router, client or pod; its exit code is ours"), o);
   c->add_option("COMMAND", o->command, "The command and its arguments, after --")->required();
   c->callback([o] { run_command(o, o->command); });
   auto* shell = with_place(command(lab, o, "shell", "Open a shell in a node, router, client or pod"), o);
@@ -125,7 +130,8 @@ void add_logs(CLI::App* lab, const std::shared_ptr<Options>& o) {
 
 void add_kubeconfig(CLI::App* lab, const std::shared_ptr<Options>& o) {
   auto* c = command(lab, o, "kubeconfig", "Print the lab's kubeconfig, or merge its contexts into yours");
-  auto* path = c->add_flag("--path", o->path, "Print only where the file is: export KUBECONFIG=$(weft lab kubeconfig --path)");
+  auto* path =
+      c->add_flag("--path", o->path, "Print only where the file is: export KUBECONFIG=$(weft lab kubeconfig --path)");
   auto* merge = c->add_flag("--merge", o->merge, "Merge into --file; lab down takes the contexts out again");
   path->excludes(merge);
   c->add_option("--file", o->file, "Where to merge into (default: $KUBECONFIG or ~/.kube/config)")->needs(merge);
@@ -148,12 +154,14 @@ void set_link(const std::shared_ptr<Options>& o, bool up) {
   const LabRecord r = unwrap(load_record(o->name));
   const LinkEnds ends = unwrap(link_ends(r.topology, o->ends[0], o->ends[1]));
   const Plan plan = make_plan(r.topology);
-  const std::pair<std::string, std::string> sides[] = {{ends.router_a, ends.interface_a}, {ends.router_b, ends.interface_b}};
+  const std::pair<std::string, std::string> sides[] = {{ends.router_a, ends.interface_a},
+                                                       {ends.router_b, ends.interface_b}};
   for (const auto& [router, interface] : sides)
     unwrap(ip_batch(r.holders.at(router), fmt::format("link set {} {}\n", interface, up ? "up" : "down")));
   // A link that goes down takes its routes along; it gets them back with its addresses.
   if (up)
-    for (const auto& [router, interface] : sides) unwrap(ip_batch(r.holders.at(router), addressing(*plan.sandbox(router))));
+    for (const auto& [router, interface] : sides)
+      unwrap(ip_batch(r.holders.at(router), addressing(*plan.sandbox(router))));
   fmt::print("link {} {} is {}\n", o->ends[0], o->ends[1], up ? "up" : "cut");
 }
 

@@ -1,9 +1,9 @@
 #include "lab/cli/status.h"
 
+#include <fmt/format.h>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -34,18 +34,23 @@ LabStatus look(const LabRecord& r) {
 
 std::string render_text(const LabRecord& r, const LabStatus& s) {
   std::string out = fmt::format("Lab {} · kubeconfig {}\n", r.paths.name, r.paths.kubeconfig());
-  if (!s.nodes.empty()) out += fmt::format("\n{:<12} {:<20} {:<32} {:<9} {}\n", "CLUSTER", "NODE", "ADDRESSES", "STATUS", "PODS READY");
+  if (!s.nodes.empty())
+    out += fmt::format("\n{:<12} {:<20} {:<32} {:<9} {}\n", "CLUSTER", "NODE", "ADDRESSES", "STATUS", "PODS READY");
   for (const auto& [cluster, nodes] : s.nodes)
     for (const NodeStatus& n : nodes)
-      out += fmt::format("{:<12} {:<20} {:<32} {:<9} {}/{}{}\n", cluster, n.name, fmt::format("{}", fmt::join(n.addresses, " ")),
-                         n.ready ? "Ready" : "NotReady", n.pods_ready, n.pods, n.ready ? "" : "  " + n.why);
+      out += fmt::format("{:<12} {:<20} {:<32} {:<9} {}/{}{}\n", cluster, n.name,
+                         fmt::format("{}", fmt::join(n.addresses, " ")), n.ready ? "Ready" : "NotReady", n.pods_ready,
+                         n.pods, n.ready ? "" : "  " + n.why);
   for (const auto& [cluster, why] : s.unreachable) out += fmt::format("\n{}: API server: {}\n", cluster, why);
   if (!s.processes.empty()) out += fmt::format("\n{:<28} {:<9} {:<9} {}\n", "PROCESS", "PID", "RESTARTS", "STATE");
   for (const ProcessStatus& p : s.processes)
     out += fmt::format("{:<28} {:<9} {:<9} {}\n", p.name, p.id.pid == 0 ? "-" : std::to_string(p.id.pid), p.restarts,
                        alive(p.id) ? "running" : "down: " + p.last_end + "; log: " + p.log);
-  if (!s.supervised) out += "\nThe lab's supervisor has died: processes that end are not started again. Mend: weft lab down, weft lab up\n";
-  for (const auto& name : s.dead_sandboxes) out += fmt::format("\nThe holder of {} has died: the sandbox is lost. Mend: weft lab down, weft lab up\n", name);
+  if (!s.supervised)
+    out +=
+        "\nThe lab's supervisor has died: processes that end are not started again. Mend: weft lab down, weft lab up\n";
+  for (const auto& name : s.dead_sandboxes)
+    out += fmt::format("\nThe holder of {} has died: the sandbox is lost. Mend: weft lab down, weft lab up\n", name);
   return out;
 }
 
@@ -56,16 +61,30 @@ std::string render_json(const LabRecord& r, const LabStatus& s) {
     json::array nodes;
     if (const auto it = s.nodes.find(c.name); it != s.nodes.end())
       for (const NodeStatus& n : it->second)
-        nodes.push_back(json::object{{"name", n.name}, {"addresses", json::array(n.addresses.begin(), n.addresses.end())}, {"ready", n.ready},
-                                     {"why", n.why}, {"pods", n.pods}, {"podsReady", n.pods_ready}});
+        nodes.push_back(json::object{{"name", n.name},
+                                     {"addresses", json::array(n.addresses.begin(), n.addresses.end())},
+                                     {"ready", n.ready},
+                                     {"why", n.why},
+                                     {"pods", n.pods},
+                                     {"podsReady", n.pods_ready}});
     o["nodes"] = nodes;
     if (const auto it = s.unreachable.find(c.name); it != s.unreachable.end()) o["error"] = it->second;
     if (const auto it = r.api_ports.find(c.name); it != r.api_ports.end()) o["apiPort"] = it->second;
     clusters.push_back(o);
   }
   for (const ProcessStatus& p : s.processes)
-    processes.push_back(json::object{{"name", p.name}, {"pid", p.id.pid}, {"running", alive(p.id)}, {"restarts", p.restarts}, {"lastEnd", p.last_end}, {"log", p.log}});
-  return json::serialize(json::object{{"name", r.paths.name}, {"kubeconfig", r.paths.kubeconfig()}, {"running", s.running()}, {"clusters", clusters}, {"processes", processes}}) + "\n";
+    processes.push_back(json::object{{"name", p.name},
+                                     {"pid", p.id.pid},
+                                     {"running", alive(p.id)},
+                                     {"restarts", p.restarts},
+                                     {"lastEnd", p.last_end},
+                                     {"log", p.log}});
+  return json::serialize(json::object{{"name", r.paths.name},
+                                      {"kubeconfig", r.paths.kubeconfig()},
+                                      {"running", s.running()},
+                                      {"clusters", clusters},
+                                      {"processes", processes}}) +
+         "\n";
 }
 
 }  // namespace weft::lab

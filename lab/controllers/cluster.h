@@ -55,7 +55,8 @@ class Cluster {
   Task<Result<>> remove(const kube::Resource& resource, ObjectPtr object);
 
   /// Tells people what happened to an object (kubectl describe, kubectl get events). Failure to tell is no failure.
-  Task<> event(const kube::Resource& about, ObjectPtr object, std::string type, std::string reason, std::string message);
+  Task<> event(const kube::Resource& about, ObjectPtr object, std::string type, std::string reason,
+               std::string message);
 
  private:
   Informer* known(const kube::Resource& resource);

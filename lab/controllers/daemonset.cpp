@@ -19,16 +19,20 @@ struct Toleration {
   bool host_network_only;
 };
 constexpr Toleration kDaemonTolerations[] = {
-    {"node.kubernetes.io/not-ready", "NoExecute", false},       {"node.kubernetes.io/unreachable", "NoExecute", false},
-    {"node.kubernetes.io/disk-pressure", "NoSchedule", false},  {"node.kubernetes.io/memory-pressure", "NoSchedule", false},
-    {"node.kubernetes.io/pid-pressure", "NoSchedule", false},   {"node.kubernetes.io/unschedulable", "NoSchedule", false},
+    {"node.kubernetes.io/not-ready", "NoExecute", false},
+    {"node.kubernetes.io/unreachable", "NoExecute", false},
+    {"node.kubernetes.io/disk-pressure", "NoSchedule", false},
+    {"node.kubernetes.io/memory-pressure", "NoSchedule", false},
+    {"node.kubernetes.io/pid-pressure", "NoSchedule", false},
+    {"node.kubernetes.io/unschedulable", "NoSchedule", false},
     {"node.kubernetes.io/network-unavailable", "NoSchedule", true},
 };
 
 // The node a pod is on or meant for.
 std::string target_of(const json::object& pod) {
   if (auto node = pod_node(pod); !node.empty()) return node;
-  for (const auto& term : list(pod, "spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms")) {
+  for (const auto& term :
+       list(pod, "spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution/nodeSelectorTerms")) {
     if (!term.is_object()) continue;
     for (const auto& field : list(term.get_object(), "matchFields")) {
       if (!field.is_object() || text(field.get_object(), "key") != "metadata.name") continue;
@@ -48,14 +52,15 @@ Fit fit(const json::object& set, const json::object& node) {
   const auto taint = untolerated_taint(spec, node);
   if (!taint) return Fit::run;
   for (const auto& v : list(node, "spec/taints"))
-    if (v.is_object() && text(v.get_object(), "effect") == "NoExecute" && !tolerates(spec, v.get_object())) return Fit::none;
+    if (v.is_object() && text(v.get_object(), "effect") == "NoExecute" && !tolerates(spec, v.get_object()))
+      return Fit::none;
   return Fit::keep;
 }
 
 struct OnNode {
   std::vector<ObjectPtr> current;  // of the template as it is
   std::vector<ObjectPtr> old;
-  bool leaving = false;            // a pod here is still being deleted
+  bool leaving = false;  // a pod here is still being deleted
 };
 
 }  // namespace
@@ -86,7 +91,8 @@ json::object daemon_pod(const json::object& set, const std::string& node) {
   term["matchFields"] = std::move(fields);
   json::array terms;
   terms.push_back(std::move(term));
-  node_affinity["requiredDuringSchedulingIgnoredDuringExecution"] = json::object{{"nodeSelectorTerms", std::move(terms)}};
+  node_affinity["requiredDuringSchedulingIgnoredDuringExecution"] =
+      json::object{{"nodeSelectorTerms", std::move(terms)}};
   affinity["nodeAffinity"] = std::move(node_affinity);
   spec["affinity"] = std::move(affinity);
   return pod;
@@ -179,7 +185,7 @@ DaemonSetPlan plan_daemonset(const json::object& set, const std::vector<ObjectPt
   const bool replace = text(set, "spec/updateStrategy/type", "RollingUpdate") == "RollingUpdate";
 
   std::int64_t missing = 0, surging = 0;
-  std::vector<ObjectPtr> candidates;             // healthy pods of an older template
+  std::vector<ObjectPtr> candidates;  // healthy pods of an older template
   std::vector<std::string> surge_candidates;
   for (const auto& node : runs) {
     auto& here = on[node];
@@ -215,10 +221,14 @@ DaemonSetPlan plan_daemonset(const json::object& set, const std::vector<ObjectPt
     plan.create.push_back(node);
   }
 
-  plan.status = {{"currentNumberScheduled", scheduled}, {"desiredNumberScheduled", desired},
-                 {"numberMisscheduled", misscheduled},  {"numberReady", ready},
-                 {"numberAvailable", avail},            {"numberUnavailable", desired - avail},
-                 {"updatedNumberScheduled", updated},   {"observedGeneration", number(set, "metadata/generation")}};
+  plan.status = {{"currentNumberScheduled", scheduled},
+                 {"desiredNumberScheduled", desired},
+                 {"numberMisscheduled", misscheduled},
+                 {"numberReady", ready},
+                 {"numberAvailable", avail},
+                 {"numberUnavailable", desired - avail},
+                 {"updatedNumberScheduled", updated},
+                 {"observedGeneration", number(set, "metadata/generation")}};
   if (deleting(set)) {
     plan.create.clear();
     plan.remove.clear();

@@ -44,8 +44,7 @@ Rollout rollout_of(const json::object& d) {
   r.desired = spec_replicas(d);
   r.recreate = text(d, "spec/strategy/type") == "Recreate";
   if (r.recreate) return r;
-  r.surge = resolve_count(find(d, "spec/strategy/rollingUpdate/maxSurge"), r.desired, true,
-                          (r.desired + 3) / 4);
+  r.surge = resolve_count(find(d, "spec/strategy/rollingUpdate/maxSurge"), r.desired, true, (r.desired + 3) / 4);
   r.unavailable = resolve_count(find(d, "spec/strategy/rollingUpdate/maxUnavailable"), r.desired, false, r.desired / 4);
   if (r.surge == 0 && r.unavailable == 0) r.unavailable = 1;
   r.unavailable = std::min(r.unavailable, r.desired);
@@ -107,7 +106,8 @@ class Planner {
   // The set of the current template exists and carries the highest revision.
   void revise(const json::object& wanted) {
     std::int64_t revision = 0;
-    for (const auto& s : old_) revision = std::max<std::int64_t>(revision, std::atoll(annotation(**s, kRevision).c_str()));
+    for (const auto& s : old_)
+      revision = std::max<std::int64_t>(revision, std::atoll(annotation(**s, kRevision).c_str()));
     ++revision;
     json::object carried;
     for (const auto& [k, v] : string_map(d_, "metadata/annotations"))
@@ -120,7 +120,8 @@ class Planner {
     } else {
       const std::string hash = short_hash(wanted, number(d_, "status/collisionCount"));
       json::object tmpl = wanted;
-      json::object& template_metadata = tmpl["metadata"].is_object() ? tmpl["metadata"].get_object() : tmpl["metadata"].emplace_object();
+      json::object& template_metadata =
+          tmpl["metadata"].is_object() ? tmpl["metadata"].get_object() : tmpl["metadata"].emplace_object();
       json::object labels = sub(template_metadata, "labels");
       labels[kHashLabel] = hash;
       template_metadata["labels"] = labels;
@@ -133,20 +134,20 @@ class Planner {
       carried[kMax] = std::to_string(roll_.max_total());
       const std::int64_t start = roll_.recreate && old_pods_left() ? 0 : room_for_new(0);
       created_replicas_ = start;
-      plan_.create = json::object{
-          {"apiVersion", "apps/v1"},
-          {"kind", "ReplicaSet"},
-          {"metadata",
-           {{"namespace", text(d_, "metadata/namespace")},
-            {"name", text(d_, "metadata/name") + "-" + hash},
-            {"labels", labels},
-            {"annotations", std::move(carried)},
-            {"ownerReferences", json::array{controller_reference("apps/v1", "Deployment", d_)}}}},
-          {"spec",
-           {{"replicas", start},
-            {"minReadySeconds", number(d_, "spec/minReadySeconds")},
-            {"selector", std::move(selector)},
-            {"template", std::move(tmpl)}}}};
+      plan_.create =
+          json::object{{"apiVersion", "apps/v1"},
+                       {"kind", "ReplicaSet"},
+                       {"metadata",
+                        {{"namespace", text(d_, "metadata/namespace")},
+                         {"name", text(d_, "metadata/name") + "-" + hash},
+                         {"labels", labels},
+                         {"annotations", std::move(carried)},
+                         {"ownerReferences", json::array{controller_reference("apps/v1", "Deployment", d_)}}}},
+                       {"spec",
+                        {{"replicas", start},
+                         {"minReadySeconds", number(d_, "spec/minReadySeconds")},
+                         {"selector", std::move(selector)},
+                         {"template", std::move(tmpl)}}}};
     }
     if (annotation(d_, kRevision) != std::to_string(revision)) plan_.annotations[kRevision] = std::to_string(revision);
   }
@@ -238,15 +239,18 @@ class Planner {
       DeploymentPlan::Change c{s->name, {}, {}};
       json::object annotations = s == new_ ? new_annotations_ : json::object{};
       if (n->second > 0) {
-        if (annotation(**s, kDesired) != std::to_string(roll_.desired)) annotations[kDesired] = std::to_string(roll_.desired);
-        if (annotation(**s, kMax) != std::to_string(roll_.max_total())) annotations[kMax] = std::to_string(roll_.max_total());
+        if (annotation(**s, kDesired) != std::to_string(roll_.desired))
+          annotations[kDesired] = std::to_string(roll_.desired);
+        if (annotation(**s, kMax) != std::to_string(roll_.max_total()))
+          annotations[kMax] = std::to_string(roll_.max_total());
       }
       if (!annotations.empty()) c.patch["metadata"] = json::object{{"annotations", std::move(annotations)}};
       const std::int64_t was = spec_replicas(**s);
       json::object spec;
       if (n->second != was) {
         spec["replicas"] = n->second;
-        c.message = fmt::format("Scaled {} replica set {} from {} to {}", n->second > was ? "up" : "down", s->name.name, was, n->second);
+        c.message = fmt::format("Scaled {} replica set {} from {} to {}", n->second > was ? "up" : "down", s->name.name,
+                                was, n->second);
       }
       if (s == new_ && number(**s, "spec/minReadySeconds") != number(d_, "spec/minReadySeconds"))
         spec["minReadySeconds"] = number(d_, "spec/minReadySeconds");
@@ -277,7 +281,8 @@ class Planner {
     const bool enough = avail >= roll_.desired - roll_.unavailable;
     set_condition(conditions, "Available", enough ? "True" : "False",
                   enough ? "MinimumReplicasAvailable" : "MinimumReplicasUnavailable",
-                  enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.", false);
+                  enough ? "Deployment has minimum availability." : "Deployment does not have minimum availability.",
+                  false);
 
     const bool complete = new_ && updated == roll_.desired && replicas == roll_.desired && avail == roll_.desired;
     const bool moved = updated > number(before, "updatedReplicas") || ready > number(before, "readyReplicas") ||
@@ -292,9 +297,11 @@ class Planner {
     const bool settled = reason == "NewReplicaSetAvailable" && replicas == updated && new_ &&
                          text(*progressing, "message").find('"' + new_->name.name + '"') != std::string::npos;
     if (flag(d_, "spec/paused")) {
-      if (reason != "DeploymentPaused") set_condition(conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", true);
+      if (reason != "DeploymentPaused")
+        set_condition(conditions, "Progressing", "Unknown", "DeploymentPaused", "Deployment is paused", true);
     } else if (complete) {
-      set_condition(conditions, "Progressing", "True", "NewReplicaSetAvailable", subject + " has successfully progressed.", false);
+      set_condition(conditions, "Progressing", "True", "NewReplicaSetAvailable",
+                    subject + " has successfully progressed.", false);
     } else if (!settled) {
       if (plan_.create) {
         set_condition(conditions, "Progressing", "True", "NewReplicaSetCreated",
@@ -304,7 +311,8 @@ class Planner {
       } else if (reason != "ProgressDeadlineExceeded") {
         const auto until = time_at(*progressing, "lastUpdateTime") + std::chrono::seconds(deadline);
         if (now_ >= until) {
-          set_condition(conditions, "Progressing", "False", "ProgressDeadlineExceeded", subject + " has timed out progressing.", true);
+          set_condition(conditions, "Progressing", "False", "ProgressDeadlineExceeded",
+                        subject + " has timed out progressing.", true);
         } else {
           plan_.recheck = std::chrono::ceil<std::chrono::seconds>(until - now_) + std::chrono::seconds(1);
         }
@@ -319,8 +327,8 @@ class Planner {
   void set_condition(json::array& all, std::string_view type, std::string_view status, std::string_view reason,
                      std::string_view message, bool touch) {
     const std::string now = rfc3339(now_);
-    json::object fresh{{"type", type},       {"status", status},        {"reason", reason},
-                       {"message", message}, {"lastUpdateTime", now},   {"lastTransitionTime", now}};
+    json::object fresh{{"type", type},       {"status", status},      {"reason", reason},
+                       {"message", message}, {"lastUpdateTime", now}, {"lastTransitionTime", now}};
     for (auto& v : all) {
       if (!v.is_object() || text(v.get_object(), "type") != type) continue;
       json::object& old = v.get_object();
@@ -340,7 +348,7 @@ class Planner {
   const Rollout roll_;
   DeploymentPlan plan_;
   ObjectPtr new_;
-  std::vector<ObjectPtr> old_;                 // oldest first
+  std::vector<ObjectPtr> old_;                   // oldest first
   std::map<ObjectName, std::int64_t> replicas_;  // as they shall be
   std::int64_t created_replicas_ = 0;
   json::object new_annotations_;

@@ -17,9 +17,9 @@ struct DeploymentPlan {
   };
   std::optional<json::object> create;  // the ReplicaSet of the template as it is now
   std::vector<Change> changes;
-  std::vector<ObjectPtr> remove;       // history beyond revisionHistoryLimit
-  json::object annotations;            // to be set on the Deployment
-  json::object status;                 // empty: as it is
+  std::vector<ObjectPtr> remove;  // history beyond revisionHistoryLimit
+  json::object annotations;       // to be set on the Deployment
+  json::object status;            // empty: as it is
   std::optional<std::chrono::seconds> recheck;
 };
 

@@ -58,7 +58,8 @@ std::optional<std::int64_t> target_port(const json::object& service_port, const 
       // Of the init containers only those that keep running serve ports.
       if (containers == "spec/initContainers" && text(c.get_object(), "restartPolicy") != "Always") continue;
       for (const auto& p : list(c.get_object(), "ports"))
-        if (p.is_object() && text(p.get_object(), "name") == name && text(p.get_object(), "protocol", "TCP") == protocol)
+        if (p.is_object() && text(p.get_object(), "name") == name &&
+            text(p.get_object(), "protocol", "TCP") == protocol)
           return number(p.get_object(), "containerPort");
     }
   }
@@ -102,7 +103,8 @@ json::object endpoint_of(const json::object& service, const json::object& pod, c
 
 std::string identity(const json::object& endpoint) {
   const auto& addresses = list(endpoint, "addresses");
-  const std::string address = addresses.empty() || !addresses[0].is_string() ? "" : std::string(addresses[0].get_string());
+  const std::string address =
+      addresses.empty() || !addresses[0].is_string() ? "" : std::string(addresses[0].get_string());
   return text(endpoint, "targetRef/uid") + " " + address;
 }
 
@@ -139,7 +141,8 @@ json::object new_slice(const json::object& service, Family family, const json::a
           {"endpoints", std::move(endpoints)}};
 }
 
-json::object rewritten(const ObjectPtr& slice, const json::object& labels, const json::array& ports, json::array endpoints) {
+json::object rewritten(const ObjectPtr& slice, const json::object& labels, const json::array& ports,
+                       json::array endpoints) {
   json::object o = **slice;
   o["apiVersion"] = "discovery.k8s.io/v1";
   o["kind"] = "EndpointSlice";
@@ -220,7 +223,8 @@ SlicePlan plan_slices(const json::object& service, const std::vector<ObjectPtr>&
   const std::string name = text(service, "metadata/name");
   std::vector<ObjectPtr> mine;
   for (const auto& s : slices)
-    if (label(**s, kServiceLabel) == name && label(**s, kManagerLabel) == kSliceManager && !deleting(**s)) mine.push_back(s);
+    if (label(**s, kServiceLabel) == name && label(**s, kManagerLabel) == kSliceManager && !deleting(**s))
+      mine.push_back(s);
   if (!wants_slices(service)) return plan;
 
   std::map<std::string, std::string> zones;
@@ -267,7 +271,8 @@ SlicePlan plan_slices(const json::object& service, const std::vector<ObjectPtr>&
       for (const auto& v : list(**s, "ports")) {
         // As we write them: the server may fill in what we left out, and drop what is empty.
         const json::object& p = v.get_object();
-        json::object n{{"name", text(p, "name")}, {"protocol", text(p, "protocol", "TCP")}, {"port", number(p, "port")}};
+        json::object n{
+            {"name", text(p, "name")}, {"protocol", text(p, "protocol", "TCP")}, {"port", number(p, "port")}};
         if (has(p, "appProtocol")) n["appProtocol"] = text(p, "appProtocol");
         ports.push_back(std::move(n));
       }

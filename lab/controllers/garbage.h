@@ -45,19 +45,19 @@ class OwnerGraph {
 
  private:
   using Name = std::pair<std::string, ObjectName>;
-  std::map<std::string, Owned> nodes_;                        // by uid
-  std::map<Name, std::string> names_;                         // → uid
-  std::map<std::string, std::set<std::string>> dependents_;   // owner's uid → uids
+  std::map<std::string, Owned> nodes_;                       // by uid
+  std::map<Name, std::string> names_;                        // → uid
+  std::map<std::string, std::set<std::string>> dependents_;  // owner's uid → uids
 };
 
 struct GarbageVerdict {
   enum class Act {
     keep,
-    remove,             // delete it, with `propagation`
-    cut,                // drop the references to `uids`, an owner remains
-    look_at_dependents, // it waits for them: judge each of `uids`
-    orphan_dependents,  // cut the references of `uids` to it, then drop its finalizer orphan
-    release,            // nothing blocks it: drop its finalizer foregroundDeletion
+    remove,              // delete it, with `propagation`
+    cut,                 // drop the references to `uids`, an owner remains
+    look_at_dependents,  // it waits for them: judge each of `uids`
+    orphan_dependents,   // cut the references of `uids` to it, then drop its finalizer orphan
+    release,             // nothing blocks it: drop its finalizer foregroundDeletion
   } act = Act::keep;
   std::string propagation;
   std::set<std::string> uids;

@@ -25,7 +25,8 @@ std::optional<Prefix> subnet(const Prefix& pool, unsigned length, std::uint64_t 
     carry = sum >> 8;
     add >>= 8;
   }
-  const Address address = pool.family() == Family::v4 ? Address::v4({raw[0], raw[1], raw[2], raw[3]}) : Address::v6(raw);
+  const Address address =
+      pool.family() == Family::v4 ? Address::v4({raw[0], raw[1], raw[2], raw[3]}) : Address::v6(raw);
   return Prefix(address, length);
 }
 
@@ -50,15 +51,19 @@ Result<NodeCidrOptions> parse_node_cidr_options(const std::string& cluster_cidr,
     const std::string one = cluster_cidr.substr(from, comma - from);
     from = comma + 1;
     auto prefix = Prefix::parse(one);
-    if (!prefix) return fail(Errc::invalid, fmt::format("--cluster-cidr: '{}' is not a prefix; write it like 10.1.0.0/16,fd00:1::/48", one));
+    if (!prefix)
+      return fail(Errc::invalid,
+                  fmt::format("--cluster-cidr: '{}' is not a prefix; write it like 10.1.0.0/16,fd00:1::/48", one));
     for (const auto& other : out.cluster_cidrs)
       if (other.family() == prefix->family())
-        return fail(Errc::invalid, fmt::format("--cluster-cidr: {} and {} are of one family; give at most one of each", other.to_string(), one));
+        return fail(Errc::invalid, fmt::format("--cluster-cidr: {} and {} are of one family; give at most one of each",
+                                               other.to_string(), one));
     const unsigned mask = mask_of(out, prefix->family());
-    const char* mask_flag = prefix->family() == Family::v4 ? "--node-cidr-mask-size-ipv4" : "--node-cidr-mask-size-ipv6";
+    const char* mask_flag =
+        prefix->family() == Family::v4 ? "--node-cidr-mask-size-ipv4" : "--node-cidr-mask-size-ipv6";
     if (mask < prefix->length() || mask > prefix->address().bits())
-      return fail(Errc::invalid, fmt::format("{}: {} does not fit into {}; it must be from {} to {}", mask_flag, mask, one,
-                                             prefix->length(), prefix->address().bits()));
+      return fail(Errc::invalid, fmt::format("{}: {} does not fit into {}; it must be from {} to {}", mask_flag, mask,
+                                             one, prefix->length(), prefix->address().bits()));
     out.cluster_cidrs.push_back(*prefix);
   }
   return out;

@@ -15,20 +15,21 @@ class GarbageLoop final : public Loop {
 
   void start(Scope& scope) override {
     kinds_.each([this, &scope](Informer& informer) {
-      cluster_.on_change(scope, informer, [this, &informer](const ObjectName& name, const ObjectPtr& before, const ObjectPtr& now) {
-        const std::string was = before ? uid_of(**before) : std::string();
-        if (now) {
-          Owned node = owned(informer.resource, **now);
-          const bool concerned = !node.owners.empty() || node.deleting;
-          const std::string uid = node.uid;
-          graph_.put(std::move(node));
-          if (concerned) queue_.add(key(uid));
-          if (before && was != uid) orphaned(was);
-        } else {
-          graph_.drop(informer.resource, name);
-          orphaned(was);
-        }
-      });
+      cluster_.on_change(scope, informer,
+                         [this, &informer](const ObjectName& name, const ObjectPtr& before, const ObjectPtr& now) {
+                           const std::string was = before ? uid_of(**before) : std::string();
+                           if (now) {
+                             Owned node = owned(informer.resource, **now);
+                             const bool concerned = !node.owners.empty() || node.deleting;
+                             const std::string uid = node.uid;
+                             graph_.put(std::move(node));
+                             if (concerned) queue_.add(key(uid));
+                             if (before && was != uid) orphaned(was);
+                           } else {
+                             graph_.drop(informer.resource, name);
+                             orphaned(was);
+                           }
+                         });
     });
     queue_.start(scope, 4, [this](ObjectName k) { return sync(std::move(k)); });
   }
@@ -76,7 +77,8 @@ class GarbageLoop final : public Loop {
         kube::DeleteOptions options;
         options.uid = node.uid;
         options.propagation = verdict.propagation;
-        log::debug("removing what nobody owns any more", {{"kind", node.resource.kind}, {"object", node.name.to_string()}});
+        log::debug("removing what nobody owns any more",
+                   {{"kind", node.resource.kind}, {"object", node.name.to_string()}});
         auto r = co_await cluster_.remove(node.resource, node.name, std::move(options));
         if (!r && r.error().code != Errc::conflict) co_return r;
         break;
@@ -137,6 +139,8 @@ class GarbageLoop final : public Loop {
 
 }  // namespace
 
-std::unique_ptr<Loop> make_garbage_loop(Cluster& cluster, Kinds& kinds) { return std::make_unique<GarbageLoop>(cluster, kinds); }
+std::unique_ptr<Loop> make_garbage_loop(Cluster& cluster, Kinds& kinds) {
+  return std::make_unique<GarbageLoop>(cluster, kinds);
+}
 
 }  // namespace weft::lab

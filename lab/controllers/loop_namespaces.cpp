@@ -16,8 +16,13 @@ const std::string kRootCaMap = "kube-root-ca.crt";
 class NamespaceLoop final : public Loop {
  public:
   NamespaceLoop(Cluster& cluster, Kinds& kinds, std::string root_ca)
-      : cluster_(cluster), kinds_(kinds), root_ca_(std::move(root_ca)), namespaces_(cluster.informer(kube::kNamespaces)),
-        accounts_(cluster.informer(kube::kServiceAccounts)), maps_(cluster.informer(kube::kConfigMaps)), queue_(cluster.io(), "namespace") {}
+      : cluster_(cluster),
+        kinds_(kinds),
+        root_ca_(std::move(root_ca)),
+        namespaces_(cluster.informer(kube::kNamespaces)),
+        accounts_(cluster.informer(kube::kServiceAccounts)),
+        maps_(cluster.informer(kube::kConfigMaps)),
+        queue_(cluster.io(), "namespace") {}
 
   void start(Scope& scope) override {
     cluster_.on_change(scope, namespaces_, [this](const ObjectName& name, const ObjectPtr&, const ObjectPtr& now) {
@@ -62,7 +67,8 @@ class NamespaceLoop final : public Loop {
     if (!map) {
       json::object body{{"apiVersion", "v1"}, {"kind", "ConfigMap"}};
       json::object metadata{{"namespace", ns}, {"name", kRootCaMap}};
-      metadata["annotations"] = json::object{{"kubernetes.io/description", "The certificate of the authority that signed the API server's."}};
+      metadata["annotations"] =
+          json::object{{"kubernetes.io/description", "The certificate of the authority that signed the API server's."}};
       body["metadata"] = std::move(metadata);
       body["data"] = std::move(data);
       auto r = co_await cluster_.create(kube::kConfigMaps, std::move(body));
@@ -124,7 +130,8 @@ class NamespaceLoop final : public Loop {
     json::object spec = sub(body, "spec");
     spec["finalizers"] = json::array{};
     body["spec"] = std::move(spec);
-    const std::string method = "PUT", path = kube::path_of(kube::kNamespaces, "", name, "finalize"), content = json::serialize(body);
+    const std::string method = "PUT", path = kube::path_of(kube::kNamespaces, "", name, "finalize"),
+                      content = json::serialize(body);
     auto done = co_await cluster_.client().request_json(method, path, content);
     if (!done && done.error().code != Errc::not_found) co_return fail(done.error());
     log::info("namespace is empty and gone", {{"namespace", name}});

@@ -13,8 +13,12 @@ const std::string kLeaseNamespace = "kube-node-lease";
 class NodeHealthLoop final : public Loop {
  public:
   NodeHealthLoop(Cluster& cluster, std::chrono::seconds grace)
-      : cluster_(cluster), grace_(grace), nodes_(cluster.informer(kube::kNodes)), pods_(cluster.informer(kube::kPods)),
-        leases_(cluster.informer(kube::kLeases)), queue_(cluster.io(), "node-health") {}
+      : cluster_(cluster),
+        grace_(grace),
+        nodes_(cluster.informer(kube::kNodes)),
+        pods_(cluster.informer(kube::kPods)),
+        leases_(cluster.informer(kube::kLeases)),
+        queue_(cluster.io(), "node-health") {}
 
   void start(Scope& scope) override {
     cluster_.on_change(scope, nodes_, [this](const ObjectName& name, const ObjectPtr& before, const ObjectPtr& now) {
@@ -51,7 +55,8 @@ class NodeHealthLoop final : public Loop {
     const auto silent = Steady::now() - heard_[name.name];
     const auto* ready = condition(**node, "Ready");
     if (silent >= grace_ && (!ready || text(*ready, "status") != "Unknown")) {
-      log::warn("a node has fallen silent", {{"node", name.name}, {"seconds", std::chrono::duration_cast<std::chrono::seconds>(silent).count()}});
+      log::warn("a node has fallen silent",
+                {{"node", name.name}, {"seconds", std::chrono::duration_cast<std::chrono::seconds>(silent).count()}});
       json::object status;
       status["conditions"] = conditions_unknown(**node, Wall::now());
       json::object patch;

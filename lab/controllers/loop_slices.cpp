@@ -10,11 +10,16 @@ namespace {
 class SliceLoop final : public Loop {
  public:
   explicit SliceLoop(Cluster& cluster)
-      : cluster_(cluster), services_(cluster.informer(kube::kServices)), pods_(cluster.informer(kube::kPods)),
-        nodes_(cluster.informer(kube::kNodes)), slices_(cluster.informer(kube::kEndpointSlices)), queue_(cluster.io(), "endpointslice") {}
+      : cluster_(cluster),
+        services_(cluster.informer(kube::kServices)),
+        pods_(cluster.informer(kube::kPods)),
+        nodes_(cluster.informer(kube::kNodes)),
+        slices_(cluster.informer(kube::kEndpointSlices)),
+        queue_(cluster.io(), "endpointslice") {}
 
   void start(Scope& scope) override {
-    cluster_.on_change(scope, services_, [this](const ObjectName& name, const ObjectPtr&, const ObjectPtr&) { queue_.add(name); });
+    cluster_.on_change(scope, services_,
+                       [this](const ObjectName& name, const ObjectPtr&, const ObjectPtr&) { queue_.add(name); });
     cluster_.on_change(scope, pods_, [this](const ObjectName& name, const ObjectPtr& before, const ObjectPtr& now) {
       const Labels was = before ? string_map(**before, "metadata/labels") : Labels{};
       const Labels is = now ? string_map(**now, "metadata/labels") : Labels{};
@@ -30,7 +35,9 @@ class SliceLoop final : public Loop {
           queue_.add({name.ns, label(**o, "kubernetes.io/service-name")});
     });
     cluster_.on_change(scope, nodes_, [this](const ObjectName&, const ObjectPtr& before, const ObjectPtr& now) {
-      const auto zone = [](const ObjectPtr& n) { return n ? label(**n, "topology.kubernetes.io/zone") : std::string(); };
+      const auto zone = [](const ObjectPtr& n) {
+        return n ? label(**n, "topology.kubernetes.io/zone") : std::string();
+      };
       if (zone(before) == zone(now)) return;
       for (const auto& s : services_.in("")) queue_.add(s->name);
     });

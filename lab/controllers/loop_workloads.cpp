@@ -38,11 +38,14 @@ Task<Result<>> write_status(Cluster& cluster, const kube::Resource& resource, Ob
 class ReplicaSetLoop final : public Loop {
  public:
   explicit ReplicaSetLoop(Cluster& cluster)
-      : cluster_(cluster), sets_(cluster.informer(kube::kReplicaSets)), pods_(cluster.informer(kube::kPods)),
+      : cluster_(cluster),
+        sets_(cluster.informer(kube::kReplicaSets)),
+        pods_(cluster.informer(kube::kPods)),
         queue_(cluster.io(), "replicaset") {}
 
   void start(Scope& scope) override {
-    cluster_.on_change(scope, sets_, [this](const ObjectName& name, const ObjectPtr&, const ObjectPtr&) { queue_.add(name); });
+    cluster_.on_change(scope, sets_,
+                       [this](const ObjectName& name, const ObjectPtr&, const ObjectPtr&) { queue_.add(name); });
     cluster_.on_change(scope, pods_, [this](const ObjectName& name, const ObjectPtr& before, const ObjectPtr& now) {
       add_owner(queue_, "ReplicaSet", name, before);
       add_owner(queue_, "ReplicaSet", name, now);
@@ -108,11 +111,15 @@ class ReplicaSetLoop final : public Loop {
 class DeploymentLoop final : public Loop {
  public:
   explicit DeploymentLoop(Cluster& cluster)
-      : cluster_(cluster), deployments_(cluster.informer(kube::kDeployments)), sets_(cluster.informer(kube::kReplicaSets)),
-        pods_(cluster.informer(kube::kPods)), queue_(cluster.io(), "deployment") {}
+      : cluster_(cluster),
+        deployments_(cluster.informer(kube::kDeployments)),
+        sets_(cluster.informer(kube::kReplicaSets)),
+        pods_(cluster.informer(kube::kPods)),
+        queue_(cluster.io(), "deployment") {}
 
   void start(Scope& scope) override {
-    cluster_.on_change(scope, deployments_, [this](const ObjectName& name, const ObjectPtr&, const ObjectPtr&) { queue_.add(name); });
+    cluster_.on_change(scope, deployments_,
+                       [this](const ObjectName& name, const ObjectPtr&, const ObjectPtr&) { queue_.add(name); });
     cluster_.on_change(scope, sets_, [this](const ObjectName& name, const ObjectPtr& before, const ObjectPtr& now) {
       add_owner(queue_, "Deployment", name, before);
       add_owner(queue_, "Deployment", name, now);
@@ -187,11 +194,15 @@ class DeploymentLoop final : public Loop {
 class DaemonSetLoop final : public Loop {
  public:
   explicit DaemonSetLoop(Cluster& cluster)
-      : cluster_(cluster), sets_(cluster.informer(kube::kDaemonSets)), pods_(cluster.informer(kube::kPods)),
-        nodes_(cluster.informer(kube::kNodes)), queue_(cluster.io(), "daemonset") {}
+      : cluster_(cluster),
+        sets_(cluster.informer(kube::kDaemonSets)),
+        pods_(cluster.informer(kube::kPods)),
+        nodes_(cluster.informer(kube::kNodes)),
+        queue_(cluster.io(), "daemonset") {}
 
   void start(Scope& scope) override {
-    cluster_.on_change(scope, sets_, [this](const ObjectName& name, const ObjectPtr&, const ObjectPtr&) { queue_.add(name); });
+    cluster_.on_change(scope, sets_,
+                       [this](const ObjectName& name, const ObjectPtr&, const ObjectPtr&) { queue_.add(name); });
     cluster_.on_change(scope, pods_, [this](const ObjectName& name, const ObjectPtr& before, const ObjectPtr& now) {
       add_owner(queue_, "DaemonSet", name, before);
       add_owner(queue_, "DaemonSet", name, now);

@@ -36,7 +36,9 @@ void Kinds::each(std::function<void(Informer&)> seen) {
 
 Informer* Kinds::of(const std::string& api_version, const std::string& kind) {
   Informer* other_version = nullptr;
-  const auto group = [](const std::string& v) { return v.substr(0, v.find('/') == std::string::npos ? 0 : v.find('/')); };
+  const auto group = [](const std::string& v) {
+    return v.substr(0, v.find('/') == std::string::npos ? 0 : v.find('/'));
+  };
   for (auto& i : cluster_.informers()) {
     if (i.resource.kind != kind) continue;
     if (i.resource.api_version() == api_version) return &i;

@@ -23,7 +23,8 @@ Task<int> serve(asio::io_context& io, kube::Config config, lab::ControllerOption
   // The server may still be starting: a lab starts everything at once.
   Notifier failed(io);
   struct Run {
-    static Task<> until_cancelled(Scope& scope, lab::Cluster& cluster, lab::ControllerOptions options, Notifier& failed) {
+    static Task<> until_cancelled(Scope& scope, lab::Cluster& cluster, lab::ControllerOptions options,
+                                  Notifier& failed) {
       Backoff backoff(std::chrono::milliseconds(50), std::chrono::milliseconds(1000));
       for (;;) {
         auto r = co_await lab::run_controllers(scope, cluster, options);
@@ -58,25 +59,33 @@ Task<int> serve(asio::io_context& io, kube::Config config, lab::ControllerOption
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"The controllers of a lab cluster: pod CIDRs, scheduling, deployments, replica sets, daemon sets, "
-               "endpoint slices, namespaces, garbage collection.", "weft-lab-controllers"};
+  CLI::App app{
+      "The controllers of a lab cluster: pod CIDRs, scheduling, deployments, replica sets, daemon sets, "
+      "endpoint slices, namespaces, garbage collection.",
+      "weft-lab-controllers"};
   std::string kubeconfig, context, cluster_cidr, root_ca_file, level = "info", format = "text";
   unsigned mask_v4 = 24, mask_v6 = 64, quarantine = 20, grace = 40;
   app.add_option("--kubeconfig", kubeconfig, "How to reach the API server; default: in-cluster, then ~/.kube/config");
   app.add_option("--context", context, "Context of the kubeconfig; default: its current one");
-  app.add_option("--cluster-cidr", cluster_cidr, "Where nodes get their pod CIDRs from, one prefix a family: 10.1.0.0/16,fd00:1::/48");
+  app.add_option("--cluster-cidr", cluster_cidr,
+                 "Where nodes get their pod CIDRs from, one prefix a family: 10.1.0.0/16,fd00:1::/48");
   app.add_option("--node-cidr-mask-size-ipv4", mask_v4, "Length of a node's IPv4 pod CIDR")->capture_default_str();
   app.add_option("--node-cidr-mask-size-ipv6", mask_v6, "Length of a node's IPv6 pod CIDR")->capture_default_str();
   app.add_option("--root-ca-file", root_ca_file, "PEM that every namespace gets as ConfigMap kube-root-ca.crt");
-  app.add_option("--pod-gc-quarantine", quarantine, "Seconds that a node must be gone before its pods are deleted")->capture_default_str();
-  app.add_option("--node-monitor-grace-period", grace, "Seconds without a sign of life after which a node is Unknown")->capture_default_str();
+  app.add_option("--pod-gc-quarantine", quarantine, "Seconds that a node must be gone before its pods are deleted")
+      ->capture_default_str();
+  app.add_option("--node-monitor-grace-period", grace, "Seconds without a sign of life after which a node is Unknown")
+      ->capture_default_str();
   app.add_option("--log-level", level)->check(CLI::IsMember({"debug", "info", "warn", "error"}))->capture_default_str();
   app.add_option("--log-format", format)->check(CLI::IsMember({"text", "json"}))->capture_default_str();
   app.set_version_flag("--version", WEFT_VERSION);
   CLI11_PARSE(app, argc, argv);
 
   using log::Level;
-  log::configure(level == "debug" ? Level::debug : level == "warn" ? Level::warn : level == "error" ? Level::error : Level::info,
+  log::configure(level == "debug"   ? Level::debug
+                 : level == "warn"  ? Level::warn
+                 : level == "error" ? Level::error
+                                    : Level::info,
                  format == "json" ? log::Format::json : log::Format::text);
   const auto die = [](const std::string& why) {
     std::cerr << "weft-lab-controllers: " << why << "\n";

@@ -23,7 +23,8 @@ constexpr const char* kCordoned = "node.kubernetes.io/unschedulable";
 bool by_condition(const json::object& taint) {
   const std::string key = text(taint, "key");
   if (text(taint, "effect") != "NoSchedule") return false;
-  return key == kCordoned || std::any_of(std::begin(kTaints), std::end(kTaints), [&](const auto& t) { return key == t.taint; });
+  return key == kCordoned ||
+         std::any_of(std::begin(kTaints), std::end(kTaints), [&](const auto& t) { return key == t.taint; });
 }
 
 bool wanted(const json::object& node, const std::string& key) {

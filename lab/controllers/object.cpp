@@ -135,9 +135,8 @@ bool controlled_by(const json::object& o, std::string_view uid) {
 }
 
 json::object controller_reference(std::string_view api_version, std::string_view kind, const json::object& owner) {
-  return {{"apiVersion", api_version},       {"kind", kind},
-          {"name", text(owner, "metadata/name")}, {"uid", uid_of(owner)},
-          {"controller", true},              {"blockOwnerDeletion", true}};
+  return {{"apiVersion", api_version}, {"kind", kind},       {"name", text(owner, "metadata/name")},
+          {"uid", uid_of(owner)},      {"controller", true}, {"blockOwnerDeletion", true}};
 }
 
 const json::object* condition(const json::object& o, std::string_view type) {

@@ -52,8 +52,11 @@ std::vector<ObjectPtr> pods_to_delete(std::vector<ObjectPtr> pods, std::size_t c
     std::int64_t restarts = 0;
     for (const auto& c : list(pod, "status/containerStatuses"))
       if (c.is_object()) restarts = std::max(restarts, number(c.get_object(), "restartCount"));
-    return std::tuple(!node.empty(), phase == "Pending" ? 0 : phase == "Unknown" ? 1 : 2, ready, cost,
-                      -on_node[node], -restarts, -created(pod).time_since_epoch().count(), p->name);
+    return std::tuple(!node.empty(),
+                      phase == "Pending"   ? 0
+                      : phase == "Unknown" ? 1
+                                           : 2,
+                      ready, cost, -on_node[node], -restarts, -created(pod).time_since_epoch().count(), p->name);
   };
   std::sort(pods.begin(), pods.end(), [&](const ObjectPtr& a, const ObjectPtr& b) { return rank(a) < rank(b); });
   pods.resize(count);

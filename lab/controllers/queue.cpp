@@ -63,7 +63,8 @@ void WorkQueue::done(const ObjectName& key, const Result<>& result) {
     const auto [it, fresh] = failing_.try_emplace(key, Backoff(10ms, 10s));
     // Somebody else was faster: their change is on its way to us, no news for people.
     if (result.error().code != Errc::conflict)
-      log::warn("will try again", {{"controller", name_}, {"object", key.to_string()}, {"error", result.error().message}});
+      log::warn("will try again",
+                {{"controller", name_}, {"object", key.to_string()}, {"error", result.error().message}});
     add_after(key, it->second.next());
   }
   changed_.notify();

@@ -76,7 +76,8 @@ std::string objection(const json::object& pod, const NodeLoad& load) {
 }  // namespace
 
 bool wants_node(const json::object& pod) {
-  return pod_node(pod).empty() && pod_active(pod) && text(pod, "spec/schedulerName", "default-scheduler") == "default-scheduler" &&
+  return pod_node(pod).empty() && pod_active(pod) &&
+         text(pod, "spec/schedulerName", "default-scheduler") == "default-scheduler" &&
          list(pod, "spec/schedulingGates").empty();
 }
 
@@ -99,7 +100,8 @@ std::vector<Placement> place_pods(const std::vector<ObjectPtr>& pods, const std:
     }
   }
   // First come, first served.
-  std::stable_sort(waiting.begin(), waiting.end(), [](const ObjectPtr& a, const ObjectPtr& b) { return created(**a) < created(**b); });
+  std::stable_sort(waiting.begin(), waiting.end(),
+                   [](const ObjectPtr& a, const ObjectPtr& b) { return created(**a) < created(**b); });
 
   std::vector<Placement> out;
   for (const auto& p : waiting) {

@@ -92,9 +92,9 @@ bool tolerates(const json::object& pod_spec, const json::object& taint) {
 std::optional<std::string> untolerated_taint(const json::object& pod_spec, const json::object& node) {
   json::array taints = list(node, "spec/taints");
   constexpr std::string_view kCordoned = "node.kubernetes.io/unschedulable";
-  if (flag(node, "spec/unschedulable") &&
-      std::none_of(taints.begin(), taints.end(),
-                   [&](const json::value& t) { return t.is_object() && text(t.get_object(), "key") == kCordoned; }))
+  if (flag(node, "spec/unschedulable") && std::none_of(taints.begin(), taints.end(), [&](const json::value& t) {
+        return t.is_object() && text(t.get_object(), "key") == kCordoned;
+      }))
     taints.push_back(json::object{{"key", kCordoned}, {"effect", "NoSchedule"}});
   for (const auto& v : taints) {
     if (!v.is_object()) continue;

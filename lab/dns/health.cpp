@@ -19,8 +19,9 @@ Task<> answer(tcp::socket socket, bool healthy) {
   std::string request;
   auto [ec, n] = co_await asio::async_read_until(socket, asio::dynamic_buffer(request, 4096), "\r\n\r\n", kTuple);
   if (ec) co_return;
-  const std::string text = healthy ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
-                                   : "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 7\r\nConnection: close\r\n\r\nwaiting";
+  const std::string text =
+      healthy ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+              : "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 7\r\nConnection: close\r\n\r\nwaiting";
   auto [write_ec, written] = co_await asio::async_write(socket, asio::buffer(text), kTuple);
   (void)write_ec;
 }

@@ -82,9 +82,19 @@ class Dns {
 
   void start() {
     SpawnOptions o;
-    o.argv = {arguments_.dnsmasq, "--keep-in-foreground", "--conf-file=/dev/null", "--no-hosts", "--addn-hosts=" + arguments_.folder + "/hosts",
-              fmt::format("--port={}", arguments_.port), "--local=/" + arguments_.domain + "/", "--local-ttl=5", "--no-negcache", "--user=root",
-              "--pid-file=", "--log-facility=-", "--dns-forward-max=1000"};
+    o.argv = {arguments_.dnsmasq,
+              "--keep-in-foreground",
+              "--conf-file=/dev/null",
+              "--no-hosts",
+              "--addn-hosts=" + arguments_.folder + "/hosts",
+              fmt::format("--port={}", arguments_.port),
+              "--local=/" + arguments_.domain + "/",
+              "--local-ttl=5",
+              "--no-negcache",
+              "--user=root",
+              "--pid-file=",
+              "--log-facility=-",
+              "--dns-forward-max=1000"};
     const auto pid = spawn(o);
     if (!pid) {
       log::error("dnsmasq did not start", {{"error", pid.error().message}});

@@ -4,8 +4,8 @@
 
 namespace weft::lab {
 
-Records records(const std::vector<std::shared_ptr<const Service>>& services, const std::vector<std::shared_ptr<const EndpointSlice>>& slices,
-                const std::string& domain) {
+Records records(const std::vector<std::shared_ptr<const Service>>& services,
+                const std::vector<std::shared_ptr<const EndpointSlice>>& slices, const std::string& domain) {
   Records out;
   std::map<ObjectName, const Service*> headless;
   for (const auto& s : services) {
@@ -13,7 +13,8 @@ Records records(const std::vector<std::shared_ptr<const Service>>& services, con
       headless[s->name] = s.get();
       continue;
     }
-    for (const Address& a : s->cluster_ips) out[fmt::format("{}.{}.svc.{}", s->name.name, s->name.ns, domain)].insert(a);
+    for (const Address& a : s->cluster_ips)
+      out[fmt::format("{}.{}.svc.{}", s->name.name, s->name.ns, domain)].insert(a);
   }
   for (const auto& slice : slices) {
     const auto it = headless.find({slice->name.ns, slice->service});

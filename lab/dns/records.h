@@ -17,8 +17,8 @@ using Records = std::map<std::string, std::set<Address>>;
 
 /// Services with an address answer with it; headless ones with their ready endpoints, and each endpoint with a host
 /// name under that name as well.
-Records records(const std::vector<std::shared_ptr<const Service>>& services, const std::vector<std::shared_ptr<const EndpointSlice>>& slices,
-                const std::string& domain);
+Records records(const std::vector<std::shared_ptr<const Service>>& services,
+                const std::vector<std::shared_ptr<const EndpointSlice>>& slices, const std::string& domain);
 
 /// "10.96.0.10 kube-dns.kube-system.svc.cluster.local" lines.
 std::string hosts_text(const Records& records);

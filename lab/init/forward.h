@@ -8,9 +8,9 @@
 namespace weft::lab {
 
 struct Forward {
-  int listener = -1;      // a listening socket, inherited
-  int holder = 0;         // pid whose network namespace the target is in
-  std::string target;     // "172.18.1.2:6443"
+  int listener = -1;   // a listening socket, inherited
+  int holder = 0;      // pid whose network namespace the target is in
+  std::string target;  // "172.18.1.2:6443"
 };
 
 /// Serves until cancelled. Connections live in `scope`.

@@ -16,7 +16,8 @@ int main(int argc, char** argv) {
                                                  : command == "supervise" ? lab::supervise
                                                                           : nullptr;
   if (run == nullptr) {
-    std::fprintf(stderr, "usage: weft-lab-init hold|run|supervise FILE\nThe lab starts it by itself; see weft lab --help.\n");
+    std::fprintf(stderr,
+                 "usage: weft-lab-init hold|run|supervise FILE\nThe lab starts it by itself; see weft lab --help.\n");
     return 2;
   }
   const auto text = read_file(argv[2]);

@@ -1,10 +1,10 @@
-#include <boost/json/serialize.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <boost/json/serialize.hpp>
 
 #include <cerrno>
 #include <csignal>
@@ -139,7 +139,11 @@ int shim(const boost::json::object& spec, Fd up) {
   }
   const auto me = identify(::getpid());
   const auto it = identify(pid);
-  tell({{"shim", me->pid}, {"shim_start", me->start}, {"pid", pid}, {"start", it ? it->start : 0}, {"startedAt", rfc3339(started)}});
+  tell({{"shim", me->pid},
+        {"shim_start", me->start},
+        {"pid", pid},
+        {"start", it ? it->start : 0},
+        {"startedAt", rfc3339(started)}});
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   // What the main process leaves behind goes with it, as in a pid namespace.

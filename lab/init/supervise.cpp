@@ -1,10 +1,10 @@
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/json/serialize.hpp>
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <csignal>
 #include <list>
@@ -43,12 +43,20 @@ class Supervisor {
       : io_(io), scope_(io, "supervisor"), ended_(io), status_(text(config, "status")) {
     for (const auto& item : config.at("processes").as_array()) {
       const auto& o = item.as_object();
-      programs_.push_back({text(o, "name"), text(o, "cgroup"), static_cast<int>(number(o, "holder")), texts(o, "argv"),
-                           texts(o, "env"), text(o, "log"), {}, -1, ""});
+      programs_.push_back({text(o, "name"),
+                           text(o, "cgroup"),
+                           static_cast<int>(number(o, "holder")),
+                           texts(o, "argv"),
+                           texts(o, "env"),
+                           text(o, "log"),
+                           {},
+                           -1,
+                           ""});
     }
     for (const auto& item : config.at("forwards").as_array()) {
       const auto& o = item.as_object();
-      forwards_.push_back({static_cast<int>(number(o, "fd")), static_cast<int>(number(o, "holder")), text(o, "target")});
+      forwards_.push_back(
+          {static_cast<int>(number(o, "fd")), static_cast<int>(number(o, "holder")), text(o, "target")});
     }
   }
 
@@ -121,8 +129,12 @@ class Supervisor {
   void write_status() {
     boost::json::array list;
     for (const Program& p : programs_)
-      list.push_back(boost::json::object{{"name", p.name}, {"pid", p.running.pid}, {"start", p.running.start},
-                                         {"restarts", std::max(p.restarts, 0)}, {"lastEnd", p.last_end}, {"log", p.log}});
+      list.push_back(boost::json::object{{"name", p.name},
+                                         {"pid", p.running.pid},
+                                         {"start", p.running.start},
+                                         {"restarts", std::max(p.restarts, 0)},
+                                         {"lastEnd", p.last_end},
+                                         {"log", p.log}});
     if (const auto r = write_file(status_, boost::json::serialize(list)); !r)
       log::warn("status not written", {{"error", r.error().message}});
   }

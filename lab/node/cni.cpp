@@ -1,8 +1,8 @@
 #include "lab/node/cni.h"
 
+#include <fmt/format.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -17,7 +17,8 @@ using namespace std::chrono_literals;
 Result<CniNetwork> parse_cni(const std::string& text, const std::string& file) {
   boost::system::error_code ec;
   const auto value = json::parse(text, ec);
-  if (ec || !value.is_object()) return fail(Errc::invalid, fmt::format("{}: is not a JSON object; write a CNI network configuration list", file));
+  if (ec || !value.is_object())
+    return fail(Errc::invalid, fmt::format("{}: is not a JSON object; write a CNI network configuration list", file));
   const auto& o = value.get_object();
   CniNetwork n;
   n.name = str(o, "/name");
@@ -33,7 +34,8 @@ Result<CniNetwork> parse_cni(const std::string& text, const std::string& file) {
   for (const auto& p : n.plugins) {
     const std::string type = str(p, "/type");
     if (type.empty() || type.find('/') != std::string::npos)
-      return fail(Errc::invalid, fmt::format("{}: plugins: type \"{}\": must be the file name of a plugin", file, type));
+      return fail(Errc::invalid,
+                  fmt::format("{}: plugins: type \"{}\": must be the file name of a plugin", file, type));
   }
   return n;
 }
@@ -45,7 +47,8 @@ Result<CniNetwork> load_cni(const std::string& folder) {
     const auto ext = it->path().extension();
     if (ext == ".conflist" || ext == ".conf" || ext == ".json") files.push_back(it->path());
   }
-  if (files.empty()) return fail(Errc::not_found, fmt::format("no network configuration in {}; install a CNI (weft install)", folder));
+  if (files.empty())
+    return fail(Errc::not_found, fmt::format("no network configuration in {}; install a CNI (weft install)", folder));
   std::ranges::sort(files);
   const auto text = read_file(files.front().string());
   if (!text) return fail(text.error());
@@ -70,18 +73,21 @@ std::vector<std::string> result_addresses(const json::object& result) {
   return out;
 }
 
-Task<Result<json::object>> Cni::call(const CniNetwork& n, std::size_t plugin, std::string command, const CniAttachment& a, const json::object* previous) {
+Task<Result<json::object>> Cni::call(const CniNetwork& n, std::size_t plugin, std::string command,
+                                     const CniAttachment& a, const json::object* previous) {
   const std::string type = str(n.plugins[plugin], "/type");
   SpawnOptions o;
   o.argv = {type};
-  o.env = {"PATH=" + path + ":/usr/sbin:/usr/bin:/sbin:/bin",
-           "CNI_COMMAND=" + command,
-           "CNI_CONTAINERID=" + a.container_id,
-           "CNI_NETNS=" + a.netns,
-           "CNI_IFNAME=" + a.interface,
-           "CNI_PATH=" + path,
-           fmt::format("CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE={};K8S_POD_NAME={};K8S_POD_INFRA_CONTAINER_ID={};K8S_POD_UID={}", a.pod_ns,
-                       a.pod_name, a.container_id, a.pod_uid)};
+  o.env = {
+      "PATH=" + path + ":/usr/sbin:/usr/bin:/sbin:/bin",
+      "CNI_COMMAND=" + command,
+      "CNI_CONTAINERID=" + a.container_id,
+      "CNI_NETNS=" + a.netns,
+      "CNI_IFNAME=" + a.interface,
+      "CNI_PATH=" + path,
+      fmt::format(
+          "CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE={};K8S_POD_NAME={};K8S_POD_INFRA_CONTAINER_ID={};K8S_POD_UID={}",
+          a.pod_ns, a.pod_name, a.container_id, a.pod_uid)};
   for (std::size_t at = 0; at <= path.size();) {
     const auto end = std::min(path.find(':', at), path.size());
     const std::string candidate = path.substr(at, end - at) + "/" + type;
@@ -91,7 +97,8 @@ Task<Result<json::object>> Cni::call(const CniNetwork& n, std::size_t plugin, st
     }
     at = end + 1;
   }
-  if (o.argv[0] == type) co_return fail(Errc::not_found, fmt::format("failed to find plugin \"{}\" in path [{}]", type, path));
+  if (o.argv[0] == type)
+    co_return fail(Errc::not_found, fmt::format("failed to find plugin \"{}\" in path [{}]", type, path));
   std::string input = plugin_input(n, plugin, previous);
   auto r = co_await run_process(std::move(o), std::move(input), 90s);
   if (!r) co_return fail(r.error());
@@ -99,13 +106,15 @@ Task<Result<json::object>> Cni::call(const CniNetwork& n, std::size_t plugin, st
   const auto begin = r->out.find('{'), end = r->out.rfind('}');
   boost::system::error_code ec;
   json::value value;
-  if (begin != std::string::npos && end != std::string::npos && end > begin) value = json::parse(std::string_view(r->out).substr(begin, end - begin + 1), ec);
+  if (begin != std::string::npos && end != std::string::npos && end > begin)
+    value = json::parse(std::string_view(r->out).substr(begin, end - begin + 1), ec);
   const json::object answer = !ec && value.is_object() ? value.get_object() : json::object{};
   if (r->code == 0) co_return answer;
   std::string why = str(answer, "/msg");
   if (const std::string details = str(answer, "/details"); !details.empty()) why += "; " + details;
   if (why.empty()) why = r->out.empty() ? fmt::format("exit code {}", r->code) : r->out.substr(0, 1024);
-  co_return fail(Errc::unavailable, fmt::format("plugin type=\"{}\" failed ({}): {}", type, command == "ADD" ? "add" : "delete", why));
+  co_return fail(Errc::unavailable,
+                 fmt::format("plugin type=\"{}\" failed ({}): {}", type, command == "ADD" ? "add" : "delete", why));
 }
 
 Task<Result<json::object>> Cni::add(CniNetwork n, CniAttachment a) {

@@ -42,8 +42,8 @@ struct Cni {
   Task<Result<>> remove(CniNetwork network, CniAttachment attachment, json::object result);
 
  private:
-  Task<Result<json::object>> call(const CniNetwork& network, std::size_t plugin, std::string command, const CniAttachment& attachment,
-                                  const json::object* previous);
+  Task<Result<json::object>> call(const CniNetwork& network, std::size_t plugin, std::string command,
+                                  const CniAttachment& attachment, const json::object* previous);
 };
 
 }  // namespace weft::lab

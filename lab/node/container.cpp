@@ -1,9 +1,9 @@
 #include "lab/node/container.h"
 
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 #include <sys/syscall.h>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <csignal>
 #include <filesystem>
@@ -44,13 +44,20 @@ std::string last_words(const std::string& path) {
 }  // namespace
 
 json::object to_json(const Run& r) {
-  return {{"pid", r.process.pid},     {"start", r.process.start}, {"shim", id_json(r.shim)}, {"attempt", r.attempt}, {"startedAt", r.started_at},
-          {"cgroup", r.cgroup},       {"log", r.log},             {"state", r.state},        {"env", json::array(r.env.begin(), r.env.end())}};
+  return {{"pid", r.process.pid}, {"start", r.process.start},  {"shim", id_json(r.shim)},
+          {"attempt", r.attempt}, {"startedAt", r.started_at}, {"cgroup", r.cgroup},
+          {"log", r.log},         {"state", r.state},          {"env", json::array(r.env.begin(), r.env.end())}};
 }
 
 Run run_from_json(const json::object& o) {
-  return {id_from(o, "/shim/pid", "/shim/start"), id_from(o, "/pid", "/start"), static_cast<int>(integer(o, "/attempt")), str(o, "/startedAt"),
-          str(o, "/cgroup"), str(o, "/log"), str(o, "/state"), strings(o, "/env")};
+  return {id_from(o, "/shim/pid", "/shim/start"),
+          id_from(o, "/pid", "/start"),
+          static_cast<int>(integer(o, "/attempt")),
+          str(o, "/startedAt"),
+          str(o, "/cgroup"),
+          str(o, "/log"),
+          str(o, "/state"),
+          strings(o, "/env")};
 }
 
 Task<Result<Run>> start_run(RuntimeConfig config, RunSpec spec) {
@@ -65,7 +72,8 @@ Task<Result<Run>> start_run(RuntimeConfig config, RunSpec spec) {
   fs::remove(run.state + "/exit.json", ec);
   fs::create_directories(fs::path(config.state_dir + "/" + spec.log).parent_path(), ec);
   json::array binds;
-  for (const BindMount& b : spec.binds) binds.push_back(json::object{{"source", b.source}, {"target", b.target}, {"read_only", b.read_only}});
+  for (const BindMount& b : spec.binds)
+    binds.push_back(json::object{{"source", b.source}, {"target", b.target}, {"read_only", b.read_only}});
   const json::object o = {{"state", run.state},
                           {"log", config.state_dir + "/" + spec.log},
                           {"pod_cgroup", fmt::format("{}/kubepods/pod{}", config.cgroups, spec.pod_uid)},

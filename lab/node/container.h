@@ -14,11 +14,11 @@
 namespace weft::lab {
 
 struct RuntimeConfig {
-  std::string init_program;          // weft-lab-init
-  std::string machine_root;          // the machine's root as seen from the node
-  std::vector<std::string> shared;   // paths that containers see as they are
-  std::string scratch;               // an empty folder: mount point inside each container's own namespace
-  std::string state_dir;             // records and logs
+  std::string init_program;         // weft-lab-init
+  std::string machine_root;         // the machine's root as seen from the node
+  std::vector<std::string> shared;  // paths that containers see as they are
+  std::string scratch;              // an empty folder: mount point inside each container's own namespace
+  std::string state_dir;            // records and logs
   std::string cgroups = "/sys/fs/cgroup";
 };
 
@@ -26,8 +26,8 @@ struct RunSpec {
   std::string container;
   std::string pod_uid;
   int attempt = 0;
-  std::string log;        // relative to state_dir
-  std::string netns;      // empty: the node's
+  std::string log;    // relative to state_dir
+  std::string netns;  // empty: the node's
   bool private_cgroup = true;
   std::string hostname;
   std::vector<BindMount> binds;

@@ -71,17 +71,22 @@ Result<std::string> downward_field(const Pod& pod, const DownwardStatus& status,
     const auto it = values.find(path.substr(open + 2, path.size() - open - 4));
     return it == values.end() ? std::string() : it->second;
   }
-  return fail(Errc::unsupported, fmt::format("fieldPath \"{}\": is not offered; use metadata.name, .namespace, .uid, .labels, .annotations, "
-                                             "spec.nodeName, spec.serviceAccountName, status.podIP(s) or status.hostIP(s)", path));
+  return fail(
+      Errc::unsupported,
+      fmt::format("fieldPath \"{}\": is not offered; use metadata.name, .namespace, .uid, .labels, .annotations, "
+                  "spec.nodeName, spec.serviceAccountName, status.podIP(s) or status.hostIP(s)",
+                  path));
 }
 
-Result<std::map<std::string, std::string>> environment(const Pod& pod, const ContainerSpec& c, const DownwardStatus& status,
-                                                       const RefData& refs, std::map<std::string, std::string> env) {
+Result<std::map<std::string, std::string>> environment(const Pod& pod, const ContainerSpec& c,
+                                                       const DownwardStatus& status, const RefData& refs,
+                                                       std::map<std::string, std::string> env) {
   for (const EnvFrom& from : c.env_from) {
     const auto data = refs(from.secret, from.ref);
     if (!data) {
       if (from.optional) continue;
-      return fail(Errc::not_found, fmt::format("{} \"{}\" not found (envFrom)", from.secret ? "secret" : "configmap", from.ref));
+      return fail(Errc::not_found,
+                  fmt::format("{} \"{}\" not found (envFrom)", from.secret ? "secret" : "configmap", from.ref));
     }
     for (const auto& [k, v] : *data) env[from.prefix + k] = v;
   }
@@ -96,7 +101,8 @@ Result<std::map<std::string, std::string>> environment(const Pod& pod, const Con
       }
       case EnvVar::Source::resource:
         // There are no limits in the lab: the machine's own size, as kubelet says without limits.
-        env[e.name] = e.value.ends_with("cpu") ? std::to_string(std::max(1u, std::thread::hardware_concurrency())) : "0";
+        env[e.name] =
+            e.value.ends_with("cpu") ? std::to_string(std::max(1u, std::thread::hardware_concurrency())) : "0";
         break;
       case EnvVar::Source::config_map:
       case EnvVar::Source::secret: {
@@ -111,7 +117,8 @@ Result<std::map<std::string, std::string>> environment(const Pod& pod, const Con
         if (it != data->end()) {
           env[e.name] = it->second;
         } else if (!e.optional) {
-          return fail(Errc::not_found, fmt::format("couldn't find key {} in {} {} (env {})", e.value, kind, e.ref, e.name));
+          return fail(Errc::not_found,
+                      fmt::format("couldn't find key {} in {} {} (env {})", e.value, kind, e.ref, e.name));
         }
         break;
       }
@@ -124,7 +131,8 @@ std::vector<Ref> environment_refs(const ContainerSpec& c) {
   std::set<Ref> out;
   for (const EnvFrom& f : c.env_from) out.insert({f.secret, f.ref});
   for (const EnvVar& e : c.env)
-    if (e.source == EnvVar::Source::config_map || e.source == EnvVar::Source::secret) out.insert({e.source == EnvVar::Source::secret, e.ref});
+    if (e.source == EnvVar::Source::config_map || e.source == EnvVar::Source::secret)
+      out.insert({e.source == EnvVar::Source::secret, e.ref});
   return {out.begin(), out.end()};
 }
 

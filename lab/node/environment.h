@@ -26,8 +26,9 @@ Result<std::string> downward_field(const Pod& pod, const DownwardStatus& status,
 using RefData = std::function<std::optional<std::map<std::string, std::string>>(bool secret, const std::string& name)>;
 
 /// The variables of a container in their order, on top of `base`. The error names variable, object and key.
-Result<std::map<std::string, std::string>> environment(const Pod& pod, const ContainerSpec& container, const DownwardStatus& status,
-                                                       const RefData& refs, std::map<std::string, std::string> base);
+Result<std::map<std::string, std::string>> environment(const Pod& pod, const ContainerSpec& container,
+                                                       const DownwardStatus& status, const RefData& refs,
+                                                       std::map<std::string, std::string> base);
 
 /// Names of ConfigMaps and Secrets that the environment needs.
 struct Ref {

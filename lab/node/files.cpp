@@ -19,7 +19,10 @@ Resolver parse_resolv_conf(const std::string& text) {
     std::istringstream words(line);
     std::string key, word;
     words >> key;
-    auto* into = key == "nameserver" ? &r.servers : key == "search" ? &r.searches : key == "options" ? &r.options : nullptr;
+    auto* into = key == "nameserver" ? &r.servers
+                 : key == "search"   ? &r.searches
+                 : key == "options"  ? &r.options
+                                     : nullptr;
     if (key == "search") r.searches.clear();
     while (into != nullptr && words >> word) into->push_back(word);
   }
@@ -32,7 +35,8 @@ void add(std::vector<std::string>& list, std::string item) {
 
 }  // namespace
 
-std::string hosts_file(const Pod& pod, const std::vector<std::string>& ips, const std::string& node_hosts, const std::string& domain) {
+std::string hosts_file(const Pod& pod, const std::vector<std::string>& ips, const std::string& node_hosts,
+                       const std::string& domain) {
   std::string out;
   if (pod.host_network) {
     out = node_hosts;
@@ -42,7 +46,8 @@ std::string hosts_file(const Pod& pod, const std::vector<std::string>& ips, cons
       if (pod.subdomain.empty()) {
         out += fmt::format("{}\t{}\n", ip, pod.hostname);
       } else {
-        out += fmt::format("{}\t{}.{}.{}.svc.{}\t{}\n", ip, pod.hostname, pod.subdomain, pod.name.ns, domain, pod.hostname);
+        out += fmt::format("{}\t{}.{}.{}.svc.{}\t{}\n", ip, pod.hostname, pod.subdomain, pod.name.ns, domain,
+                           pod.hostname);
       }
     }
   }
@@ -54,8 +59,10 @@ std::string hosts_file(const Pod& pod, const std::vector<std::string>& ips, cons
   return out;
 }
 
-std::string resolv_conf(const Pod& pod, const std::vector<std::string>& cluster_dns, const std::string& domain, const std::string& node_conf) {
-  const bool cluster_first = pod.dns_policy == "ClusterFirstWithHostNet" || (pod.dns_policy == "ClusterFirst" && !pod.host_network);
+std::string resolv_conf(const Pod& pod, const std::vector<std::string>& cluster_dns, const std::string& domain,
+                        const std::string& node_conf) {
+  const bool cluster_first =
+      pod.dns_policy == "ClusterFirstWithHostNet" || (pod.dns_policy == "ClusterFirst" && !pod.host_network);
   Resolver r;
   if (cluster_first) {
     r.servers = cluster_dns;

@@ -59,8 +59,14 @@ json::object container_status(const ContainerSpec& spec, const ContainerState& s
     case ContainerState::Phase::running: state["running"] = json::object{{"startedAt", s.started_at}}; break;
     case ContainerState::Phase::ended: state = ended_json(s.ended, s.id); break;
   }
-  json::object out = {{"name", spec.name},       {"image", spec.image}, {"imageID", ""},          {"ready", s.ready},
-                      {"restartCount", s.restarts}, {"state", state},      {"lastState", json::object{}}, {"started", s.started}};
+  json::object out = {{"name", spec.name},
+                      {"image", spec.image},
+                      {"imageID", ""},
+                      {"ready", s.ready},
+                      {"restartCount", s.restarts},
+                      {"state", state},
+                      {"lastState", json::object{}},
+                      {"started", s.started}};
   if (s.last) out["lastState"] = ended_json(*s.last, s.id);
   if (!s.id.empty()) out["containerID"] = s.id;
   return out;
@@ -72,12 +78,13 @@ const json::object* condition_of(const json::object& pod, std::string_view type)
   return nullptr;
 }
 
-json::object condition(const json::object& pod, std::string_view type, bool holds, const std::string& reason, const std::string& message,
-                       Wall::time_point now) {
+json::object condition(const json::object& pod, std::string_view type, bool holds, const std::string& reason,
+                       const std::string& message, Wall::time_point now) {
   const std::string status = holds ? "True" : "False";
   json::object c = {{"type", type}, {"status", status}, {"lastProbeTime", nullptr}};
   const auto* old = condition_of(pod, type);
-  c["lastTransitionTime"] = old != nullptr && str(*old, "/status") == status ? str(*old, "/lastTransitionTime") : rfc3339(now);
+  c["lastTransitionTime"] =
+      old != nullptr && str(*old, "/status") == status ? str(*old, "/lastTransitionTime") : rfc3339(now);
   if (!holds && !reason.empty()) c["reason"] = reason;
   if (!holds && !message.empty()) c["message"] = message;
   return c;
@@ -96,11 +103,14 @@ std::string pod_phase(const PodView& v) {
   if (!v.failed_reason.empty()) return "Failed";
   using Phase = ContainerState::Phase;
   for (const auto& [spec, state] : v.init)
-    if (state->phase == Phase::ended && state->ended.code != 0 && !restarts(v.pod->restart, true, spec->sidecar, state->ended.code)) return "Failed";
+    if (state->phase == Phase::ended && state->ended.code != 0 &&
+        !restarts(v.pod->restart, true, spec->sidecar, state->ended.code))
+      return "Failed";
   if (!v.initialized) return "Pending";
   bool all_ended = !v.containers.empty(), any_failed = false, any_started = false;
   for (const auto& [spec, state] : v.containers) {
-    const bool over = state->phase == Phase::ended && (v.pod->deleting || !restarts(v.pod->restart, false, false, state->ended.code));
+    const bool over =
+        state->phase == Phase::ended && (v.pod->deleting || !restarts(v.pod->restart, false, false, state->ended.code));
     all_ended = all_ended && over;
     any_failed = any_failed || (over && state->ended.code != 0);
     any_started = any_started || state->phase != Phase::waiting || state->last.has_value();
@@ -114,16 +124,20 @@ json::object pod_status(const PodView& v, Wall::time_point now) {
   const bool over = phase == "Succeeded" || phase == "Failed";
   const std::string message = unready(v.containers);
   const bool ready = v.initialized && message.empty() && !over;
-  const std::string reason = phase == "Succeeded" ? "PodCompleted" : phase == "Failed" ? "PodFailed" : "ContainersNotReady";
+  const std::string reason = phase == "Succeeded" ? "PodCompleted"
+                             : phase == "Failed"  ? "PodFailed"
+                                                  : "ContainersNotReady";
   json::array conditions;
-  static const std::vector<std::string_view> ours = {"PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady"};
+  static const std::vector<std::string_view> ours = {"PodReadyToStartContainers", "Initialized", "Ready",
+                                                     "ContainersReady"};
   conditions.push_back(condition(v.pod->object, "PodReadyToStartContainers", v.sandbox, "", "", now));
   conditions.push_back(condition(v.pod->object, "Initialized", v.initialized, "ContainersNotInitialized",
                                  "containers with incomplete status", now));
   conditions.push_back(condition(v.pod->object, "Ready", ready, reason, message, now));
   conditions.push_back(condition(v.pod->object, "ContainersReady", ready, reason, message, now));
   for (const auto& item : list(v.pod->object, "/status/conditions"))
-    if (item.is_object() && std::ranges::find(ours, str(item.get_object(), "/type")) == ours.end()) conditions.push_back(item);
+    if (item.is_object() && std::ranges::find(ours, str(item.get_object(), "/type")) == ours.end())
+      conditions.push_back(item);
 
   json::object status = {{"phase", phase}, {"conditions", conditions}, {"startTime", v.start_time}};
   if (!v.host_ips.empty()) {

@@ -56,9 +56,9 @@ struct ContainerState {
   enum class Phase { waiting, running, ended } phase = Phase::waiting;
   std::string reason = "ContainerCreating";  // while waiting
   std::string message;
-  std::string started_at;                    // while running
+  std::string started_at;  // while running
   Ended ended;
-  std::optional<Ended> last;                 // the run before this one
+  std::optional<Ended> last;  // the run before this one
   int restarts = 0;
   bool started = false;  // startup probe passed
   bool ready = false;
@@ -68,8 +68,8 @@ struct ContainerState {
 struct PodView {
   const Pod* pod = nullptr;
   std::vector<std::pair<const ContainerSpec*, const ContainerState*>> init, containers;
-  bool sandbox = false;       // network is there
-  bool initialized = false;   // every init container is through
+  bool sandbox = false;      // network is there
+  bool initialized = false;  // every init container is through
   std::vector<std::string> pod_ips, host_ips;
   std::string start_time;     // RFC 3339
   std::string failed_reason;  // the pod failed as a whole (e.g. evicted); empty normally

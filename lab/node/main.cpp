@@ -1,6 +1,6 @@
 // weft-lab-node: the kubelet's place in a lab. Registers the node, runs its pods as processes.
-#include <sys/mount.h>
 #include <fmt/format.h>
+#include <sys/mount.h>
 
 #include <CLI/CLI.hpp>
 #include <boost/json/parse.hpp>
@@ -28,7 +28,8 @@ Result<std::map<std::string, std::vector<std::string>>> load_images(const std::s
   if (!text) return fail(text.error());
   boost::system::error_code ec;
   const auto value = json::parse(*text, ec);
-  if (ec || !value.is_object()) return fail(Errc::invalid, fmt::format("--images {}: is not a JSON object of image: [command, …]", file));
+  if (ec || !value.is_object())
+    return fail(Errc::invalid, fmt::format("--images {}: is not a JSON object of image: [command, …]", file));
   for (const auto& kv : value.get_object())
     if (kv.value().is_array())
       for (const auto& arg : kv.value().get_array())
@@ -63,18 +64,24 @@ int main(int argc, char** argv) {
   app.add_option("--kubeconfig", a.kubeconfig, "How to reach the API server")->required();
   app.add_option("--node-name", a.identity.name, "Name of the Node object")->required();
   app.add_option("--node-ip", a.identity.addresses, "Addresses, IPv4 and IPv6")->delimiter(',')->required();
-  app.add_option("--pod-cidr", a.identity.pod_cidrs, "podCIDRs to register with (default: the controllers choose)")->delimiter(',');
+  app.add_option("--pod-cidr", a.identity.pod_cidrs, "podCIDRs to register with (default: the controllers choose)")
+      ->delimiter(',');
   app.add_option("--node-label", a.label_texts, "KEY=VALUE, may be repeated");
   app.add_option("--cluster-dns", a.options.cluster_dns, "Name servers of ClusterFirst pods")->delimiter(',');
   app.add_option("--cluster-domain", a.options.cluster_domain)->capture_default_str();
-  app.add_option("--kubernetes-service", a.options.kubernetes_service, "ClusterIP of default/kubernetes, for pods' environment");
+  app.add_option("--kubernetes-service", a.options.kubernetes_service,
+                 "ClusterIP of default/kubernetes, for pods' environment");
   app.add_option("--state-dir", a.runtime.state_dir, "Records and logs of pods")->capture_default_str();
-  app.add_option("--machine-root", a.runtime.machine_root, "The machine's root file system, below every container's")->capture_default_str();
+  app.add_option("--machine-root", a.runtime.machine_root, "The machine's root file system, below every container's")
+      ->capture_default_str();
   app.add_option("--shared", a.runtime.shared, "Path that containers see as it is, may be repeated");
   app.add_option("--images", a.images_file, "JSON file: image → command");
   app.add_option("--log-level", a.log_level)->check(CLI::IsMember({"debug", "info", "warn", "error"}));
   CLI11_PARSE(app, argc, argv);
-  log::configure(a.log_level == "debug" ? log::Level::debug : a.log_level == "warn" ? log::Level::warn : a.log_level == "error" ? log::Level::error : log::Level::info,
+  log::configure(a.log_level == "debug"   ? log::Level::debug
+                 : a.log_level == "warn"  ? log::Level::warn
+                 : a.log_level == "error" ? log::Level::error
+                                          : log::Level::info,
                  log::Format::text);
   const auto fatal = [](const Error& e) {
     log::error("weft-lab-node cannot run", {{"error", e.message}});
@@ -94,7 +101,8 @@ int main(int argc, char** argv) {
   a.runtime.init_program = a.options.bin + "/weft-lab-init";
   a.runtime.scratch = "/run/lab/scratch";
   std::error_code ec;
-  for (const auto& dir : {a.runtime.scratch, a.runtime.state_dir, a.options.pods_dir}) std::filesystem::create_directories(dir, ec);
+  for (const auto& dir : {a.runtime.scratch, a.runtime.state_dir, a.options.pods_dir})
+    std::filesystem::create_directories(dir, ec);
   // Pods' network namespaces are mounts: shared, so that containers that have the folder see those made later.
   std::filesystem::create_directories("/run/netns", ec);
   if (::mount("/run/netns", "/run/netns", nullptr, MS_BIND | MS_REC, nullptr) != 0 ||

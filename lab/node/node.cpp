@@ -20,13 +20,15 @@ std::string first_line(const char* path) {
   return text ? text->substr(0, text->find('\n')) : "";
 }
 
-json::object condition(const json::object& current, const char* type, bool holds, const char* reason, const std::string& message, Wall::time_point now) {
+json::object condition(const json::object& current, const char* type, bool holds, const char* reason,
+                       const std::string& message, Wall::time_point now) {
   const std::string status = holds ? "True" : "False", stamp = rfc3339(now);
   std::string since = stamp;
   for (const auto& v : list(current, "/status/conditions"))
     if (v.is_object() && str(v.get_object(), "/type") == type && str(v.get_object(), "/status") == status)
       since = str(v.get_object(), "/lastTransitionTime", since);
-  return {{"type", type}, {"status", status}, {"reason", reason}, {"message", message}, {"lastHeartbeatTime", stamp}, {"lastTransitionTime", since}};
+  return {{"type", type},       {"status", status},           {"reason", reason},
+          {"message", message}, {"lastHeartbeatTime", stamp}, {"lastTransitionTime", since}};
 }
 
 // Conditions without the times that change by themselves.
@@ -56,8 +58,11 @@ Task<Result<json::object>> register_node(kube::Client& client, NodeIdentity iden
 json::object node_object(const NodeIdentity& id) {
   utsname u{};
   ::uname(&u);
-  const std::string arch = std::string(u.machine) == "x86_64" ? "amd64" : std::string(u.machine) == "aarch64" ? "arm64" : u.machine;
-  json::object labels = {{"kubernetes.io/hostname", id.name}, {"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", arch}};
+  const std::string arch = std::string(u.machine) == "x86_64"    ? "amd64"
+                           : std::string(u.machine) == "aarch64" ? "arm64"
+                                                                 : u.machine;
+  json::object labels = {
+      {"kubernetes.io/hostname", id.name}, {"kubernetes.io/os", "linux"}, {"kubernetes.io/arch", arch}};
   for (const auto& [k, v] : id.labels) labels[k] = v;
   json::object spec;
   if (!id.pod_cidrs.empty()) {
@@ -68,7 +73,9 @@ json::object node_object(const NodeIdentity& id) {
   for (const auto& a : id.addresses) addresses.push_back(json::object{{"type", "InternalIP"}, {"address", a}});
   addresses.push_back(json::object{{"type", "Hostname"}, {"address", id.name}});
   const auto memory = static_cast<std::int64_t>(::sysconf(_SC_PHYS_PAGES)) * ::sysconf(_SC_PAGESIZE) / 1024;
-  const json::object capacity = {{"cpu", fmt::format("{}", ::sysconf(_SC_NPROCESSORS_ONLN))}, {"memory", fmt::format("{}Ki", memory)}, {"pods", "250"}};
+  const json::object capacity = {{"cpu", fmt::format("{}", ::sysconf(_SC_NPROCESSORS_ONLN))},
+                                 {"memory", fmt::format("{}Ki", memory)},
+                                 {"pods", "250"}};
   return {{"apiVersion", "v1"},
           {"kind", "Node"},
           {"metadata", {{"name", id.name}, {"labels", labels}}},
@@ -93,13 +100,17 @@ json::object node_object(const NodeIdentity& id) {
 
 json::array node_conditions(const Result<CniNetwork>& cni, const json::object& current, Wall::time_point now) {
   json::array out;
-  out.push_back(condition(current, "MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available", now));
-  out.push_back(condition(current, "DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure", now));
-  out.push_back(condition(current, "PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available", now));
+  out.push_back(condition(current, "MemoryPressure", false, "KubeletHasSufficientMemory",
+                          "kubelet has sufficient memory available", now));
+  out.push_back(
+      condition(current, "DiskPressure", false, "KubeletHasNoDiskPressure", "kubelet has no disk pressure", now));
+  out.push_back(
+      condition(current, "PIDPressure", false, "KubeletHasSufficientPID", "kubelet has sufficient PID available", now));
   if (cni) {
     out.push_back(condition(current, "Ready", true, "KubeletReady", "kubelet is posting ready status", now));
   } else {
-    out.push_back(condition(current, "Ready", false, "KubeletNotReady", "container runtime network not ready: " + cni.error().message, now));
+    out.push_back(condition(current, "Ready", false, "KubeletNotReady",
+                            "container runtime network not ready: " + cni.error().message, now));
   }
   // NetworkUnavailable and whatever else others have written stays.
   static constexpr std::string_view ours[] = {"MemoryPressure", "DiskPressure", "PIDPressure", "Ready"};
@@ -156,10 +167,12 @@ Task<> keep_lease(kube::Client& client, std::string name) {
     const json::value patch = json::object{{"spec", {{"renewTime", rfc3339_micro(Wall::now())}}}};
     auto r = co_await client.patch(kube::kLeases, ns, name, kube::PatchType::merge, patch);
     if (!r && r.error().code == Errc::not_found) {
-      json::object lease = {{"apiVersion", "coordination.k8s.io/v1"},
-                            {"kind", "Lease"},
-                            {"metadata", {{"name", name}, {"namespace", ns}}},
-                            {"spec", {{"holderIdentity", name}, {"leaseDurationSeconds", 40}, {"renewTime", rfc3339_micro(Wall::now())}}}};
+      json::object lease = {
+          {"apiVersion", "coordination.k8s.io/v1"},
+          {"kind", "Lease"},
+          {"metadata", {{"name", name}, {"namespace", ns}}},
+          {"spec",
+           {{"holderIdentity", name}, {"leaseDurationSeconds", 40}, {"renewTime", rfc3339_micro(Wall::now())}}}};
       r = co_await client.create(kube::kLeases, ns, lease);
     }
     if (!r) log::debug("lease not renewed", {{"node", name}, {"error", r.error().message}});

@@ -13,7 +13,8 @@ namespace weft::lab {
 struct NodeIdentity {
   std::string name;
   std::vector<std::string> addresses;
-  std::vector<std::string> pod_cidrs;  // set at registration, so that the fabric's static routes are right; may be empty
+  std::vector<std::string>
+      pod_cidrs;  // set at registration, so that the fabric's static routes are right; may be empty
   std::map<std::string, std::string> labels;
 };
 

@@ -92,7 +92,8 @@ EnvVar parse_env(const json::object& o) {
 Result<ContainerSpec> parse_container(const json::object& o) {
   ContainerSpec c;
   c.name = str(o, "/name");
-  if (c.name.empty() || c.name.find('/') != std::string::npos) return fail(Errc::invalid, fmt::format("container name \"{}\": cannot be one", c.name));
+  if (c.name.empty() || c.name.find('/') != std::string::npos)
+    return fail(Errc::invalid, fmt::format("container name \"{}\": cannot be one", c.name));
   c.image = str(o, "/image");
   c.command = strings(o, "/command");
   c.args = strings(o, "/args");
@@ -115,7 +116,8 @@ Result<ContainerSpec> parse_container(const json::object& o) {
       mount.expand = true;
     }
     if (mount.path.find("..") != std::string::npos || mount.sub_path.find("..") != std::string::npos)
-      return fail(Errc::invalid, fmt::format("container {}: volumeMount {}: \"..\" is not allowed in a path", c.name, mount.path));
+      return fail(Errc::invalid,
+                  fmt::format("container {}: volumeMount {}: \"..\" is not allowed in a path", c.name, mount.path));
     if (!mount.path.starts_with("/")) mount.path = "/" + mount.path;
     c.mounts.push_back(std::move(mount));
   }
@@ -159,13 +161,16 @@ Result<Pod> parse_pod(const json::object& o) {
   if (p.deleting) p.grace = std::chrono::seconds(integer(o, "/metadata/deletionGracePeriodSeconds", p.grace.count()));
   p.phase = str(o, "/status/phase");
   const std::string restart = str(o, "/spec/restartPolicy", "Always");
-  p.restart = restart == "Never" ? RestartPolicy::never : restart == "OnFailure" ? RestartPolicy::on_failure : RestartPolicy::always;
+  p.restart = restart == "Never"       ? RestartPolicy::never
+              : restart == "OnFailure" ? RestartPolicy::on_failure
+                                       : RestartPolicy::always;
   p.host_network = boolean(o, "/spec/hostNetwork");
   p.hostname = str(o, "/spec/hostname", p.name.name);
   p.subdomain = str(o, "/spec/subdomain");
   p.service_account = str(o, "/spec/serviceAccountName", "default");
   p.dns_policy = str(o, "/spec/dnsPolicy", "ClusterFirst");
-  for (const auto& [pointer, into] : {std::pair{"/spec/initContainers", &p.init_containers}, {"/spec/containers", &p.containers}}) {
+  for (const auto& [pointer, into] :
+       {std::pair{"/spec/initContainers", &p.init_containers}, {"/spec/containers", &p.containers}}) {
     auto parsed = parse_containers(o, pointer);
     if (!parsed) return fail(parsed.error().in("pod " + p.name.to_string()));
     *into = std::move(*parsed);
@@ -180,22 +185,32 @@ Result<unsigned> resolve_port(const ContainerSpec& c, const std::string& port) {
   const auto [end, ec] = std::from_chars(port.data(), port.data() + port.size(), number);
   if (ec == std::errc() && end == port.data() + port.size() && number >= 1 && number <= 65535) return number;
   if (const auto it = c.ports.find(port); it != c.ports.end()) return it->second;
-  return fail(Errc::not_found, fmt::format("port \"{}\" of container {}: is neither a number nor the name of one of its ports; name it under ports", port, c.name));
+  return fail(
+      Errc::not_found,
+      fmt::format(
+          "port \"{}\" of container {}: is neither a number nor the name of one of its ports; name it under ports",
+          port, c.name));
 }
 
-Result<std::vector<std::string>> argv_of(const ContainerSpec& c, const std::map<std::string, std::vector<std::string>>& images) {
+Result<std::vector<std::string>> argv_of(const ContainerSpec& c,
+                                         const std::map<std::string, std::vector<std::string>>& images) {
   std::vector<std::string> argv = c.command;
   if (argv.empty()) {
     // "registry:5000/team/app:1.2@sha256:…" → "registry:5000/team/app" and "app".
     std::string image = c.image.substr(0, c.image.find('@'));
     const auto slash = image.rfind('/');
-    if (const auto colon = image.rfind(':'); colon != std::string::npos && (slash == std::string::npos || colon > slash)) image.resize(colon);
+    if (const auto colon = image.rfind(':');
+        colon != std::string::npos && (slash == std::string::npos || colon > slash))
+      image.resize(colon);
     const std::string last = slash == std::string::npos ? image : image.substr(slash + 1);
     auto it = images.find(image);
     if (it == images.end()) it = images.find(last);
     if (it == images.end())
-      return fail(Errc::not_found, fmt::format("image \"{}\": the lab runs processes of this machine, not images; give the container a command, "
-                                               "or name one for \"{}\" under images in the topology", c.image, last));
+      return fail(
+          Errc::not_found,
+          fmt::format("image \"{}\": the lab runs processes of this machine, not images; give the container a command, "
+                      "or name one for \"{}\" under images in the topology",
+                      c.image, last));
     argv = it->second;
   }
   argv.insert(argv.end(), c.args.begin(), c.args.end());

@@ -31,7 +31,7 @@ struct EnvFrom {
 struct VolumeMount {
   std::string volume;
   std::string path;
-  std::string sub_path;       // after expansion of subPathExpr's variables, if `expand`
+  std::string sub_path;  // after expansion of subPathExpr's variables, if `expand`
   bool expand = false;
   bool read_only = false;
 };
@@ -67,7 +67,7 @@ struct ContainerSpec {
   std::optional<ProbeSpec> readiness, liveness, startup;
   std::optional<Handler> post_start, pre_stop;
   std::map<std::string, unsigned> ports;
-  bool sidecar = false;     // an init container with restartPolicy Always
+  bool sidecar = false;  // an init container with restartPolicy Always
   bool privileged = false;
 };
 
@@ -77,9 +77,9 @@ struct Pod {
   ObjectName name;
   std::string uid;
   std::string resource_version;
-  bool deleting = false;               // metadata.deletionTimestamp
-  std::chrono::seconds grace{30};      // deletionGracePeriodSeconds while deleting, else the pod's own
-  std::string phase;                   // status.phase as the API has it
+  bool deleting = false;           // metadata.deletionTimestamp
+  std::chrono::seconds grace{30};  // deletionGracePeriodSeconds while deleting, else the pod's own
+  std::string phase;               // status.phase as the API has it
   RestartPolicy restart = RestartPolicy::always;
   bool host_network = false;
   std::string hostname, subdomain;
@@ -87,7 +87,7 @@ struct Pod {
   std::string dns_policy = "ClusterFirst";
   std::vector<ContainerSpec> init_containers, containers;
   json::array volumes;
-  json::object object;                 // all of it
+  json::object object;  // all of it
 
   using Key = ObjectName;
   Key key() const { return name; }
@@ -102,6 +102,7 @@ Result<unsigned> resolve_port(const ContainerSpec& container, const std::string&
 
 /// What to run: `command` and `args`, or for a container without command the one that `images` has for its image.
 /// The error is what the user reads in the container's status.
-Result<std::vector<std::string>> argv_of(const ContainerSpec& container, const std::map<std::string, std::vector<std::string>>& images);
+Result<std::vector<std::string>> argv_of(const ContainerSpec& container,
+                                         const std::map<std::string, std::vector<std::string>>& images);
 
 }  // namespace weft::lab

@@ -43,7 +43,8 @@ Task<> remove_object(kube::Client& client, Pod pod) {
   options.grace_period_seconds = 0;
   options.uid = pod.uid;
   auto r = co_await client.remove(kube::kPods, pod.name.ns, pod.name.name, options);
-  if (!r && r.error().code != Errc::not_found) log::warn("pod not deleted from the API", {{"pod", pod.name.to_string()}, {"error", r.error().message}});
+  if (!r && r.error().code != Errc::not_found)
+    log::warn("pod not deleted from the API", {{"pod", pod.name.to_string()}, {"error", r.error().message}});
 }
 
 }  // namespace
@@ -54,7 +55,8 @@ Task<> keep_pods(NodeContext& context, Scope& scope) {
   options.field_selector = "spec.nodeName=" + context.options.node_name;
   options.retry_max = std::chrono::seconds(5);
   kube::Reflector<Pod> reflector(
-      context.client, kube::kPods, table, [](const json::object& o) -> Result<std::optional<Pod>> {
+      context.client, kube::kPods, table,
+      [](const json::object& o) -> Result<std::optional<Pod>> {
         auto p = parse_pod(o);
         if (!p) return fail(p.error());
         return std::optional<Pod>(std::move(*p));

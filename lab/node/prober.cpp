@@ -1,5 +1,9 @@
 #include "lab/node/prober.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/socket.h>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
@@ -8,10 +12,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sched.h>
-#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/net.h"
@@ -28,8 +28,10 @@ Result<int> socket_in(const std::string& netns, int family) {
     const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     return fd >= 0 ? Result<int>(fd) : fail(errno_error("socket", errno));
   }
-  const Fd there(::open(netns.c_str(), O_RDONLY | O_CLOEXEC)), here(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-  if (!there || !here || ::setns(there.get(), CLONE_NEWNET) != 0) return fail(errno_error("network namespace " + netns, errno));
+  const Fd there(::open(netns.c_str(), O_RDONLY | O_CLOEXEC)),
+      here(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!there || !here || ::setns(there.get(), CLONE_NEWNET) != 0)
+    return fail(errno_error("network namespace " + netns, errno));
   const int fd = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   const int error = errno;
   WEFT_CHECK(::setns(here.get(), CLONE_NEWNET) == 0);
@@ -38,13 +40,15 @@ Result<int> socket_in(const std::string& netns, int family) {
 }
 
 std::string http_request(const Handler& h, const std::string& host, unsigned port) {
-  std::string out = fmt::format("GET {} HTTP/1.1\r\nConnection: close\r\nUser-Agent: kube-probe/weft-lab\r\nAccept: */*\r\n", h.path);
+  std::string out =
+      fmt::format("GET {} HTTP/1.1\r\nConnection: close\r\nUser-Agent: kube-probe/weft-lab\r\nAccept: */*\r\n", h.path);
   bool named = false;
   for (const auto& [key, value] : h.headers) {
     out += fmt::format("{}: {}\r\n", key, value);
     named = named || key == "Host";
   }
-  if (!named) out += fmt::format("Host: {}:{}\r\n", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
+  if (!named)
+    out += fmt::format("Host: {}:{}\r\n", host.find(':') == std::string::npos ? host : "[" + host + "]", port);
   return out + "\r\n";
 }
 
@@ -84,7 +88,8 @@ struct Limit {
   asio::steady_timer timer;
 };
 
-Task<Result<>> connect_and_ask(const Handler& h, const std::string& host, unsigned port, const std::string& netns, std::chrono::milliseconds limit) {
+Task<Result<>> connect_and_ask(const Handler& h, const std::string& host, unsigned port, const std::string& netns,
+                               std::chrono::milliseconds limit) {
   auto executor = co_await asio::this_coro::executor;
   const auto address = Address::parse(host);
   if (!address) co_return fail(address.error());
@@ -96,7 +101,9 @@ Task<Result<>> connect_and_ask(const Handler& h, const std::string& host, unsign
   auto [ec] = co_await socket->async_connect(endpoint, kTuple);
   Result<> r;
   if (ec) {
-    r = fail(Errc::unavailable, fmt::format("dial tcp {}: {}", SocketAddress{*address, static_cast<Port>(port)}.to_string(), ec.message()));
+    r = fail(
+        Errc::unavailable,
+        fmt::format("dial tcp {}: {}", SocketAddress{*address, static_cast<Port>(port)}.to_string(), ec.message()));
   } else if (h.kind == Handler::Kind::http) {
     const std::string request = http_request(h, host, port);
     if (h.scheme == "HTTPS") {

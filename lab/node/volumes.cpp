@@ -1,9 +1,9 @@
 #include "lab/node/volumes.h"
 
-#include <boost/json/serialize.hpp>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -18,8 +18,8 @@ namespace {
 constexpr std::int64_t kTokenSeconds = 3607;
 
 // Files out of an object's data: all keys, or those that `items` names.
-Result<> take(const json::object& source, const char* kind, const std::string& name, const RefData& refs, bool secret, unsigned mode,
-              VolumeFiles& out) {
+Result<> take(const json::object& source, const char* kind, const std::string& name, const RefData& refs, bool secret,
+              unsigned mode, VolumeFiles& out) {
   const auto data = refs(secret, name);
   const bool optional = boolean(source, "/optional");
   if (!data) {
@@ -36,7 +36,8 @@ Result<> take(const json::object& source, const char* kind, const std::string& n
     const auto& item = v.get_object();
     const std::string key = str(item, "/key"), path = str(item, "/path");
     if (path.empty() || path.starts_with("/") || path.find("..") != std::string::npos)
-      return fail(Errc::invalid, fmt::format("{} \"{}\": items path \"{}\": must be relative, without ..", kind, name, path));
+      return fail(Errc::invalid,
+                  fmt::format("{} \"{}\": items path \"{}\": must be relative, without ..", kind, name, path));
     const auto it = data->find(key);
     if (it == data->end()) {
       if (optional) continue;
@@ -47,7 +48,8 @@ Result<> take(const json::object& source, const char* kind, const std::string& n
   return {};
 }
 
-Result<> take_downward(const Pod& pod, const json::object& source, const DownwardStatus& status, unsigned mode, VolumeFiles& out) {
+Result<> take_downward(const Pod& pod, const json::object& source, const DownwardStatus& status, unsigned mode,
+                       VolumeFiles& out) {
   for (const auto& v : list(source, "/items")) {
     if (!v.is_object()) continue;
     const auto& item = v.get_object();
@@ -70,10 +72,12 @@ Result<VolumeFiles> volume_files(const Pod& pod, const json::object& volume, con
   Result<> r;
   if (find(volume, "/configMap") != nullptr) {
     const auto& s = object(volume, "/configMap");
-    r = take(s, "configmap", str(s, "/name"), in.refs, false, static_cast<unsigned>(integer(s, "/defaultMode", 0644)), out);
+    r = take(s, "configmap", str(s, "/name"), in.refs, false, static_cast<unsigned>(integer(s, "/defaultMode", 0644)),
+             out);
   } else if (find(volume, "/secret") != nullptr) {
     const auto& s = object(volume, "/secret");
-    r = take(s, "secret", str(s, "/secretName"), in.refs, true, static_cast<unsigned>(integer(s, "/defaultMode", 0644)), out);
+    r = take(s, "secret", str(s, "/secretName"), in.refs, true, static_cast<unsigned>(integer(s, "/defaultMode", 0644)),
+             out);
   } else if (find(volume, "/downwardAPI") != nullptr) {
     const auto& s = object(volume, "/downwardAPI");
     r = take_downward(pod, s, in.status, static_cast<unsigned>(integer(s, "/defaultMode", 0644)), out);
@@ -83,11 +87,15 @@ Result<VolumeFiles> volume_files(const Pod& pod, const json::object& volume, con
     for (const auto& v : list(p, "/sources")) {
       if (!v.is_object() || !r) continue;
       const auto& s = v.get_object();
-      if (find(s, "/configMap") != nullptr) r = take(object(s, "/configMap"), "configmap", str(s, "/configMap/name"), in.refs, false, mode, out);
-      if (r && find(s, "/secret") != nullptr) r = take(object(s, "/secret"), "secret", str(s, "/secret/name"), in.refs, true, mode, out);
-      if (r && find(s, "/downwardAPI") != nullptr) r = take_downward(pod, object(s, "/downwardAPI"), in.status, mode, out);
+      if (find(s, "/configMap") != nullptr)
+        r = take(object(s, "/configMap"), "configmap", str(s, "/configMap/name"), in.refs, false, mode, out);
+      if (r && find(s, "/secret") != nullptr)
+        r = take(object(s, "/secret"), "secret", str(s, "/secret/name"), in.refs, true, mode, out);
+      if (r && find(s, "/downwardAPI") != nullptr)
+        r = take_downward(pod, object(s, "/downwardAPI"), in.status, mode, out);
       if (r && find(s, "/serviceAccountToken") != nullptr) {
-        const auto token = in.token(str(s, "/serviceAccountToken/audience"), integer(s, "/serviceAccountToken/expirationSeconds", kTokenSeconds));
+        const auto token = in.token(str(s, "/serviceAccountToken/audience"),
+                                    integer(s, "/serviceAccountToken/expirationSeconds", kTokenSeconds));
         if (!token) {
           r = fail(token.error());
         } else {
@@ -119,7 +127,8 @@ Result<> write_volume(const std::string& folder, const VolumeFiles& files) {
   std::error_code ec;
   fs::create_directories(folder, ec);
   const std::string old = fs::read_symlink(folder + "/..data", ec).string();
-  const std::string fresh = fmt::format("..{}", std::chrono::duration_cast<std::chrono::nanoseconds>(Wall::now().time_since_epoch()).count());
+  const std::string fresh =
+      fmt::format("..{}", std::chrono::duration_cast<std::chrono::nanoseconds>(Wall::now().time_since_epoch()).count());
   fs::create_directory(folder + "/" + fresh, ec);
   if (ec) return fail(Errc::internal, fmt::format("folder {}: {}", folder, ec.message()));
   std::set<std::string> tops;
@@ -167,7 +176,8 @@ Result<> PodVolumes::make_plain(const json::object& volume) {
   std::error_code ec;
   if (find(volume, "/hostPath") != nullptr) {
     const std::string path = str(volume, "/hostPath/path"), type = str(volume, "/hostPath/type");
-    if (!path.starts_with("/")) return fail(Errc::invalid, fmt::format("volume \"{}\": hostPath \"{}\": must begin with /", name, path));
+    if (!path.starts_with("/"))
+      return fail(Errc::invalid, fmt::format("volume \"{}\": hostPath \"{}\": must begin with /", name, path));
     const bool there = fs::exists(path, ec);
     if (type == "FileOrCreate" && !there) {
       fs::create_directories(fs::path(path).parent_path(), ec);
@@ -175,7 +185,8 @@ Result<> PodVolumes::make_plain(const json::object& volume) {
     } else if ((type.empty() || type == "DirectoryOrCreate") && !there) {
       fs::create_directories(path, ec);
     } else if (!there) {
-      return fail(Errc::not_found, fmt::format("volume \"{}\": hostPath type check failed: {} is not a {}", name, path, type));
+      return fail(Errc::not_found,
+                  fmt::format("volume \"{}\": hostPath type check failed: {} is not a {}", name, path, type));
     }
     sources_[name] = path;
     return {};
@@ -200,11 +211,14 @@ Task<Result<>> PodVolumes::fetch_tokens() {
   }
   for (const auto& key : wanted) {
     if (const auto it = tokens_.find(key); it != tokens_.end() && Steady::now() < it->second.renew) continue;
-    json::object spec = {{"expirationSeconds", key.second},
-                         {"boundObjectRef", {{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", pod_.name.name}, {"uid", pod_.uid}}}};
+    json::object spec = {
+        {"expirationSeconds", key.second},
+        {"boundObjectRef", {{"apiVersion", "v1"}, {"kind", "Pod"}, {"name", pod_.name.name}, {"uid", pod_.uid}}}};
     spec["audiences"] = key.first.empty() ? json::array{} : json::array{json::string(key.first)};
-    const std::string body = json::serialize(json::object{{"apiVersion", "authentication.k8s.io/v1"}, {"kind", "TokenRequest"}, {"spec", spec}});
-    const std::string target = fmt::format("/api/v1/namespaces/{}/serviceaccounts/{}/token", pod_.name.ns, pod_.service_account);
+    const std::string body = json::serialize(
+        json::object{{"apiVersion", "authentication.k8s.io/v1"}, {"kind", "TokenRequest"}, {"spec", spec}});
+    const std::string target =
+        fmt::format("/api/v1/namespaces/{}/serviceaccounts/{}/token", pod_.name.ns, pod_.service_account);
     auto answer = co_await client_.request_json("POST", target, body);
     if (!answer) {
       // An old token is better than none until it really ends.
@@ -233,8 +247,8 @@ Task<Result<>> PodVolumes::write_all() {
   for (const auto& v : pod_.volumes) {
     if (!v.is_object()) continue;
     const auto& volume = v.get_object();
-    const bool made = find(volume, "/configMap") != nullptr || find(volume, "/secret") != nullptr || find(volume, "/projected") != nullptr ||
-                      find(volume, "/downwardAPI") != nullptr;
+    const bool made = find(volume, "/configMap") != nullptr || find(volume, "/secret") != nullptr ||
+                      find(volume, "/projected") != nullptr || find(volume, "/downwardAPI") != nullptr;
     if (!made) continue;
     const std::string name = str(volume, "/name");
     const auto files = volume_files(pod_, volume, in);
@@ -253,14 +267,19 @@ Task<Result<>> PodVolumes::prepare(Pod pod, DownwardStatus status) {
     if (!v.is_object()) continue;
     const auto& o = v.get_object();
     if (find(o, "/persistentVolumeClaim") != nullptr || find(o, "/csi") != nullptr || find(o, "/nfs") != nullptr)
-      co_return fail(Errc::unsupported, fmt::format("volume \"{}\": the lab offers emptyDir, configMap, secret, projected, downwardAPI and hostPath", str(o, "/name")));
+      co_return fail(
+          Errc::unsupported,
+          fmt::format("volume \"{}\": the lab offers emptyDir, configMap, secret, projected, downwardAPI and hostPath",
+                      str(o, "/name")));
     if (const auto r = make_plain(o); !r) co_return fail(r.error());
   }
   for (const Ref& ref : volume_refs(pod_)) {
     auto& slot = objects_of_[ref];
     if (!slot) slot = objects_.watch(ref.secret, {pod_.name.ns, ref.name});
     const bool known = co_await slot->wait_known(5s);
-    if (!known) co_return fail(Errc::unavailable, fmt::format("{} \"{}\": the API server has not answered yet", ref.secret ? "secret" : "configmap", ref.name));
+    if (!known)
+      co_return fail(Errc::unavailable, fmt::format("{} \"{}\": the API server has not answered yet",
+                                                    ref.secret ? "secret" : "configmap", ref.name));
   }
   auto r = co_await write_all();
   co_return r;
@@ -281,7 +300,9 @@ Task<> PodVolumes::keep() {
     for (const auto& [key, token] : tokens_) woken = woken || Steady::now() >= token.renew;
     if (woken) {
       auto r = co_await write_all();
-      if (!r) log::warn("volume not updated, its last good state stays", {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
+      if (!r)
+        log::warn("volume not updated, its last good state stays",
+                  {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
     }
     co_await sleep_for(500ms);
   }

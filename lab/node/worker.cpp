@@ -1,8 +1,8 @@
 #include "lab/node/worker.h"
 
+#include <fmt/format.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <csignal>
@@ -21,7 +21,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::string netns_path(const std::string& sandbox_id) { return sandbox_id.empty() ? "" : "/run/netns/cni-" + sandbox_id.substr(0, 16); }
+std::string netns_path(const std::string& sandbox_id) {
+  return sandbox_id.empty() ? "" : "/run/netns/cni-" + sandbox_id.substr(0, 16);
+}
 
 Task<Result<>> ip(std::vector<std::string> args) {
   SpawnOptions o;
@@ -50,11 +52,16 @@ json::object network_to_json(const CniNetwork& n) {
 }
 
 json::object ended_to_json(const Ended& e) {
-  return {{"code", e.code}, {"signal", e.signal}, {"reason", e.reason}, {"message", e.message}, {"startedAt", e.started_at}, {"finishedAt", e.finished_at}};
+  return {{"code", e.code},       {"signal", e.signal},        {"reason", e.reason},
+          {"message", e.message}, {"startedAt", e.started_at}, {"finishedAt", e.finished_at}};
 }
 
 Ended ended_from_json(const json::object& o) {
-  return {static_cast<int>(integer(o, "/code")), static_cast<int>(integer(o, "/signal")), str(o, "/reason"), str(o, "/message"), str(o, "/startedAt"),
+  return {static_cast<int>(integer(o, "/code")),
+          static_cast<int>(integer(o, "/signal")),
+          str(o, "/reason"),
+          str(o, "/message"),
+          str(o, "/startedAt"),
           str(o, "/finishedAt")};
 }
 
@@ -235,8 +242,10 @@ Task<> PodWorker::tear_down() {
     for (;;) {
       // One that was just being started shows up late.
       for (Container& c : containers_)
-        if (c.init == init && c.run && !c.killing) scope_.spawn("stop " + c.spec.name, stop_container(c, "the pod is being deleted"));
-      const bool running = std::ranges::any_of(containers_, [&](const Container& c) { return c.init == init && (c.run || (c.launched && !c.over)); });
+        if (c.init == init && c.run && !c.killing)
+          scope_.spawn("stop " + c.spec.name, stop_container(c, "the pod is being deleted"));
+      const bool running = std::ranges::any_of(
+          containers_, [&](const Container& c) { return c.init == init && (c.run || (c.launched && !c.over)); });
       if (!running) break;
       co_await wait(1s);
     }
@@ -244,11 +253,13 @@ Task<> PodWorker::tear_down() {
   co_await scope_.stop();
   // Whatever was being started when the end came.
   const std::string cgroup = fmt::format("{}/kubepods/pod{}", context_.runtime.cgroups, pod_.uid);
-  if (const auto r = kill_cgroup(cgroup, 5s); !r) log::warn("pod's processes", {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
+  if (const auto r = kill_cgroup(cgroup, 5s); !r)
+    log::warn("pod's processes", {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
   for (Container& c : containers_) c.state.ready = c.state.started = false;
   auto published = co_await publish();
   co_await remove_sandbox();
-  if (const auto r = remove_cgroup(cgroup); !r) log::warn("pod's cgroup", {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
+  if (const auto r = remove_cgroup(cgroup); !r)
+    log::warn("pod's cgroup", {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
   std::error_code ec;
   fs::remove_all(context_.options.pods_dir + "/" + pod_.uid, ec);
   co_await delete_object();
@@ -308,7 +319,8 @@ ProbeTarget PodWorker::target(const Container& c) const {
   return t;
 }
 
-Result<RunSpec> PodWorker::run_spec(const Container& c, const std::map<std::string, std::optional<std::map<std::string, std::string>>>& refs) {
+Result<RunSpec> PodWorker::run_spec(
+    const Container& c, const std::map<std::string, std::optional<std::map<std::string, std::string>>>& refs) {
   const NodeOptions& o = context_.options;
   RunSpec s;
   s.container = c.spec.name;
@@ -319,10 +331,11 @@ Result<RunSpec> PodWorker::run_spec(const Container& c, const std::map<std::stri
   s.private_cgroup = !pod_.host_network && !c.spec.privileged;
   s.hostname = pod_.host_network ? o.node_name : pod_.hostname.substr(0, 63);
   s.cwd = c.spec.working_dir;
-  std::map<std::string, std::string> env = {{"PATH", o.bin + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-                                            {"HOME", "/root"},
-                                            {"LANG", "C.UTF-8"},
-                                            {"HOSTNAME", s.hostname}};
+  std::map<std::string, std::string> env = {
+      {"PATH", o.bin + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+      {"HOME", "/root"},
+      {"LANG", "C.UTF-8"},
+      {"HOSTNAME", s.hostname}};
   if (!o.kubernetes_service.empty()) {
     env["KUBERNETES_SERVICE_HOST"] = o.kubernetes_service;
     env["KUBERNETES_SERVICE_PORT"] = env["KUBERNETES_SERVICE_PORT_HTTPS"] = "443";
@@ -344,13 +357,17 @@ Result<RunSpec> PodWorker::run_spec(const Container& c, const std::map<std::stri
   fs::create_directories(managed, ec);
   const auto read_or = [](const char* path) { return read_file(path).value_or(""); };
   WEFT_TRY(write_file(managed + "/hosts", hosts_file(pod_, pod_ips_, read_or("/etc/hosts"), o.cluster_domain)));
-  WEFT_TRY(write_file(managed + "/resolv.conf", resolv_conf(pod_, o.cluster_dns, o.cluster_domain, read_or("/etc/resolv.conf"))));
+  WEFT_TRY(write_file(managed + "/resolv.conf",
+                      resolv_conf(pod_, o.cluster_dns, o.cluster_domain, read_or("/etc/resolv.conf"))));
   WEFT_TRY(write_file(managed + "/hostname", s.hostname + "\n"));
-  for (const char* name : {"hosts", "resolv.conf", "hostname"}) s.binds.push_back({managed + "/" + name, std::string("/etc/") + name, false});
+  for (const char* name : {"hosts", "resolv.conf", "hostname"})
+    s.binds.push_back({managed + "/" + name, std::string("/etc/") + name, false});
   std::vector<BindMount> mounts;
   for (const VolumeMount& m : c.spec.mounts) {
     std::string source = volumes_.source(m.volume);
-    if (source.empty()) return fail(Errc::not_found, fmt::format("volumeMount {}: volume \"{}\" is not in spec.volumes", m.path, m.volume));
+    if (source.empty())
+      return fail(Errc::not_found,
+                  fmt::format("volumeMount {}: volume \"{}\" is not in spec.volumes", m.path, m.volume));
     const std::string sub = m.expand ? expand(m.sub_path, s.env) : m.sub_path;
     if (!sub.empty()) {
       source += "/" + sub;
@@ -394,7 +411,8 @@ Task<> PodWorker::container_loop(Container& c) {
     if (!c.run) {
       if (stopping()) break;
       auto r = co_await launch(c);
-      if (!r && (r.error().code == Errc::not_found || r.error().code == Errc::unsupported || r.error().code == Errc::unavailable)) {
+      if (!r && (r.error().code == Errc::not_found || r.error().code == Errc::unsupported ||
+                 r.error().code == Errc::unavailable)) {
         // Not a run that failed: something that is still missing.
         c.state.phase = ContainerState::Phase::waiting;
         c.state.reason = r.error().code == Errc::unsupported ? "ContainerCannotRun" : "CreateContainerConfigError";
@@ -425,7 +443,10 @@ Task<> PodWorker::container_loop(Container& c) {
     ++c.attempt;
     save();
     changed();
-    log::info("container ended", {{"pod", pod_.name.to_string()}, {"container", c.spec.name}, {"code", c.state.ended.code}, {"reason", c.state.ended.reason}});
+    log::info("container ended", {{"pod", pod_.name.to_string()},
+                                  {"container", c.spec.name},
+                                  {"code", c.state.ended.code},
+                                  {"reason", c.state.ended.reason}});
     if (stopping() || !restarts(pod_.restart, c.init, c.spec.sidecar, c.state.ended.code)) break;
     const auto ran = std::chrono::duration_cast<std::chrono::milliseconds>(Steady::now() - begun);
     const auto pause = c.delay.next(ran);
@@ -434,7 +455,8 @@ Task<> PodWorker::container_loop(Container& c) {
     c.state.phase = ContainerState::Phase::waiting;
     if (pause > 0ms) {
       c.state.reason = "CrashLoopBackOff";
-      c.state.message = fmt::format("back-off {}s restarting failed container={} pod={}_{}({})", pause / 1s, c.spec.name, pod_.name.name, pod_.name.ns, pod_.uid);
+      c.state.message = fmt::format("back-off {}s restarting failed container={} pod={}_{}({})", pause / 1s,
+                                    c.spec.name, pod_.name.name, pod_.name.ns, pod_.uid);
       event("Warning", "BackOff", "Back-off restarting failed container " + c.spec.name);
       changed();
     }
@@ -484,10 +506,12 @@ Task<> PodWorker::probe_loop(Container& c, int attempt, ProbeSpec probe, int kin
     if (kind == 1 && tracker.decided() && c.state.ready != verdict) {
       c.state.ready = verdict;
       save();
-  changed();
+      changed();
     }
     if (kind != 1 && tracker.decided() && !verdict) {
-      event("Normal", "Killing", fmt::format("Container {} failed {} probe, will be restarted", c.spec.name, kind == 0 ? "startup" : "liveness"));
+      event("Normal", "Killing",
+            fmt::format("Container {} failed {} probe, will be restarted", c.spec.name,
+                        kind == 0 ? "startup" : "liveness"));
       std::string why = "a probe failed";
       co_await stop_container(c, std::move(why));
       co_return;
@@ -559,7 +583,8 @@ Task<Result<>> PodWorker::publish() {
   const json::value patch = json::object{{"metadata", {{"uid", pod_.uid}}}, {"status", status}};
   kube::PatchOptions options;
   options.subresource = "status";
-  auto r = co_await context_.client.patch(kube::kPods, pod_.name.ns, pod_.name.name, kube::PatchType::merge, patch, options);
+  auto r =
+      co_await context_.client.patch(kube::kPods, pod_.name.ns, pod_.name.name, kube::PatchType::merge, patch, options);
   if (r) {
     sent_ = std::move(status);
     co_return Result<>{};
@@ -588,17 +613,24 @@ void PodWorker::event(const std::string& type, const std::string& reason, const 
   last_event_ = reason + message;
   log::info("event", {{"pod", pod_.name.to_string()}, {"reason", reason}, {"message", message}});
   const auto now = rfc3339(Wall::now());
-  json::object e = {{"apiVersion", "v1"},
-                    {"kind", "Event"},
-                    {"metadata", {{"name", fmt::format("{}.{}", pod_.name.name, hex_encode(random_bytes(8)))}, {"namespace", pod_.name.ns}}},
-                    {"involvedObject", {{"kind", "Pod"}, {"apiVersion", "v1"}, {"namespace", pod_.name.ns}, {"name", pod_.name.name}, {"uid", pod_.uid}}},
-                    {"reason", reason},
-                    {"message", message.substr(0, 1000)},
-                    {"type", type},
-                    {"count", 1},
-                    {"firstTimestamp", now},
-                    {"lastTimestamp", now},
-                    {"source", {{"component", "kubelet"}, {"host", context_.options.node_name}}}};
+  json::object e = {
+      {"apiVersion", "v1"},
+      {"kind", "Event"},
+      {"metadata",
+       {{"name", fmt::format("{}.{}", pod_.name.name, hex_encode(random_bytes(8)))}, {"namespace", pod_.name.ns}}},
+      {"involvedObject",
+       {{"kind", "Pod"},
+        {"apiVersion", "v1"},
+        {"namespace", pod_.name.ns},
+        {"name", pod_.name.name},
+        {"uid", pod_.uid}}},
+      {"reason", reason},
+      {"message", message.substr(0, 1000)},
+      {"type", type},
+      {"count", 1},
+      {"firstTimestamp", now},
+      {"lastTimestamp", now},
+      {"source", {{"component", "kubelet"}, {"host", context_.options.node_name}}}};
   scope_.spawn("event", send_event(std::move(e)));
 }
 
@@ -612,8 +644,10 @@ Task<> PodWorker::send_event(json::object e) {
 void PodWorker::save() {
   json::array containers;
   for (const Container& c : containers_) {
-    json::object o = c.run ? to_json(*c.run) : json::object{{"pid", 0}, {"log", fmt::format("logs/{}_{}_{}/{}/{}.log", pod_.name.ns, pod_.name.name,
-                                                                                           pod_.uid, c.spec.name, std::max(c.attempt - 1, 0))}};
+    json::object o = c.run ? to_json(*c.run)
+                           : json::object{{"pid", 0},
+                                          {"log", fmt::format("logs/{}_{}_{}/{}/{}.log", pod_.name.ns, pod_.name.name,
+                                                              pod_.uid, c.spec.name, std::max(c.attempt - 1, 0))}};
     o["name"] = c.spec.name;
     o["running"] = c.run.has_value();
     o["nextAttempt"] = c.attempt;
@@ -632,9 +666,12 @@ void PodWorker::save() {
     const auto name = str(v.as_object(), "/name");
     return std::ranges::any_of(containers_, [&](const Container& c) { return c.init && c.spec.name == name; });
   });
-  json::object record = {{"namespace", pod_.name.ns}, {"name", pod_.name.name}, {"uid", pod_.uid},       {"sandbox", sandbox_id_},
-                         {"attached", attached_},     {"result", cni_result_},  {"ready", sandbox_ready_}, {"initialized", initialized_},
-                         {"finished", finished_},     {"ips", ips},             {"startTime", start_time_}, {"containers", containers},
+  json::object record = {{"namespace", pod_.name.ns}, {"name", pod_.name.name},
+                         {"uid", pod_.uid},           {"sandbox", sandbox_id_},
+                         {"attached", attached_},     {"result", cni_result_},
+                         {"ready", sandbox_ready_},   {"initialized", initialized_},
+                         {"finished", finished_},     {"ips", ips},
+                         {"startTime", start_time_},  {"containers", containers},
                          {"object", pod_.object}};
   if (network_) record["network"] = network_to_json(*network_);
   std::error_code ec;

@@ -57,9 +57,9 @@ class PodWorker {
     std::optional<Run> run;
     RestartDelay delay;
     int attempt = 0;
-    bool launched = false;   // its coroutine exists
-    bool over = false;       // its coroutine has ended: it will not run again
-    bool killing = false;    // stopped by us: a failed liveness probe, or the pod's end
+    bool launched = false;  // its coroutine exists
+    bool over = false;      // its coroutine has ended: it will not run again
+    bool killing = false;   // stopped by us: a failed liveness probe, or the pod's end
   };
 
   // The walk through life.
@@ -78,7 +78,8 @@ class PodWorker {
   Task<> watch_probes(Container& c, int attempt);
   Task<> stop_container(Container& c, std::string why);
   Task<> post_start(Container& c);
-  Result<RunSpec> run_spec(const Container& c, const std::map<std::string, std::optional<std::map<std::string, std::string>>>& refs);
+  Result<RunSpec> run_spec(const Container& c,
+                           const std::map<std::string, std::optional<std::map<std::string, std::string>>>& refs);
   ProbeTarget target(const Container& c) const;
 
   // Towards the API.
@@ -105,13 +106,13 @@ class PodWorker {
   PodVolumes volumes_;
   std::list<Container> containers_;  // init containers first
 
-  std::string sandbox_id_;           // also names the network namespace
-  bool attached_ = false;            // CNI ADD was tried and not undone
+  std::string sandbox_id_;  // also names the network namespace
+  bool attached_ = false;   // CNI ADD was tried and not undone
   std::optional<CniNetwork> network_;
   json::object cni_result_;
   bool sandbox_ready_ = false;
   bool initialized_ = false;
-  bool finished_ = false;            // every container is over, the sandbox removed
+  bool finished_ = false;  // every container is over, the sandbox removed
   std::vector<std::string> pod_ips_;
   std::string start_time_;
   json::object sent_;

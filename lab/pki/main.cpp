@@ -17,8 +17,9 @@ std::pair<std::string, std::string> cut(const std::string& s, char at) {
   return {s.substr(0, n), n < s.size() ? s.substr(n + 1) : ""};
 }
 
-Result<> make(const std::string& dir, const std::string& ca_name, const std::vector<std::string>& servers, const std::vector<std::string>& clients,
-              const std::string& signing, const std::string& kubeconfig, const std::string& context, const std::string& url, const std::string& user) {
+Result<> make(const std::string& dir, const std::string& ca_name, const std::vector<std::string>& servers,
+              const std::vector<std::string>& clients, const std::string& signing, const std::string& kubeconfig,
+              const std::string& context, const std::string& url, const std::string& user) {
   auto ca = lab::read_pair(dir, "ca");
   if (!ca) {
     ca = lab::make_ca(ca_name);
@@ -31,8 +32,10 @@ Result<> make(const std::string& dir, const std::string& ca_name, const std::vec
     std::vector<weft::Address> addresses;
     for (auto rest = names; !rest.empty();) {
       const auto [one, more] = cut(rest, ',');
-      if (const auto a = weft::Address::parse(one)) addresses.push_back(*a);
-      else dns.push_back(one);
+      if (const auto a = weft::Address::parse(one))
+        addresses.push_back(*a);
+      else
+        dns.push_back(one);
       rest = more;
     }
     auto pair = lab::issue_server(*ca, name, dns, addresses);
@@ -42,7 +45,8 @@ Result<> make(const std::string& dir, const std::string& ca_name, const std::vec
   for (const auto& c : clients) {
     const auto [name, who] = cut(c, '=');
     const auto [cn, group] = cut(who, ':');
-    auto pair = lab::issue_client(*ca, cn, group.empty() ? std::vector<std::string>{} : std::vector<std::string>{group});
+    auto pair =
+        lab::issue_client(*ca, cn, group.empty() ? std::vector<std::string>{} : std::vector<std::string>{group});
     if (!pair) return std::unexpected(pair.error());
     WEFT_TRY(lab::write_pair(dir, name, *pair));
   }
@@ -62,7 +66,8 @@ Result<> make(const std::string& dir, const std::string& ca_name, const std::vec
 int main(int argc, char** argv) {
   std::string dir, ca = "lab-ca", signing, kubeconfig, context = "lab", url, user = "admin";
   std::vector<std::string> servers, clients;
-  CLI::App app{"Makes certificates for labs: a CA (kept if it is there), server and client certificates, a kubeconfig."};
+  CLI::App app{
+      "Makes certificates for labs: a CA (kept if it is there), server and client certificates, a kubeconfig."};
   app.add_option("--dir", dir, "folder for NAME.crt and NAME.key")->required();
   app.add_option("--ca", ca, "common name of a new CA")->capture_default_str();
   app.add_option("--server", servers, "NAME=DNS-NAME,ADDRESS,…");

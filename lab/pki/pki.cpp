@@ -83,7 +83,8 @@ bool add_names(X509* cert, const CertificateRequest& r) {
     GENERAL_NAME_set0_value(n, GEN_IPADD, s);
     sk_GENERAL_NAME_push(names, n);
   }
-  const int ok = sk_GENERAL_NAME_num(names) == 0 || X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1;
+  const int ok = sk_GENERAL_NAME_num(names) == 0 ||
+                 X509_add1_ext_i2d(cert, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1;
   GENERAL_NAMES_free(names);
   return ok;
 }
@@ -154,25 +155,28 @@ Result<KeyPair> issue(const KeyPair& ca, const CertificateRequest& request) {
   if (!cert) return std::unexpected(cert.error());
   X509* c = cert->get();
   X509_set_issuer_name(c, X509_get_subject_name(ca_cert.get()));
-  const std::string usage = request.server && request.client ? "serverAuth,clientAuth" : request.server ? "serverAuth" : "clientAuth";
+  const std::string usage = request.server && request.client ? "serverAuth,clientAuth"
+                            : request.server                 ? "serverAuth"
+                                                             : "clientAuth";
   const bool ok = add_extension(c, ca_cert.get(), NID_basic_constraints, "critical,CA:FALSE") &&
                   add_extension(c, ca_cert.get(), NID_key_usage, "critical,digitalSignature,keyEncipherment") &&
                   add_extension(c, ca_cert.get(), NID_ext_key_usage, usage) &&
-                  add_extension(c, ca_cert.get(), NID_authority_key_identifier, "keyid:always") && add_names(c, request) &&
-                  X509_sign(c, ca_key.get(), EVP_sha256()) > 0;
+                  add_extension(c, ca_cert.get(), NID_authority_key_identifier, "keyid:always") &&
+                  add_names(c, request) && X509_sign(c, ca_key.get(), EVP_sha256()) > 0;
   if (!ok) return openssl_error(fmt::format("certificate CN={}", request.common_name));
   return KeyPair{pem(c), pem(key.get())};
 }
 
-Result<KeyPair> issue_client(const KeyPair& ca, const std::string& common_name, const std::vector<std::string>& organizations) {
+Result<KeyPair> issue_client(const KeyPair& ca, const std::string& common_name,
+                             const std::vector<std::string>& organizations) {
   CertificateRequest r;
   r.common_name = common_name;
   r.organizations = organizations;
   return issue(ca, r);
 }
 
-Result<KeyPair> issue_server(const KeyPair& ca, const std::string& common_name, const std::vector<std::string>& dns_names,
-                             const std::vector<Address>& addresses) {
+Result<KeyPair> issue_server(const KeyPair& ca, const std::string& common_name,
+                             const std::vector<std::string>& dns_names, const std::vector<Address>& addresses) {
   CertificateRequest r;
   r.common_name = common_name;
   r.dns_names = dns_names;
@@ -211,14 +215,14 @@ Result<KeyPair> read_pair(const std::string& dir, const std::string& name) {
 std::string kubeconfig(const std::vector<KubeContext>& contexts) {
   std::string clusters, users, names;
   for (const auto& c : contexts) {
-    clusters += fmt::format("- name: {}\n  cluster:\n    server: {}\n    certificate-authority-data: {}\n", c.context, c.server,
-                            base64_encode(c.ca_cert));
-    users += fmt::format("- name: {}-admin\n  user:\n    client-certificate-data: {}\n    client-key-data: {}\n", c.context,
-                         base64_encode(c.client.cert), base64_encode(c.client.key));
+    clusters += fmt::format("- name: {}\n  cluster:\n    server: {}\n    certificate-authority-data: {}\n", c.context,
+                            c.server, base64_encode(c.ca_cert));
+    users += fmt::format("- name: {}-admin\n  user:\n    client-certificate-data: {}\n    client-key-data: {}\n",
+                         c.context, base64_encode(c.client.cert), base64_encode(c.client.key));
     names += fmt::format("- name: {0}\n  context:\n    cluster: {0}\n    user: {0}-admin\n", c.context);
   }
-  return fmt::format("apiVersion: v1\nkind: Config\nclusters:\n{}users:\n{}contexts:\n{}current-context: {}\n", clusters, users, names,
-                     contexts.empty() ? "\"\"" : contexts.front().context);
+  return fmt::format("apiVersion: v1\nkind: Config\nclusters:\n{}users:\n{}contexts:\n{}current-context: {}\n",
+                     clusters, users, names, contexts.empty() ? "\"\"" : contexts.front().context);
 }
 
 Result<> write_kubeconfig(const std::string& path, const std::vector<KubeContext>& contexts) {

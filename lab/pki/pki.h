@@ -35,9 +35,10 @@ Result<KeyPair> make_ca(const std::string& common_name);
 Result<KeyPair> issue(const KeyPair& ca, const CertificateRequest& request);
 
 /// Shorthands. A server certificate is also good as a client one, which etcd peers need.
-Result<KeyPair> issue_client(const KeyPair& ca, const std::string& common_name, const std::vector<std::string>& organizations = {});
-Result<KeyPair> issue_server(const KeyPair& ca, const std::string& common_name, const std::vector<std::string>& dns_names,
-                             const std::vector<Address>& addresses);
+Result<KeyPair> issue_client(const KeyPair& ca, const std::string& common_name,
+                             const std::vector<std::string>& organizations = {});
+Result<KeyPair> issue_server(const KeyPair& ca, const std::string& common_name,
+                             const std::vector<std::string>& dns_names, const std::vector<Address>& addresses);
 
 /// An RSA 2048 key pair for signing service account tokens: `cert` is the public key, `key` the private one
 /// (PKCS #1), in the forms that --service-account-key-file and --service-account-signing-key-file take.
@@ -51,8 +52,8 @@ Result<KeyPair> read_pair(const std::string& dir, const std::string& name);
 /// One cluster with one user in a kubeconfig; the context is called `context`.
 struct KubeContext {
   std::string context;
-  std::string server;  // https://172.18.1.2:6443
-  std::string ca_cert; // PEM
+  std::string server;   // https://172.18.1.2:6443
+  std::string ca_cert;  // PEM
   KeyPair client;
 };
 

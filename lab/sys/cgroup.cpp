@@ -70,7 +70,8 @@ Result<> kill_cgroup(const std::string& path, std::chrono::milliseconds limit) {
     const auto left = cgroup_processes(path);
     if (left.empty()) return {};
     if (Steady::now() > deadline)
-      return fail(Errc::timeout, fmt::format("cgroup {}: process {} does not die; look at /proc/{}/stack", path, left.front(), left.front()));
+      return fail(Errc::timeout, fmt::format("cgroup {}: process {} does not die; look at /proc/{}/stack", path,
+                                             left.front(), left.front()));
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
@@ -82,7 +83,8 @@ Result<> remove_cgroup(const std::string& path) {
   // A cgroup whose last process was just reaped can be busy for a moment.
   for (int attempt = 0;; ++attempt) {
     if (::rmdir(path.c_str()) == 0 || errno == ENOENT) return {};
-    if (errno != EBUSY || attempt > 200) return fail(errno_error(fmt::format("cgroup {}: cannot be removed", path), errno));
+    if (errno != EBUSY || attempt > 200)
+      return fail(errno_error(fmt::format("cgroup {}: cannot be removed", path), errno));
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }

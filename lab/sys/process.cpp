@@ -28,7 +28,8 @@ struct ChildError {
   int step;
   int error;
 };
-constexpr const char* kSteps[] = {"joining the cgroup", "entering the namespaces", "changing the folder", "opening /dev/null", "running it"};
+constexpr const char* kSteps[] = {"joining the cgroup", "entering the namespaces", "changing the folder",
+                                  "opening /dev/null", "running it"};
 
 // Everything the child needs, prepared before fork: after it only system calls are safe.
 struct Prepared {

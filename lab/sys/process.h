@@ -14,12 +14,12 @@
 namespace weft::lab {
 
 struct SpawnOptions {
-  std::vector<std::string> argv;  // argv[0] is looked up in env's PATH
-  std::vector<std::string> env;   // "KEY=value"; empty: this process's own
-  std::string cwd;                // empty: stays, or / after entering a mount namespace
-  std::string cgroup;             // path as this process sees it, joined first
-  int namespaces_of = -1;         // a pidfd; -1: stay here
-  int namespace_flags = 0;        // which of its namespaces: CLONE_NEWNET | …
+  std::vector<std::string> argv;    // argv[0] is looked up in env's PATH
+  std::vector<std::string> env;     // "KEY=value"; empty: this process's own
+  std::string cwd;                  // empty: stays, or / after entering a mount namespace
+  std::string cgroup;               // path as this process sees it, joined first
+  int namespaces_of = -1;           // a pidfd; -1: stay here
+  int namespace_flags = 0;          // which of its namespaces: CLONE_NEWNET | …
   int in = -1, out = -1, err = -1;  // -1: in is /dev/null, out and err are inherited
   bool inherit_in = false;
   std::vector<int> keep;  // further descriptors to leave open, under the same number

@@ -49,7 +49,7 @@ struct Opened {
 Result<Opened> open_source(const BindMount& b) {
   Opened o{b, Fd(::open(b.source.c_str(), O_PATH | O_CLOEXEC)), true};
   if (!o.fd) return fail(errno_error(fmt::format("mount {} (for {})", b.source, b.target), errno));
-  struct stat st {};
+  struct stat st{};
   ::fstat(o.fd.get(), &st);
   o.is_folder = S_ISDIR(st.st_mode);
   return o;
@@ -57,7 +57,8 @@ Result<Opened> open_source(const BindMount& b) {
 
 Result<> bind_opened(const Opened& o) {
   WEFT_TRY(mount_point(o.bind.target, o.is_folder));
-  if (const auto r = do_mount(fmt::format("/proc/self/fd/{}", o.fd.get()), o.bind.target, nullptr, MS_BIND | MS_REC); !r)
+  if (const auto r = do_mount(fmt::format("/proc/self/fd/{}", o.fd.get()), o.bind.target, nullptr, MS_BIND | MS_REC);
+      !r)
     return fail(r.error().in(o.bind.source));
   if (o.bind.read_only) return do_mount("none", o.bind.target, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY);
   return {};
@@ -66,8 +67,9 @@ Result<> bind_opened(const Opened& o) {
 }  // namespace
 
 std::vector<std::string> machine_volumes() {
-  static const std::set<std::string> files = {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "overlay", "9p",
-                                              "virtiofs", "nfs", "nfs4", "fuse", "bcachefs", "vfat"};
+  static const std::set<std::string> files = {"ext2", "ext3", "ext4",    "xfs",      "btrfs",
+                                              "zfs",  "f2fs", "overlay", "9p",       "virtiofs",
+                                              "nfs",  "nfs4", "fuse",    "bcachefs", "vfat"};
   std::vector<std::string> out;
   std::ifstream in("/proc/mounts");
   for (std::string line; std::getline(in, line);) {
@@ -100,8 +102,9 @@ Result<> enter_root(const RootSpec& spec) {
   WEFT_TRY(do_mount("tmpfs", spec.scratch, "tmpfs", 0, "mode=755"));
   const std::string root = spec.scratch + "/root";
   for (const char* d : {"/root", "/upper", "/work"}) WEFT_TRY(folder(spec.scratch + d));
-  WEFT_TRY(do_mount("overlay", root, "overlay", 0,
-                    fmt::format("lowerdir={},upperdir={}/upper,workdir={}/work", spec.lower, spec.scratch, spec.scratch)));
+  WEFT_TRY(
+      do_mount("overlay", root, "overlay", 0,
+               fmt::format("lowerdir={},upperdir={}/upper,workdir={}/work", spec.lower, spec.scratch, spec.scratch)));
   for (const char* d : {"/proc", "/sys", "/dev", "/run", "/tmp"}) WEFT_TRY(folder(root + d));
   WEFT_TRY(do_mount("proc", root + "/proc", "proc", 0));
   WEFT_TRY(do_mount("/dev", root + "/dev", nullptr, MS_BIND | MS_REC));

@@ -17,14 +17,14 @@ struct BindMount {
 };
 
 struct RootSpec {
-  std::string lower = "/";   // the machine's root file system
-  std::string scratch;       // an existing folder; a tmpfs is mounted there, holding the upper layer
+  std::string lower = "/";          // the machine's root file system
+  std::string scratch;              // an existing folder; a tmpfs is mounted there, holding the upper layer
   std::vector<std::string> shared;  // seen inside under the same path, as they are
-  bool own_sysfs = true;     // false: the /sys that is there (host network)
-  bool own_cgroupfs = true;  // false: the /sys/fs/cgroup that is there
-  bool bpffs = false;        // a bpffs of its own at /sys/fs/bpf
-  bool follow_mounts = false;  // what is mounted outside later shows up in the binds (HostToContainer propagation)
-  std::string lower_inside;  // where inside the machine's root stays reachable (for containers); empty: nowhere
+  bool own_sysfs = true;            // false: the /sys that is there (host network)
+  bool own_cgroupfs = true;         // false: the /sys/fs/cgroup that is there
+  bool bpffs = false;               // a bpffs of its own at /sys/fs/bpf
+  bool follow_mounts = false;       // what is mounted outside later shows up in the binds (HostToContainer propagation)
+  std::string lower_inside;         // where inside the machine's root stays reachable (for containers); empty: nowhere
   std::vector<std::string> empty_folders;  // tmpfs over these, whatever the machine has there
   std::vector<BindMount> binds;            // last, in this order
 };

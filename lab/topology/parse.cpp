@@ -33,9 +33,7 @@ class Field {
     throw Wrong{line_, fmt::format("{}: {}; {}", path_.empty() ? "topology" : path_, what, mend)};
   }
 
-  Field at(const std::string& key) const {
-    return Field(node_[key], path_.empty() ? key : path_ + "." + key, line_);
-  }
+  Field at(const std::string& key) const { return Field(node_[key], path_.empty() ? key : path_ + "." + key, line_); }
 
   std::vector<Field> items() const {
     if (!node_.IsSequence()) wrong("is not a list", "write it as [a, b] or as lines that begin with \"- \"");
@@ -65,7 +63,8 @@ class Field {
   unsigned number(unsigned low, unsigned high) const {
     const std::string t = text();
     unsigned value = 0;
-    const bool digits = !t.empty() && t.size() < 10 && std::ranges::all_of(t, [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits =
+        !t.empty() && t.size() < 10 && std::ranges::all_of(t, [](char c) { return c >= '0' && c <= '9'; });
     if (digits) value = static_cast<unsigned>(std::stoul(t));
     if (!digits || value < low || value > high)
       wrong(fmt::format("\"{}\" is not a number from {} to {}", t, low, high), "write such a number");
@@ -122,8 +121,9 @@ std::vector<Prefix> parse_all(const std::vector<std::string>& texts) {
 
 std::string host_name(const Field& f) {
   const std::string name = f.text();
-  const bool fits = !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
-                    std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  const bool fits =
+      !name.empty() && name.size() <= 63 && name.front() != '-' && name.back() != '-' &&
+      std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
   if (!fits)
     f.wrong(fmt::format("\"{}\" cannot be a host name", name),
             "use at most 63 of a-z, 0-9 and -, beginning and ending with a letter or digit");
@@ -150,7 +150,8 @@ std::vector<NodeSpec> read_nodes(const Field& f, const std::string& cluster) {
       node.name = host_name(item);
     }
     for (const NodeSpec& other : out)
-      if (other.name == node.name) item.wrong(fmt::format("\"{}\" is there already", node.name), "give each node its own name");
+      if (other.name == node.name)
+        item.wrong(fmt::format("\"{}\" is there already", node.name), "give each node its own name");
     out.push_back(std::move(node));
   }
   if (out.empty()) f.wrong("is empty", "write a number of nodes or name at least one");
@@ -162,13 +163,15 @@ std::vector<NodeSpec> read_nodes(const Field& f, const std::string& cluster) {
 void check_sizes(const ClusterSpec& c, const Field& f) {
   for (const Prefix& p : c.segment)
     if (p.family() == Family::v4 && (1ull << (32 - p.length())) < c.nodes.size() + 12)
-      f.at("segment").wrong(fmt::format("{} has no room for {} nodes", p.to_string(), c.nodes.size()), "use a shorter length, e.g. /24");
+      f.at("segment").wrong(fmt::format("{} has no room for {} nodes", p.to_string(), c.nodes.size()),
+                            "use a shorter length, e.g. /24");
   for (const Prefix& p : c.pod_cidrs) {
     const unsigned mask = p.family() == Family::v4 ? c.node_mask_v4 : c.node_mask_v6;
     const unsigned bits = mask > p.length() ? mask - p.length() : 0;
     if (mask < p.length() || (bits < 20 && (1ull << bits) < c.nodes.size()))
-      f.at("podCIDRs").wrong(fmt::format("{} cut into /{} a node does not reach for {} nodes", p.to_string(), mask, c.nodes.size()),
-                             "use a larger pod CIDR or a longer nodeMask");
+      f.at("podCIDRs")
+          .wrong(fmt::format("{} cut into /{} a node does not reach for {} nodes", p.to_string(), mask, c.nodes.size()),
+                 "use a larger pod CIDR or a longer nodeMask");
   }
 }
 
@@ -222,7 +225,8 @@ class Ranges {
     for (const Prefix& p : prefixes) {
       for (const auto& [other, owner] : used_)
         if (p.overlaps(other))
-          where.wrong(fmt::format("{} overlaps {} of {}", p.to_string(), other.to_string(), owner), "choose a range that is free");
+          where.wrong(fmt::format("{} overlaps {} of {}", p.to_string(), other.to_string(), owner),
+                      "choose a range that is free");
       used_.emplace_back(p, where.path());
     }
   }
@@ -238,18 +242,24 @@ void read_clusters(const Field& root, Topology& t, Ranges& ranges) {
   for (const Field& item : list.items()) {
     ClusterSpec c = read_cluster(item, static_cast<unsigned>(t.clusters.size()) + 1);
     for (const ClusterSpec& other : t.clusters) {
-      if (other.name == c.name) item.at("name").wrong(fmt::format("\"{}\" is there already", c.name), "give each cluster its own name");
-      if (other.id == c.id) item.at("id").wrong(fmt::format("{} is the id of {} already", c.id, other.name), "give each cluster its own id");
+      if (other.name == c.name)
+        item.at("name").wrong(fmt::format("\"{}\" is there already", c.name), "give each cluster its own name");
+      if (other.id == c.id)
+        item.at("id").wrong(fmt::format("{} is the id of {} already", c.id, other.name),
+                            "give each cluster its own id");
     }
     for (const NodeSpec& n : c.nodes)
-      if (!hosts.insert(n.name).second) item.at("nodes").wrong(fmt::format("\"{}\" is a node of another cluster", n.name), "give each node its own name");
+      if (!hosts.insert(n.name).second)
+        item.at("nodes").wrong(fmt::format("\"{}\" is a node of another cluster", n.name),
+                               "give each node its own name");
     ranges.add(c.segment, item.at("segment"));
     ranges.add(c.pod_cidrs, item.at("podCIDRs"));
     ranges.add(c.service_cidrs, item.at("serviceCIDRs"));
     t.clusters.push_back(std::move(c));
   }
   if (t.clusters.empty()) list.wrong("is empty", "add at least one cluster");
-  if (t.clusters.size() > 60) list.wrong("has more than 60 clusters", "use fewer: the fabric has no addresses for more");
+  if (t.clusters.size() > 60)
+    list.wrong("has more than 60 clusters", "use fewer: the fabric has no addresses for more");
 }
 
 void read_fabric(const Field& root, Topology& t, Ranges& ranges) {
@@ -263,7 +273,8 @@ void read_fabric(const Field& root, Topology& t, Ranges& ranges) {
   }
   ranges.add(t.fabric, f ? f.at("prefixes") : root.at("fabric"));
   if (!links) {
-    for (std::size_t i = 0; i + 1 < t.clusters.size(); ++i) t.links.push_back({t.clusters[i].name, t.clusters[i + 1].name});
+    for (std::size_t i = 0; i + 1 < t.clusters.size(); ++i)
+      t.links.push_back({t.clusters[i].name, t.clusters[i + 1].name});
     return;
   }
   for (const Field& item : links->items()) {
@@ -271,7 +282,8 @@ void read_fabric(const Field& root, Topology& t, Ranges& ranges) {
     if (ends.size() != 2) item.wrong("does not name two ends", "write it as [cluster1, cluster2]");
     const LinkSpec link{ends[0].text(), ends[1].text()};
     for (const Field& end : ends)
-      if (t.cluster(end.text()) == nullptr) end.wrong(fmt::format("\"{}\" is no cluster of this topology", end.text()), "name one of clusters");
+      if (t.cluster(end.text()) == nullptr)
+        end.wrong(fmt::format("\"{}\" is no cluster of this topology", end.text()), "name one of clusters");
     if (link.a == link.b) item.wrong(fmt::format("joins {} with itself", link.a), "name two clusters");
     for (const LinkSpec& other : t.links)
       if ((other.a == link.a && other.b == link.b) || (other.a == link.b && other.b == link.a))
@@ -293,10 +305,12 @@ void read_clients(const Field& root, Topology& t, Ranges& ranges) {
       for (const Field& item : hosts.items()) {
         ClientSpec c{host_name(item)};
         for (const ClientSpec& other : t.clients)
-          if (other.name == c.name) item.wrong(fmt::format("\"{}\" is there already", c.name), "give each host its own name");
+          if (other.name == c.name)
+            item.wrong(fmt::format("\"{}\" is there already", c.name), "give each host its own name");
         for (const ClusterSpec& cluster : t.clusters)
           for (const NodeSpec& n : cluster.nodes)
-            if (n.name == c.name || cluster.name == c.name) item.wrong(fmt::format("\"{}\" is the name of a node or cluster", c.name), "choose another name");
+            if (n.name == c.name || cluster.name == c.name)
+              item.wrong(fmt::format("\"{}\" is the name of a node or cluster", c.name), "choose another name");
         t.clients.push_back(std::move(c));
       }
     }

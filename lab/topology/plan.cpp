@@ -79,8 +79,7 @@ std::vector<Prefix> node_pod_cidrs(const ClusterSpec& c, std::size_t node) {
 Sandbox plain_host(const ClusterSpec& c, std::string name, SandboxKind kind, std::size_t bridge, unsigned host) {
   Sandbox s{std::move(name), kind, c.name, {}, {}, {}};
   s.ports.push_back({"eth0", fmt::format("br{}", bridge), "", "", in_segment(c.segment, host)});
-  for (const Prefix& p : c.segment)
-    s.routes.push_back({Prefix(Address::any(p.family()), 0), host_in(p, kRouterHost)});
+  for (const Prefix& p : c.segment) s.routes.push_back({Prefix(Address::any(p.family()), 0), host_in(p, kRouterHost)});
   return s;
 }
 
@@ -98,13 +97,15 @@ Sandbox make_router(const Topology& t, std::size_t index, const std::vector<int>
       port.peer = t.links[k].b + "-router";
       port.peer_interface = link_interface(k);
     }
-    for (const Prefix& f : t.fabric) port.addresses.push_back({link_address(f, k, side_a), f.family() == Family::v4 ? 30u : 126u});
+    for (const Prefix& f : t.fabric)
+      port.addresses.push_back({link_address(f, k, side_a), f.family() == Family::v4 ? 30u : 126u});
     s.ports.push_back(std::move(port));
   }
   // Native routing: the pods of a node are behind the node.
   for (std::size_t n = 0; n < c.nodes.size(); ++n)
     for (const Prefix& cidr : node_pod_cidrs(c, n))
-      s.routes.push_back({cidr, host_in(*of_family(c.segment, cidr.family()), kFirstNodeHost + static_cast<unsigned>(n))});
+      s.routes.push_back(
+          {cidr, host_in(*of_family(c.segment, cidr.family()), kFirstNodeHost + static_cast<unsigned>(n))});
   for (std::size_t other = 0; other < t.clusters.size(); ++other) {
     if (other == index || ways[other] < 0) continue;
     const auto k = static_cast<std::size_t>(ways[other]);
@@ -112,14 +113,16 @@ Sandbox make_router(const Topology& t, std::size_t index, const std::vector<int>
     const ClusterSpec& there = t.clusters[other];
     for (const auto* list : {&there.segment, &there.pod_cidrs})
       for (const Prefix& p : *list)
-        if (const auto fabric = of_family(t.fabric, p.family())) s.routes.push_back({p, link_address(*fabric, k, !side_a)});
+        if (const auto fabric = of_family(t.fabric, p.family()))
+          s.routes.push_back({p, link_address(*fabric, k, !side_a)});
   }
   return s;
 }
 
 Sandbox make_client(const Topology& t, std::size_t index) {
   Sandbox s{t.clients[index].name, SandboxKind::client, "", {}, {}, {}};
-  s.ports.push_back({"eth0", "br0", "", "", in_segment(t.client_segment, kFirstClientHost + static_cast<unsigned>(index))});
+  s.ports.push_back(
+      {"eth0", "br0", "", "", in_segment(t.client_segment, kFirstClientHost + static_cast<unsigned>(index))});
   for (std::size_t c = 0; c < t.clusters.size(); ++c)
     for (const auto* list : {&t.clusters[c].segment, &t.clusters[c].pod_cidrs})
       for (const Prefix& p : *list)
@@ -181,7 +184,8 @@ Result<LinkEnds> link_ends(const Topology& t, const std::string& a, const std::s
   }
   std::string known;
   for (const LinkSpec& l : t.links) known += (known.empty() ? "" : ", ") + l.a + " " + l.b;
-  return fail(Errc::not_found, fmt::format("link {} {}: no such link; there are: {}", a, b, known.empty() ? "none" : known));
+  return fail(Errc::not_found,
+              fmt::format("link {} {}: no such link; there are: {}", a, b, known.empty() ? "none" : known));
 }
 
 Plan make_plan(const Topology& t) {

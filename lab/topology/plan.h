@@ -38,7 +38,7 @@ struct StaticRoute {
 };
 
 struct Sandbox {
-  std::string name;     // unique in the lab: "cluster1-node1", "cluster1-router", "cluster1-cp", "client", "root"
+  std::string name;  // unique in the lab: "cluster1-node1", "cluster1-router", "cluster1-cp", "client", "root"
   SandboxKind kind = SandboxKind::node;
   std::string cluster;  // empty for root and clients
   std::vector<Port> ports;

@@ -23,10 +23,10 @@ struct ClusterSpec {
   std::string name;
   unsigned id = 0;
   std::vector<NodeSpec> nodes;
-  std::vector<Prefix> segment;        // where its nodes, control plane (.2) and router (.1) have addresses
+  std::vector<Prefix> segment;  // where its nodes, control plane (.2) and router (.1) have addresses
   std::vector<Prefix> pod_cidrs;
   std::vector<Prefix> service_cidrs;
-  unsigned node_mask_v4 = 24;         // the size of each node's share of pod_cidrs
+  unsigned node_mask_v4 = 24;  // the size of each node's share of pod_cidrs
   unsigned node_mask_v6 = 64;
   bool has(Family f) const;
   bool operator==(const ClusterSpec&) const = default;

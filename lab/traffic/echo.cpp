@@ -32,9 +32,11 @@ struct Who {
   std::string answer(const asio::ip::address& client) {
     boost::system::error_code ec;
     const bool mapped = client.is_v6() && client.to_v6().is_v4_mapped();
-    const std::string from = mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, client.to_v6()).to_string() : client.to_string();
+    const std::string from =
+        mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, client.to_v6()).to_string() : client.to_string();
     return boost::json::serialize(boost::json::object{
-               {"cluster", cluster}, {"node", node}, {"pod", pod}, {"client", from}, {"requests", ++requests}}) + "\n";
+               {"cluster", cluster}, {"node", node}, {"pod", pod}, {"client", from}, {"requests", ++requests}}) +
+           "\n";
   }
 };
 
@@ -49,8 +51,9 @@ Task<> serve(tcp::socket socket, Who& who) {
     const bool close = buffer.find("Connection: close") != std::string::npos;
     buffer.erase(0, n);
     const std::string body = who.answer(peer.address());
-    const std::string head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-                             (close ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n");
+    const std::string head =
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+        (close ? "\r\nConnection: close\r\n\r\n" : "\r\n\r\n");
     const std::string reply = head + body;
     co_await asio::async_write(socket, asio::buffer(reply), asio::redirect_error(asio::use_awaitable, ec));
     if (close) break;

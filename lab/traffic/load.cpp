@@ -4,11 +4,11 @@
 //   200 requests: 200 ok, 0 failed, longest gap 3 ms
 //     cluster1  103   51.5 %
 //     cluster2   97   48.5 %
-#include <CLI/CLI.hpp>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <CLI/CLI.hpp>
 
 #include <boost/json.hpp>
 #include <cerrno>
@@ -92,7 +92,8 @@ Result<Fd> dial(const Settings& s) {
 }
 
 Result<std::string> exchange(const Settings& s, int fd) {
-  const std::string request = "GET / HTTP/1.1\r\nHost: " + s.target.host + (s.keepalive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n");
+  const std::string request =
+      "GET / HTTP/1.1\r\nHost: " + s.target.host + (s.keepalive ? "\r\n\r\n" : "\r\nConnection: close\r\n\r\n");
   if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
     return fail(errno_error("send", errno));
   std::string reply;
@@ -138,7 +139,8 @@ Tally run(const Settings& s) {
       boost::system::error_code ec;
       const auto json = boost::json::parse(*answer, ec);
       const auto text = [&](const char* key) {
-        return !ec && json.is_object() && json.as_object().contains(key) ? std::string(json.at(key).as_string()) : std::string("?");
+        return !ec && json.is_object() && json.as_object().contains(key) ? std::string(json.at(key).as_string())
+                                                                         : std::string("?");
       };
       ++t.by_cluster[text("cluster")];
       ++t.by_pod[text("pod")];
@@ -162,13 +164,21 @@ boost::json::object as_json(const std::map<std::string, unsigned>& m) {
 void print(const Tally& t, bool json) {
   const double gap = std::chrono::duration<double, std::milli>(t.longest_gap).count();
   if (json) {
-    std::puts(boost::json::serialize(boost::json::object{{"requests", t.ok + t.failed}, {"ok", t.ok}, {"failed", t.failed},
-        {"reconnects", t.reconnects}, {"longestGapMs", gap}, {"clusters", as_json(t.by_cluster)}, {"pods", as_json(t.by_pod)},
-        {"clients", as_json(t.clients)}, {"errors", as_json(t.errors)}}).c_str());
+    std::puts(boost::json::serialize(boost::json::object{{"requests", t.ok + t.failed},
+                                                         {"ok", t.ok},
+                                                         {"failed", t.failed},
+                                                         {"reconnects", t.reconnects},
+                                                         {"longestGapMs", gap},
+                                                         {"clusters", as_json(t.by_cluster)},
+                                                         {"pods", as_json(t.by_pod)},
+                                                         {"clients", as_json(t.clients)},
+                                                         {"errors", as_json(t.errors)}})
+                  .c_str());
     return;
   }
   std::printf("%u requests: %u ok, %u failed, longest gap %.1f ms\n", t.ok + t.failed, t.ok, t.failed, gap);
-  for (const auto& [name, n] : t.by_cluster) std::printf("  %-12s %6u  %5.1f %%\n", name.c_str(), n, 100.0 * n / std::max(1u, t.ok));
+  for (const auto& [name, n] : t.by_cluster)
+    std::printf("  %-12s %6u  %5.1f %%\n", name.c_str(), n, 100.0 * n / std::max(1u, t.ok));
   for (const auto& [name, n] : t.errors) std::printf("  failed: %s (%u times)\n", name.c_str(), n);
 }
 
@@ -183,7 +193,8 @@ int main(int argc, char** argv) {
   bool v4 = false, v6 = false;
   app.add_option("url", url, "http://HOST[:PORT]/")->required();
   app.add_option("--count", s.count, "how many requests")->check(CLI::Range(1u, 10'000'000u));
-  app.add_option("--duration", s.duration_seconds, "run for so many seconds instead of a count")->check(CLI::Range(1u, 600u));
+  app.add_option("--duration", s.duration_seconds, "run for so many seconds instead of a count")
+      ->check(CLI::Range(1u, 600u));
   app.add_option("--interval", s.interval_ms, "milliseconds between two requests");
   app.add_option("--timeout", s.timeout_ms, "milliseconds for each step of a request");
   app.add_flag("--keepalive", s.keepalive, "all requests on one connection, a new one only when that breaks");

@@ -1,14 +1,14 @@
 #include "lab/up/build.h"
 
 #include <arpa/inet.h>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <filesystem>
 #include <fstream>
@@ -41,7 +41,8 @@ Result<Listener> listen_on_loopback() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
   auto* sa = reinterpret_cast<sockaddr*>(&address);
-  if (!l.fd || ::bind(l.fd.get(), sa, size) != 0 || ::listen(l.fd.get(), 128) != 0 || ::getsockname(l.fd.get(), sa, &size) != 0)
+  if (!l.fd || ::bind(l.fd.get(), sa, size) != 0 || ::listen(l.fd.get(), 128) != 0 ||
+      ::getsockname(l.fd.get(), sa, &size) != 0)
     return fail(errno_error("a loopback port of the machine", errno));
   l.port = ntohs(address.sin_port);
   return l;
@@ -52,10 +53,12 @@ Result<> check_programs(const std::string& bin, const UpOptions& options) {
     if (options.network_only && std::string_view(program) != "weft-lab-init") continue;
     if (std::string_view(program) == "weft-lab-apiserver" && !options.kube_apiserver.empty()) continue;
     if (::access((bin + "/" + program).c_str(), X_OK) != 0)
-      return fail(Errc::not_found, fmt::format("program {}/{}: is not there; build it with: ./dev build", bin, program));
+      return fail(Errc::not_found,
+                  fmt::format("program {}/{}: is not there; build it with: ./dev build", bin, program));
   }
   if (!options.kube_apiserver.empty() && ::access(options.kube_apiserver.c_str(), X_OK) != 0)
-    return fail(Errc::not_found, fmt::format("--kube-apiserver {}: is no program; name the kube-apiserver binary", options.kube_apiserver));
+    return fail(Errc::not_found, fmt::format("--kube-apiserver {}: is no program; name the kube-apiserver binary",
+                                             options.kube_apiserver));
   return {};
 }
 
@@ -67,12 +70,15 @@ Result<unsigned> minor_version(const std::string& program) {
   if (!out) return fail(out.error());
   const auto at = out->out.find("Kubernetes v1.");
   if (out->code != 0 || at == std::string::npos)
-    return fail(Errc::invalid, fmt::format("--kube-apiserver {}: does not say its version (\"{}\"); name the kube-apiserver binary", program, out->out.substr(0, 200)));
+    return fail(Errc::invalid,
+                fmt::format("--kube-apiserver {}: does not say its version (\"{}\"); name the kube-apiserver binary",
+                            program, out->out.substr(0, 200)));
   return static_cast<unsigned>(std::strtoul(out->out.c_str() + at + sizeof("Kubernetes v1.") - 1, nullptr, 10));
 }
 
 Result<LabRecord> prepare(const UpOptions& options) {
-  if (::geteuid() != 0) return fail(Errc::unauthorized, "weft lab up: needs root to make network namespaces; run it with sudo");
+  if (::geteuid() != 0)
+    return fail(Errc::unauthorized, "weft lab up: needs root to make network namespaces; run it with sudo");
   auto paths = lab_paths(options.name);
   if (!paths) return fail(paths.error());
   LabRecord r;
@@ -93,13 +99,16 @@ Result<LabRecord> prepare(const UpOptions& options) {
   fs::create_directories(fs::path(r.paths.run).parent_path(), ec);
   if (!fs::create_directory(r.paths.run, ec))
     return fail(Errc::exists, ec ? fmt::format("folder {}: {}", r.paths.run, ec.message())
-                                 : fmt::format("lab {}: is there already; remove it with: weft lab down --name {}", options.name, options.name));
+                                 : fmt::format("lab {}: is there already; remove it with: weft lab down --name {}",
+                                               options.name, options.name));
   return r;
 }
 
-Result<> start_supervisor(LabRecord& r, const Plan& plan, const UpOptions& options, const std::map<std::string, Listener>& listeners) {
-  const std::vector<std::string> env = {"PATH=" + r.bin + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root",
-                                        "LANG=C.UTF-8", "WEFT_LAB=" + r.paths.name};
+Result<> start_supervisor(LabRecord& r, const Plan& plan, const UpOptions& options,
+                          const std::map<std::string, Listener>& listeners) {
+  const std::vector<std::string> env = {
+      "PATH=" + r.bin + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8",
+      "WEFT_LAB=" + r.paths.name};
   ProgramOptions po;
   po.bin = r.bin;
   po.kube_apiserver = options.kube_apiserver.empty() ? "" : fs::absolute(options.kube_apiserver).string();
@@ -126,9 +135,10 @@ Result<> start_supervisor(LabRecord& r, const Plan& plan, const UpOptions& optio
   SpawnOptions o;
   for (const auto& [cluster, listener] : listeners) {
     const Sandbox& cp = *plan.sandbox(cluster + "-cp");
-    forwards.push_back(json::object{{"fd", listener.fd.get()},
-                                    {"holder", r.holders.at(cp.name).pid},
-                                    {"target", SocketAddress{cp.ports.front().addresses.front().address, kApiPort}.to_string()}});
+    forwards.push_back(
+        json::object{{"fd", listener.fd.get()},
+                     {"holder", r.holders.at(cp.name).pid},
+                     {"target", SocketAddress{cp.ports.front().addresses.front().address, kApiPort}.to_string()}});
     o.keep.push_back(listener.fd.get());
   }
   const json::object config = {{"status", r.paths.processes()}, {"processes", processes}, {"forwards", forwards}};
@@ -200,7 +210,9 @@ Result<bool> down(const std::string& name, const Progress& progress) {
   fs::remove_all(paths->run, ec);
   if (ec) return fail(Errc::internal, fmt::format("folder {}: {}", paths->run, ec.message()));
   fs::remove(fs::path(paths->run).parent_path(), ec);
-  if (there) progress(fmt::format("lab {} is gone: {} processes ended, their namespaces, mounts and cgroups with them", name, count));
+  if (there)
+    progress(
+        fmt::format("lab {} is gone: {} processes ended, their namespaces, mounts and cgroups with them", name, count));
   return there;
 }
 

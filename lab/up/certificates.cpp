@@ -1,9 +1,9 @@
 #include "lab/up/certificates.h"
 
+#include <fmt/format.h>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include "base/file.h"
 #include "lab/pki/pki.h"
@@ -35,7 +35,8 @@ Result<> api_server_files(const ClusterSpec& c, const Sandbox& cp, const KeyPair
   return write_pair(dir, "sa", *signing);
 }
 
-Result<> node_files(const LabRecord& r, const ClusterSpec& c, const KeyPair& ca, const std::string& server, const std::string& images) {
+Result<> node_files(const LabRecord& r, const ClusterSpec& c, const KeyPair& ca, const std::string& server,
+                    const std::string& images) {
   for (const NodeSpec& n : c.nodes) {
     const std::string dir = r.paths.sandbox(n.name) + "/config";
     const auto ctx = context(c, ca, server, "system:node:" + n.name, "system:nodes");
@@ -51,7 +52,8 @@ Result<> node_files(const LabRecord& r, const ClusterSpec& c, const KeyPair& ca,
 
 Result<> make_certificates(const LabRecord& r, const Plan& plan) {
   boost::json::object images;
-  for (const auto& [image, command] : r.topology.images) images[image] = boost::json::array(command.begin(), command.end());
+  for (const auto& [image, command] : r.topology.images)
+    images[image] = boost::json::array(command.begin(), command.end());
   std::vector<KubeContext> contexts;
   for (const ClusterSpec& c : r.topology.clusters) {
     const auto ca = make_ca("weft lab " + r.paths.name + " " + c.name);
@@ -61,11 +63,13 @@ Result<> make_certificates(const LabRecord& r, const Plan& plan) {
     WEFT_TRY(api_server_files(c, cp, *ca, dir));
     const SocketAddress inside{cp.ports.front().addresses.front().address, kApiPort};
     const std::string server = "https://" + inside.to_string();
-    const auto controllers = context(c, *ca, fmt::format("https://127.0.0.1:{}", kApiPort), "system:kube-controller-manager", "system:masters");
+    const auto controllers = context(c, *ca, fmt::format("https://127.0.0.1:{}", kApiPort),
+                                     "system:kube-controller-manager", "system:masters");
     if (!controllers) return fail(controllers.error());
     WEFT_TRY(write_kubeconfig(dir + "/controllers.conf", {*controllers}));
     WEFT_TRY(node_files(r, c, *ca, server, boost::json::serialize(images)));
-    auto admin = context(c, *ca, fmt::format("https://127.0.0.1:{}", r.api_ports.at(c.name)), "kubernetes-admin", "system:masters");
+    auto admin = context(c, *ca, fmt::format("https://127.0.0.1:{}", r.api_ports.at(c.name)), "kubernetes-admin",
+                         "system:masters");
     if (!admin) return fail(admin.error());
     contexts.push_back(std::move(*admin));
   }

@@ -1,9 +1,9 @@
 #include "lab/up/cluster.h"
 
+#include <fmt/format.h>
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <deque>
@@ -22,13 +22,16 @@ using namespace std::chrono_literals;
 namespace {
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
-  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) text.replace(at, from.size(), to);
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+    text.replace(at, from.size(), to);
 }
 
 // The few kinds that lab/manifests uses.
 std::optional<kube::Resource> resource_of(const std::string& kind) {
   static const std::vector<kube::Resource> known = {
-      kube::kServiceAccounts, kube::kServices, kube::kDeployments,
+      kube::kServiceAccounts,
+      kube::kServices,
+      kube::kDeployments,
       {"rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false},
       {"rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false}};
   for (const auto& r : known)
@@ -71,7 +74,8 @@ std::string process_trouble(const LabPaths& paths, const std::string& process) {
 
 // A process that ends again and again will not come up by waiting.
 bool hopeless(const LabPaths& paths, const std::string& process) {
-  return std::ranges::any_of(process_statuses(paths), [&](const ProcessStatus& p) { return p.name == process && p.restarts >= 6; });
+  return std::ranges::any_of(process_statuses(paths),
+                             [&](const ProcessStatus& p) { return p.name == process && p.restarts >= 6; });
 }
 
 Task<Result<>> wait_for_api(kube::Client& client, LabPaths paths, std::string process, std::chrono::seconds limit) {
@@ -95,7 +99,8 @@ Task<Result<>> wait_for_api(kube::Client& client, LabPaths paths, std::string pr
 Task<Result<>> apply(kube::Client& client, std::vector<json::object> objects) {
   for (const json::object& o : objects) {
     const auto resource = resource_of(text(o, "kind"));
-    if (!resource) co_return fail(Errc::internal, "manifest of kind " + text(o, "kind") + ": not known here; add it to resource_of");
+    if (!resource)
+      co_return fail(Errc::internal, "manifest of kind " + text(o, "kind") + ": not known here; add it to resource_of");
     auto r = co_await client.create(*resource, "", o);
     if (!r && r.error().code != Errc::exists) co_return fail(r.error());
   }
@@ -116,7 +121,8 @@ Task<Result<>> wait_for_nodes(kube::Client& client, std::size_t count, std::chro
 
 // A client of the cluster and an event loop for the time of one task.
 template <class Fn>
-auto with_client(const LabRecord& record, const std::string& cluster, Fn fn) -> decltype(fn(std::declval<kube::Client&>(), std::declval<asio::io_context&>())) {
+auto with_client(const LabRecord& record, const std::string& cluster, Fn fn)
+    -> decltype(fn(std::declval<kube::Client&>(), std::declval<asio::io_context&>())) {
   const auto config = kube::load_kubeconfig(record.paths.kubeconfig(), cluster);
   if (!config) return fail(config.error());
   asio::io_context io(1);
@@ -162,7 +168,8 @@ Result<std::vector<json::object>> manifests(const ClusterSpec& c) {
   return json_documents(yaml, "kube-dns.yaml");
 }
 
-Result<> bring_up_cluster(const LabRecord& record, const ClusterSpec& c, bool nodes, const std::function<void(const std::string&)>& done) {
+Result<> bring_up_cluster(const LabRecord& record, const ClusterSpec& c, bool nodes,
+                          const std::function<void(const std::string&)>& done) {
   auto objects = manifests(c);
   if (!objects) return fail(objects.error());
   return with_client(record, c.name, [&](kube::Client& client, asio::io_context& io) -> Result<> {
@@ -170,39 +177,43 @@ Result<> bring_up_cluster(const LabRecord& record, const ClusterSpec& c, bool no
       return fail(r.error().code, fmt::format("{}: its API server is not ready: {}\n{}", c.name, r.error().message,
                                               process_trouble(record.paths, c.name + "-cp/apiserver")));
     done(fmt::format("{}: API server answers on https://127.0.0.1:{}", c.name, record.api_ports.at(c.name)));
-    if (const auto r = run(io, apply(client, std::move(*objects))); !r) return fail(r.error().in(c.name + ": lab manifests"));
+    if (const auto r = run(io, apply(client, std::move(*objects))); !r)
+      return fail(r.error().in(c.name + ": lab manifests"));
     if (!nodes) return {};
     if (const auto r = run(io, wait_for_nodes(client, c.nodes.size(), 60s)); !r)
-      return fail(r.error().code, fmt::format("{}: {}\n{}", c.name, r.error().message, process_trouble(record.paths, c.nodes.back().name + "/kubelet")));
+      return fail(r.error().code, fmt::format("{}: {}\n{}", c.name, r.error().message,
+                                              process_trouble(record.paths, c.nodes.back().name + "/kubelet")));
     done(fmt::format("{}: {} nodes registered", c.name, c.nodes.size()));
     return {};
   });
 }
 
 Result<std::vector<NodeStatus>> node_statuses(const LabRecord& record, const ClusterSpec& c) {
-  return with_client(record, c.name, [&](kube::Client& client, asio::io_context& io) -> Result<std::vector<NodeStatus>> {
-    auto nodes = run(io, client.list_all(kube::kNodes));
-    if (!nodes) return fail(nodes.error());
-    auto pods = run(io, client.list_all(kube::kPods));
-    if (!pods) return fail(pods.error());
-    std::vector<NodeStatus> out;
-    for (const auto& n : *nodes) {
-      NodeStatus s;
-      s.name = text(*object_at(n, {"metadata"}), "name");
-      for (const auto& a : array_at(object_at(n, {"status"}), "addresses"))
-        if (text(a.as_object(), "type") == "InternalIP") s.addresses.push_back(text(a.as_object(), "address"));
-      std::tie(s.ready, s.why) = condition(n, "Ready");
-      for (const auto& p : *pods) {
-        const auto* spec = object_at(p, {"spec"});
-        if (spec == nullptr || text(*spec, "nodeName") != s.name) continue;
-        ++s.pods;
-        s.pods_ready += condition(p, "Ready").first ? 1 : 0;
-      }
-      out.push_back(std::move(s));
-    }
-    std::ranges::sort(out, {}, &NodeStatus::name);
-    return out;
-  });
+  return with_client(record, c.name,
+                     [&](kube::Client& client, asio::io_context& io) -> Result<std::vector<NodeStatus>> {
+                       auto nodes = run(io, client.list_all(kube::kNodes));
+                       if (!nodes) return fail(nodes.error());
+                       auto pods = run(io, client.list_all(kube::kPods));
+                       if (!pods) return fail(pods.error());
+                       std::vector<NodeStatus> out;
+                       for (const auto& n : *nodes) {
+                         NodeStatus s;
+                         s.name = text(*object_at(n, {"metadata"}), "name");
+                         for (const auto& a : array_at(object_at(n, {"status"}), "addresses"))
+                           if (text(a.as_object(), "type") == "InternalIP")
+                             s.addresses.push_back(text(a.as_object(), "address"));
+                         std::tie(s.ready, s.why) = condition(n, "Ready");
+                         for (const auto& p : *pods) {
+                           const auto* spec = object_at(p, {"spec"});
+                           if (spec == nullptr || text(*spec, "nodeName") != s.name) continue;
+                           ++s.pods;
+                           s.pods_ready += condition(p, "Ready").first ? 1 : 0;
+                         }
+                         out.push_back(std::move(s));
+                       }
+                       std::ranges::sort(out, {}, &NodeStatus::name);
+                       return out;
+                     });
 }
 
 }  // namespace weft::lab

@@ -37,7 +37,8 @@ Result<YAML::Node> load(const std::string& text) {
     if (!n.IsMap()) return fail(Errc::invalid, "is not a kubeconfig: no map of fields; name another file");
     return n;
   } catch (const YAML::Exception& e) {
-    return fail(Errc::invalid, fmt::format("line {}: is not YAML: {}; mend it or name another file", e.mark.line + 1, e.msg));
+    return fail(Errc::invalid,
+                fmt::format("line {}: is not YAML: {}; mend it or name another file", e.mark.line + 1, e.msg));
   }
 }
 
@@ -59,7 +60,8 @@ Result<std::string> merge_kubeconfig(const std::string& theirs, const std::strin
     for (const auto& item : (*from)[key]) list.push_back(item);
     (*to)[key] = list;
   }
-  if (!(*to)["current-context"] || (*to)["current-context"].as<std::string>("").empty()) (*to)["current-context"] = (*from)["current-context"];
+  if (!(*to)["current-context"] || (*to)["current-context"].as<std::string>("").empty())
+    (*to)["current-context"] = (*from)["current-context"];
   return dump(*to);
 }
 
@@ -72,7 +74,8 @@ Result<std::string> unmerge_kubeconfig(const std::string& theirs, const std::str
   for (const auto& item : (*from)["clusters"]) servers[name_of(item)] = item["cluster"]["server"].as<std::string>("");
   std::set<std::string> gone;
   for (const auto& item : (*to)["clusters"])
-    if (const auto it = servers.find(name_of(item)); it != servers.end() && item["cluster"]["server"].as<std::string>("") == it->second)
+    if (const auto it = servers.find(name_of(item));
+        it != servers.end() && item["cluster"]["server"].as<std::string>("") == it->second)
       gone.insert(it->first);
   std::set<std::string> users;
   for (const auto& item : (*to)["contexts"])
@@ -80,7 +83,8 @@ Result<std::string> unmerge_kubeconfig(const std::string& theirs, const std::str
   (*to)["clusters"] = without((*to)["clusters"], gone);
   (*to)["contexts"] = without((*to)["contexts"], gone);
   (*to)["users"] = without((*to)["users"], users);
-  if ((*to)["current-context"] && gone.contains((*to)["current-context"].as<std::string>(""))) (*to)["current-context"] = "";
+  if ((*to)["current-context"] && gone.contains((*to)["current-context"].as<std::string>("")))
+    (*to)["current-context"] = "";
   return dump(*to);
 }
 
@@ -96,7 +100,8 @@ Result<> merge_into(const LabPaths& paths, const std::string& file) {
   const auto merged = merge_kubeconfig(theirs, *ours);
   if (!merged) return fail(merged.error().in(file));
   std::error_code ec;
-  if (const auto parent = std::filesystem::absolute(file).parent_path(); !parent.empty()) std::filesystem::create_directories(parent, ec);
+  if (const auto parent = std::filesystem::absolute(file).parent_path(); !parent.empty())
+    std::filesystem::create_directories(parent, ec);
   WEFT_TRY(write_file(file, *merged, 0600));
   std::ofstream(paths.run + "/merged", std::ios::app) << std::filesystem::absolute(file).string() << "\n";
   return {};

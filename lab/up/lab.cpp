@@ -1,8 +1,8 @@
 #include "lab/up/lab.h"
 
+#include <fmt/format.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -26,9 +26,12 @@ ProcessId process_id(const json::object& o) {
 }  // namespace
 
 Result<LabPaths> lab_paths(const std::string& name) {
-  const bool fits = !name.empty() && name.size() <= 32 && name.front() != '-' &&
-                    std::ranges::all_of(name, [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
-  if (!fits) return fail(Errc::invalid, fmt::format("lab name \"{}\": use at most 32 of a-z, 0-9 and -, not beginning with -", name));
+  const bool fits = !name.empty() && name.size() <= 32 && name.front() != '-' && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  });
+  if (!fits)
+    return fail(Errc::invalid,
+                fmt::format("lab name \"{}\": use at most 32 of a-z, 0-9 and -, not beginning with -", name));
   const auto cgroup = cgroup2_mount();
   if (!cgroup) return fail(cgroup.error());
   return LabPaths{name, fmt::format("{}/{}", kRunRoot, name), fmt::format("{}/weft-lab/{}", *cgroup, name)};
@@ -38,8 +41,9 @@ Result<> save_record(const LabRecord& r) {
   json::object holders, ports;
   for (const auto& [name, id] : r.holders) holders[name] = to_json(id);
   for (const auto& [cluster, port] : r.api_ports) ports[cluster] = port;
-  const json::object o = {{"name", r.paths.name},   {"bin", r.bin},       {"topology", r.topology_text}, {"holders", holders},
-                          {"api_ports", ports},     {"created", r.created}, {"supervisor", to_json(r.supervisor)}};
+  const json::object o = {
+      {"name", r.paths.name}, {"bin", r.bin},         {"topology", r.topology_text},        {"holders", holders},
+      {"api_ports", ports},   {"created", r.created}, {"supervisor", to_json(r.supervisor)}};
   return write_file(r.paths.record(), json::serialize(o));
 }
 
@@ -59,14 +63,17 @@ Result<LabRecord> load_record(const std::string& name) {
   if (!text_of) {
     const auto names = lab_names();
     if (std::ranges::find(names, name) != names.end())
-      return fail(Errc::not_found, fmt::format("lab {}: was not built to its end; remove the rest with: weft lab down --name {}", name, name));
+      return fail(
+          Errc::not_found,
+          fmt::format("lab {}: was not built to its end; remove the rest with: weft lab down --name {}", name, name));
     return fail(Errc::not_found, fmt::format("lab {}: is not up; labs that are: {}; build it with: weft lab up{}", name,
                                              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")),
                                              name == "default" ? "" : " --name " + name));
   }
   boost::system::error_code ec;
   const auto value = json::parse(*text_of, ec);
-  if (ec || !value.is_object()) return fail(Errc::internal, paths->record() + ": is not JSON; run weft lab down and up again");
+  if (ec || !value.is_object())
+    return fail(Errc::internal, paths->record() + ": is not JSON; run weft lab down and up again");
   const auto& o = value.get_object();
   LabRecord r;
   r.paths = std::move(*paths);
@@ -76,7 +83,8 @@ Result<LabRecord> load_record(const std::string& name) {
   if (!topology) return fail(topology.error());
   r.topology = std::move(*topology);
   for (const auto& kv : o.at("holders").as_object()) r.holders[kv.key()] = process_id(kv.value().as_object());
-  for (const auto& kv : o.at("api_ports").as_object()) r.api_ports[kv.key()] = static_cast<unsigned>(kv.value().as_int64());
+  for (const auto& kv : o.at("api_ports").as_object())
+    r.api_ports[kv.key()] = static_cast<unsigned>(kv.value().as_int64());
   r.created = number(o, "created");
   r.supervisor = process_id(o.at("supervisor").as_object());
   return r;

@@ -31,13 +31,13 @@ Result<LabPaths> lab_paths(const std::string& name);
 /// What `up` wrote down for the other commands.
 struct LabRecord {
   LabPaths paths;
-  std::string bin;        // folder of the programs
+  std::string bin;  // folder of the programs
   Topology topology;
   std::string topology_text;
-  std::map<std::string, ProcessId> holders;       // by sandbox
-  std::map<std::string, unsigned> api_ports;      // by cluster: a loopback port of this machine
+  std::map<std::string, ProcessId> holders;   // by sandbox
+  std::map<std::string, unsigned> api_ports;  // by cluster: a loopback port of this machine
   ProcessId supervisor;
-  std::int64_t created = 0;                       // Unix seconds
+  std::int64_t created = 0;  // Unix seconds
 };
 Result<> save_record(const LabRecord& record);
 /// Errc::not_found when there is no such lab; the message lists those that are there.

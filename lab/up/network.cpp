@@ -12,8 +12,8 @@ std::string wiring(const Plan& plan, const std::map<std::string, int>& pids) {
   for (const Sandbox& s : plan.sandboxes)
     for (const Port& p : s.ports) {
       if (p.bridge.empty()) continue;
-      out += fmt::format("link add p{0} type veth peer name {1} netns {2}\nlink set p{0} master {3} up\n", n++, p.interface,
-                         pids.at(s.name), p.bridge);
+      out += fmt::format("link add p{0} type veth peer name {1} netns {2}\nlink set p{0} master {3} up\n", n++,
+                         p.interface, pids.at(s.name), p.bridge);
     }
   return out;
 }
@@ -22,7 +22,8 @@ std::string cable(const Sandbox& s, const std::map<std::string, int>& pids) {
   std::string out;
   for (const Port& p : s.ports)
     if (!p.peer.empty())
-      out += fmt::format("link add {} type veth peer name {} netns {}\n", p.interface, p.peer_interface, pids.at(p.peer));
+      out +=
+          fmt::format("link add {} type veth peer name {} netns {}\n", p.interface, p.peer_interface, pids.at(p.peer));
   return out;
 }
 
@@ -30,18 +31,21 @@ std::string addressing(const Sandbox& s) {
   std::string out = "link set lo up\n";
   for (const Port& p : s.ports) {
     for (const HostAddress& a : p.addresses)
-      out += fmt::format("address replace {} dev {}{}\n", a.to_string(), p.interface, a.address.is_v6() ? " nodad" : "");
+      out +=
+          fmt::format("address replace {} dev {}{}\n", a.to_string(), p.interface, a.address.is_v6() ? " nodad" : "");
     out += fmt::format("link set {} up\n", p.interface);
   }
-  for (const StaticRoute& r : s.routes) out += fmt::format("route replace {} via {}\n", r.to.to_string(), r.via.to_string());
+  for (const StaticRoute& r : s.routes)
+    out += fmt::format("route replace {} via {}\n", r.to.to_string(), r.via.to_string());
   return out;
 }
 
 std::map<std::string, std::string> sysctls(const Sandbox& s) {
-  std::map<std::string, std::string> out = {
-      {"net/ipv6/conf/all/disable_ipv6", "0"},     {"net/ipv6/conf/default/disable_ipv6", "0"},
-      {"net/ipv6/conf/default/accept_dad", "0"},   {"net/ipv6/conf/default/accept_ra", "0"},
-      {"net/ipv6/conf/default/addr_gen_mode", "0"}};
+  std::map<std::string, std::string> out = {{"net/ipv6/conf/all/disable_ipv6", "0"},
+                                            {"net/ipv6/conf/default/disable_ipv6", "0"},
+                                            {"net/ipv6/conf/default/accept_dad", "0"},
+                                            {"net/ipv6/conf/default/accept_ra", "0"},
+                                            {"net/ipv6/conf/default/addr_gen_mode", "0"}};
   if (s.kind == SandboxKind::root) {
     // Bridges only carry frames; addresses of their own would be noise in captures.
     out["net/ipv6/conf/all/disable_ipv6"] = out["net/ipv6/conf/default/disable_ipv6"] = "1";

@@ -24,11 +24,12 @@ std::vector<Address> own_addresses(const Sandbox& s) {
 }
 
 ProgramSpec etcd(const Sandbox& cp, const ProgramOptions& o) {
-  return {cp.name + "/etcd", cp.name,
+  return {cp.name + "/etcd",
+          cp.name,
           {o.etcd, "--name=" + cp.cluster, "--data-dir=/var/lib/etcd", "--listen-client-urls=http://127.0.0.1:2379",
            "--advertise-client-urls=http://127.0.0.1:2379", "--listen-peer-urls=http://127.0.0.1:2380",
-           "--initial-advertise-peer-urls=http://127.0.0.1:2380", "--initial-cluster=" + cp.cluster + "=http://127.0.0.1:2380",
-           "--logger=zap", "--log-level=warn"}};
+           "--initial-advertise-peer-urls=http://127.0.0.1:2380",
+           "--initial-cluster=" + cp.cluster + "=http://127.0.0.1:2380", "--logger=zap", "--log-level=warn"}};
 }
 
 ProgramSpec api_server(const ClusterSpec& c, const Sandbox& cp, const ProgramOptions& o) {
@@ -44,18 +45,24 @@ ProgramSpec api_server(const ClusterSpec& c, const Sandbox& cp, const ProgramOpt
                                    "--service-account-issuer=https://kubernetes.default.svc.cluster.local"};
   const auto add = [&](std::initializer_list<std::string> more) { argv.insert(argv.end(), more); };
   if (real) {
-    add({"--bind-address=" + any, fmt::format("--secure-port={}", kApiPort), "--service-account-key-file=" + dir + "/sa.crt",
-         "--service-account-signing-key-file=" + dir + "/sa.key", "--authorization-mode=Node,RBAC", "--allow-privileged=true"});
+    add({"--bind-address=" + any, fmt::format("--secure-port={}", kApiPort),
+         "--service-account-key-file=" + dir + "/sa.crt", "--service-account-signing-key-file=" + dir + "/sa.key",
+         "--authorization-mode=Node,RBAC", "--allow-privileged=true"});
     // What later versions have switched on for good: both families, endpoint conditions, projected tokens.
-    if (o.kube_minor < 21) add({"--feature-gates=IPv6DualStack=true,EndpointSliceNodeName=true,EndpointSliceTerminatingCondition=true,BoundServiceAccountTokenVolume=true"});
+    if (o.kube_minor < 21)
+      add(
+          {"--feature-gates=IPv6DualStack=true,EndpointSliceNodeName=true,EndpointSliceTerminatingCondition=true,"
+           "BoundServiceAccountTokenVolume=true"});
   } else {
-    add({fmt::format("--listen={}:{}", any == "::" ? "[::]" : any, kApiPort), "--service-account-key-file=" + dir + "/sa.key"});
+    add({fmt::format("--listen={}:{}", any == "::" ? "[::]" : any, kApiPort),
+         "--service-account-key-file=" + dir + "/sa.key"});
   }
   return {cp.name + "/apiserver", cp.name, std::move(argv)};
 }
 
 ProgramSpec controllers(const ClusterSpec& c, const Sandbox& cp, const ProgramOptions& o) {
-  std::vector<std::string> argv = {o.bin + "/weft-lab-controllers", std::string("--kubeconfig=") + kConfigDir + "/controllers.conf",
+  std::vector<std::string> argv = {o.bin + "/weft-lab-controllers",
+                                   std::string("--kubeconfig=") + kConfigDir + "/controllers.conf",
                                    "--cluster-cidr=" + joined(c.pod_cidrs)};
   if (c.has(Family::v4)) argv.push_back(fmt::format("--node-cidr-mask-size-ipv4={}", c.node_mask_v4));
   if (c.has(Family::v6)) argv.push_back(fmt::format("--node-cidr-mask-size-ipv6={}", c.node_mask_v6));

@@ -10,7 +10,7 @@
 namespace weft::lab {
 
 struct ProgramSpec {
-  std::string name;     // "cluster1-cp/etcd", "cluster1-node1/kubelet"
+  std::string name;  // "cluster1-cp/etcd", "cluster1-node1/kubelet"
   std::string sandbox;
   std::vector<std::string> argv;
 };

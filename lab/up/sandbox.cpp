@@ -1,12 +1,12 @@
 #include "lab/up/sandbox.h"
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sched.h>
 #include <unistd.h>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <filesystem>
 
@@ -23,14 +23,15 @@ namespace json = boost::json;
 namespace {
 
 // Folders that belong to a node alone, whatever the machine has there.
-constexpr const char* kOwnFolders[] = {"/etc/cni/net.d", "/opt/cni/bin",     "/var/lib/weft",    "/var/lib/cilium", "/var/lib/kubelet",
-                                       "/var/lib/etcd",  "/var/lib/cni", "/etc/kubernetes"};
+constexpr const char* kOwnFolders[] = {"/etc/cni/net.d",   "/opt/cni/bin",  "/var/lib/weft", "/var/lib/cilium",
+                                       "/var/lib/kubelet", "/var/lib/etcd", "/var/lib/cni",  "/etc/kubernetes"};
 
 std::string hosts_file(const Plan& plan) {
   std::string out = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
   for (const Sandbox& s : plan.sandboxes)
     if (!s.ports.empty())
-      for (const HostAddress& a : s.ports.front().addresses) out += fmt::format("{} {}\n", a.address.to_string(), s.name);
+      for (const HostAddress& a : s.ports.front().addresses)
+        out += fmt::format("{} {}\n", a.address.to_string(), s.name);
   return out;
 }
 
@@ -85,7 +86,8 @@ Result<ProcessId> start_holder(const LabRecord& r, const Plan& plan, const Sandb
     said.append(buffer, static_cast<std::size_t>(n));
     if (said.find('\n') != std::string::npos) break;
   }
-  if (said != "ready\n") return fail(Errc::internal, fmt::format("sandbox {}: {}", s.name, said.empty() ? "its holder died" : said));
+  if (said != "ready\n")
+    return fail(Errc::internal, fmt::format("sandbox {}: {}", s.name, said.empty() ? "its holder died" : said));
   const auto id = identify(*pid);
   if (!id) return fail(Errc::internal, fmt::format("sandbox {}: its holder died", s.name));
   return *id;
@@ -128,7 +130,8 @@ Result<> make_network(const LabRecord& record, const Plan& plan) {
   WEFT_TRY(ip_batch(record.holders.at("root"), wiring(plan, pids)));
   for (const Sandbox& s : plan.sandboxes) WEFT_TRY(ip_batch(record.holders.at(s.name), cable(s, pids)));
   for (const Sandbox& s : plan.sandboxes)
-    if (const auto r = ip_batch(record.holders.at(s.name), addressing(s)); !r) return fail(r.error().in("network of " + s.name));
+    if (const auto r = ip_batch(record.holders.at(s.name), addressing(s)); !r)
+      return fail(r.error().in("network of " + s.name));
   return {};
 }
 

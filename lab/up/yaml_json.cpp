@@ -1,9 +1,9 @@
 #include "lab/up/yaml_json.h"
 
-#include <boost/json/array.hpp>
-#include <boost/json/value.hpp>
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
 
 namespace weft::lab {
 namespace json = boost::json;
@@ -16,9 +16,11 @@ json::value scalar(const YAML::Node& n) {
   if (text == "false") return false;
   if (text == "null" || text == "~" || text.empty()) return nullptr;
   std::int64_t integer = 0;
-  if (text.find_first_not_of("+-0123456789") == std::string::npos && YAML::convert<std::int64_t>::decode(n, integer)) return integer;
+  if (text.find_first_not_of("+-0123456789") == std::string::npos && YAML::convert<std::int64_t>::decode(n, integer))
+    return integer;
   double number = 0;
-  if (text.find_first_not_of("+-.eE0123456789") == std::string::npos && YAML::convert<double>::decode(n, number)) return number;
+  if (text.find_first_not_of("+-.eE0123456789") == std::string::npos && YAML::convert<double>::decode(n, number))
+    return number;
   return json::value(json::string(text));
 }
 
@@ -44,7 +46,8 @@ Result<std::vector<json::object>> json_documents(const std::string& yaml, const 
     for (const auto& document : YAML::LoadAll(yaml)) {
       if (!document.IsDefined() || document.IsNull()) continue;
       auto value = convert(document);
-      if (!value.is_object()) return fail(Errc::invalid, file + ": a document is not an object; write apiVersion, kind and metadata");
+      if (!value.is_object())
+        return fail(Errc::invalid, file + ": a document is not an object; write apiVersion, kind and metadata");
       out.push_back(std::move(value.get_object()));
     }
     return out;

@@ -42,14 +42,16 @@ Task<> talk(Exchange& x) {
   x.error = connect_error;
   if (x.error) co_return;
   x.step = "sending";
-  const auto [write_error, written] = co_await http::async_write(stream, x.request, asio::as_tuple(asio::use_awaitable));
+  const auto [write_error, written] =
+      co_await http::async_write(stream, x.request, asio::as_tuple(asio::use_awaitable));
   x.error = write_error;
   if (x.error) co_return;
   x.step = "waiting for the answer";
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(boost::none);
-  const auto [read_error, read] = co_await http::async_read(stream, buffer, parser, asio::as_tuple(asio::use_awaitable));
+  const auto [read_error, read] =
+      co_await http::async_read(stream, buffer, parser, asio::as_tuple(asio::use_awaitable));
   x.error = read_error;
   if (x.error) co_return;
   auto& response = parser.get();
@@ -60,8 +62,9 @@ Task<> talk(Exchange& x) {
 }
 
 Errc code_of(std::string_view name, unsigned status) {
-  for (const Errc c : {Errc::invalid, Errc::not_found, Errc::exists, Errc::conflict, Errc::unauthorized, Errc::unavailable,
-                       Errc::timeout, Errc::expired, Errc::exhausted, Errc::unsupported, Errc::internal})
+  for (const Errc c :
+       {Errc::invalid, Errc::not_found, Errc::exists, Errc::conflict, Errc::unauthorized, Errc::unavailable,
+        Errc::timeout, Errc::expired, Errc::exhausted, Errc::unsupported, Errc::internal})
     if (to_string(c) == name) return c;
   return status < 500 ? Errc::invalid : Errc::internal;
 }
@@ -87,8 +90,8 @@ Result<json::value> body_of(const Result<Answer>& answer, std::string_view what)
 
 }  // namespace
 
-Result<Answer> exchange(const std::string& socket, std::string_view method, std::string_view target, std::string_view body,
-                        std::chrono::milliseconds limit) {
+Result<Answer> exchange(const std::string& socket, std::string_view method, std::string_view target,
+                        std::string_view body, std::chrono::milliseconds limit) {
   if (socket.size() >= sizeof(sockaddr_un::sun_path))
     return fail(Errc::invalid, fmt::format("socket path {}: longer than the kernel's {} characters", socket,
                                            sizeof(sockaddr_un::sun_path) - 1));
@@ -108,12 +111,14 @@ Result<Answer> exchange(const std::string& socket, std::string_view method, std:
   io.run();
   if (!x.error) return std::move(x.answer);
   if (x.error == beast::error::timeout)
-    return fail(Errc::timeout, fmt::format("{}: no answer to {} {} within {} ms", socket, method, target, limit.count()));
+    return fail(Errc::timeout,
+                fmt::format("{}: no answer to {} {} within {} ms", socket, method, target, limit.count()));
   if (x.error == asio::error::connection_refused || x.error == asio::error::not_found ||
       x.error == boost::system::errc::no_such_file_or_directory)
-    return fail(Errc::unavailable, fmt::format("{}: nobody listens there ({}); is the agent running on this node? Another "
-                                               "path is given by --socket",
-                                               socket, x.error.message()));
+    return fail(Errc::unavailable,
+                fmt::format("{}: nobody listens there ({}); is the agent running on this node? Another "
+                            "path is given by --socket",
+                            socket, x.error.message()));
   if (x.error == asio::error::access_denied)
     return fail(Errc::unauthorized, fmt::format("{}: permission denied; run this as root", socket));
   return fail(Errc::unavailable, fmt::format("{}: {} failed: {}", socket, x.step, x.error.message()));

@@ -16,7 +16,8 @@ json::value time_json(Wall::time_point t) {
 /// Reads fields of one object, remembering the first that has the wrong type.
 class Fields {
  public:
-  Fields(const json::object& o, std::string where, std::string& error) : o_(o), where_(std::move(where)), error_(error) {}
+  Fields(const json::object& o, std::string where, std::string& error)
+      : o_(o), where_(std::move(where)), error_(error) {}
 
   void read(const char* key, std::string& to) {
     if (const auto* v = find(key)) v->is_string() ? void(to = std::string(v->as_string())) : wrong(key, "a string");
@@ -111,12 +112,9 @@ RemoteStatus remote_from(const json::object& o, const std::string& where, std::s
 json::object to_json(const RemoteStatus& r) {
   json::array urls;
   for (const auto& u : r.endpoints_urls) urls.emplace_back(u);
-  json::object config{{"required", r.config.required},
-                      {"retrieved", r.config.retrieved},
-                      {"clusterId", r.config.cluster_id},
-                      {"syncedCanaries", r.config.synced_canaries},
-                      {"cached", r.config.cached},
-                      {"maxConnectedClusters", r.config.max_connected_clusters}};
+  json::object config{{"required", r.config.required},    {"retrieved", r.config.retrieved},
+                      {"clusterId", r.config.cluster_id}, {"syncedCanaries", r.config.synced_canaries},
+                      {"cached", r.config.cached},        {"maxConnectedClusters", r.config.max_connected_clusters}};
   config["serviceExports"] = r.config.service_exports ? json::value(*r.config.service_exports) : json::value();
   json::object synced{{"nodes", r.synced_nodes},
                       {"services", r.synced_services},
@@ -141,8 +139,12 @@ json::object to_json(const RemoteStatus& r) {
 json::object to_json(const MeshStatus& s) {
   json::array remotes;
   for (const auto& r : s.remotes) remotes.push_back(to_json(r));
-  return {{"node", s.node},       {"cluster", s.cluster}, {"clusterId", s.cluster_id}, {"updated", time_json(s.updated)},
-          {"version", s.version}, {"remotes", std::move(remotes)}};
+  return {{"node", s.node},
+          {"cluster", s.cluster},
+          {"clusterId", s.cluster_id},
+          {"updated", time_json(s.updated)},
+          {"version", s.version},
+          {"remotes", std::move(remotes)}};
 }
 
 Result<MeshStatus> mesh_status_from_json(const json::value& v) {

@@ -1,11 +1,11 @@
 // What one agent says about the mesh: the contract between agents, which publish it, and `weft clustermesh status`,
 // which reads it with nothing but access to the Kubernetes API.
 //
-// Each agent keeps a ConfigMap "weft-mesh-status-<node>" in its own namespace, labelled weft.io/status=mesh, owned by its
-// Node, with one key "mesh.json" (the JSON form below). Not an annotation of the CiliumNode: those travel to every other
-// cluster, and a round-trip time is nobody's business there. Written when readiness changes (within half a second), when
-// counts change (at most every 5 s), and otherwise every 60 s: a report older than kReportStale comes from an agent that
-// does not run.
+// Each agent keeps a ConfigMap "weft-mesh-status-<node>" in its own namespace, labelled weft.io/status=mesh, owned by
+// its Node, with one key "mesh.json" (the JSON form below). Not an annotation of the CiliumNode: those travel to every
+// other cluster, and a round-trip time is nobody's business there. Written when readiness changes (within half a
+// second), when counts change (at most every 5 s), and otherwise every 60 s: a report older than kReportStale comes
+// from an agent that does not run.
 #pragma once
 
 #include <boost/json/fwd.hpp>
@@ -30,20 +30,20 @@ struct RemoteConfigStatus {
   bool retrieved = false;
   ClusterId cluster_id = 0;
   bool synced_canaries = false;
-  bool cached = false;                 // the source is a kvstoremesh cache
+  bool cached = false;  // the source is a kvstoremesh cache
   ClusterId max_connected_clusters = 0;
-  std::optional<bool> service_exports; // absent: the remote does not know the feature
+  std::optional<bool> service_exports;  // absent: the remote does not know the feature
   bool operator==(const RemoteConfigStatus&) const = default;
 };
 
 struct RemoteStatus {
   std::string name;
   bool ready = false;
-  std::string why;            // empty when ready; else one sentence: what is wrong, and the mend
+  std::string why;  // empty when ready; else one sentence: what is wrong, and the mend
   ClusterId cluster_id = 0;
   std::uint64_t nodes = 0;
   std::uint64_t services = 0;
-  std::uint64_t endpoints = 0;   // ip → identity entries
+  std::uint64_t endpoints = 0;  // ip → identity entries
   std::uint64_t identities = 0;
   Wall::time_point last_sync{};  // last event or heartbeat seen; epoch: never
   double rtt_ms = -1;            // round trip to the remote's etcd; negative: not measured yet

@@ -76,13 +76,18 @@ Result<json::value> Request::json_body() const {
   json::error_code ec;
   json::parser parser;
   const auto used = parser.write(body, ec);
-  if (ec) return fail(Errc::invalid, fmt::format("request body, byte {}: {}; send one JSON document", used, ec.message()));
+  if (ec)
+    return fail(Errc::invalid, fmt::format("request body, byte {}: {}; send one JSON document", used, ec.message()));
   return parser.release();
 }
 
-Response Response::of(const json::value& value, unsigned status) { return {status, json::serialize(value), "application/json"}; }
+Response Response::of(const json::value& value, unsigned status) {
+  return {status, json::serialize(value), "application/json"};
+}
 
-Response Response::text(std::string text, unsigned status) { return {status, std::move(text), "text/plain; charset=utf-8"}; }
+Response Response::text(std::string text, unsigned status) {
+  return {status, std::move(text), "text/plain; charset=utf-8"};
+}
 
 Response Response::of(const Error& error) {
   json::object inner{{"code", weft::to_string(error.code)}, {"message", error.message}};
@@ -161,14 +166,16 @@ struct Server::Impl {
   std::vector<Route> routes;
 };
 
-Server::Server(asio::io_context& io, std::string socket_path) : impl_(std::make_unique<Impl>(io, std::move(socket_path))) {}
+Server::Server(asio::io_context& io, std::string socket_path)
+    : impl_(std::make_unique<Impl>(io, std::move(socket_path))) {}
 Server::~Server() = default;
 
 void Server::route(std::string method, std::string path, Handler handler) {
   impl_->routes.push_back({std::move(method), std::move(path), std::move(handler)});
 }
 
-void Server::route_value(std::string method, std::string path, std::function<Result<json::value>(const Request&)> answer) {
+void Server::route_value(std::string method, std::string path,
+                         std::function<Result<json::value>(const Request&)> answer) {
   route(std::move(method), std::move(path), [answer = std::move(answer)](Request request) -> Task<Response> {
     const auto reply = [](std::function<Result<json::value>(const Request&)> fn, Request r) -> Task<Response> {
       auto value = fn(r);
@@ -202,14 +209,16 @@ Result<> Server::listen() {
   if (impl_->acceptor.is_open()) return {};
   if (path.starts_with(kTcp)) return listen_tcp(impl_->acceptor, path);
   if (path.size() >= sizeof(sockaddr_un::sun_path))
-    return fail(Errc::invalid, fmt::format("socket path {}: {} characters are more than the kernel's {}; choose a shorter one",
-                                           path, path.size(), sizeof(sockaddr_un::sun_path) - 1));
+    return fail(Errc::invalid,
+                fmt::format("socket path {}: {} characters are more than the kernel's {}; choose a shorter one", path,
+                            path.size(), sizeof(sockaddr_un::sun_path) - 1));
   std::error_code made;
   std::filesystem::create_directories(std::filesystem::path(path).parent_path(), made);
   boost::system::error_code ec;
-  struct stat st {};
+  struct stat st{};
   if (::lstat(path.c_str(), &st) == 0) {
-    if (!S_ISSOCK(st.st_mode)) return fail(Errc::exists, path + ": exists and is not a socket; remove it or choose another path");
+    if (!S_ISSOCK(st.st_mode))
+      return fail(Errc::exists, path + ": exists and is not a socket; remove it or choose another path");
     Local::socket probe(impl_->acceptor.get_executor());
     probe.connect(Local::endpoint(path), ec);
     if (!ec) return fail(Errc::exists, path + ": another process is answering on this socket; stop it first");

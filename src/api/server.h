@@ -1,5 +1,6 @@
-// Server: HTTP/1.1 with JSON bodies on a Unix socket. What the CLI, the CNI plugin and probes ask an agent, the operator
-// and the mesh process through. Who may open the socket may ask everything: it is made with mode 0660, owner root.
+// Server: HTTP/1.1 with JSON bodies on a Unix socket. What the CLI, the CNI plugin and probes ask an agent, the
+// operator and the mesh process through. Who may open the socket may ask everything: it is made with mode 0660, owner
+// root.
 #pragma once
 
 #include <boost/json/fwd.hpp>

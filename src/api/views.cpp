@@ -74,7 +74,8 @@ json::array services_view(const Table<Frontend>& table, const FrontendId& id, co
 
 json::object view(const Node& n) {
   json::array addresses, cidrs, health;
-  for (const NodeAddress& a : n.addresses) addresses.push_back(json::object{{"type", weft::to_string(a.type)}, {"ip", a.value}});
+  for (const NodeAddress& a : n.addresses)
+    addresses.push_back(json::object{{"type", weft::to_string(a.type)}, {"ip", a.value}});
   for (const Prefix& p : n.pod_cidrs) cidrs.emplace_back(p.to_string());
   for (const auto& a : {n.health_v4, n.health_v6})
     if (a) health.emplace_back(a->to_string());
@@ -105,8 +106,13 @@ json::array identities_view(const Table<Identity>& table) {
 }
 
 json::object view(const IpIdentity& i) {
-  return {{"prefix", i.prefix.to_string()}, {"cluster", i.cluster}, {"host", i.host.to_string()}, {"identity", i.id},
-          {"namespace", i.ns},              {"pod", i.pod},         {"serviceAccount", i.service_account}};
+  return {{"prefix", i.prefix.to_string()},
+          {"cluster", i.cluster},
+          {"host", i.host.to_string()},
+          {"identity", i.id},
+          {"namespace", i.ns},
+          {"pod", i.pod},
+          {"serviceAccount", i.service_account}};
 }
 
 json::array ip_identities_view(const Table<IpIdentity>& table) {

@@ -52,10 +52,10 @@ struct EndpointInfo {
   ObjectName pod;
   std::vector<Address> addresses;
   NumericIdentity identity = 0;
-  Labels labels;            // identity labels, "k8s:app" → "cart"
-  std::string interface;    // host side
+  Labels labels;          // identity labels, "k8s:app" → "cart"
+  std::string interface;  // host side
   std::string container_id;
-  std::string state;        // "ready", "waiting-for-identity", …
+  std::string state;  // "ready", "waiting-for-identity", …
 };
 json::object view(const EndpointInfo&);
 

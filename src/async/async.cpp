@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -11,7 +12,6 @@
 #include <csignal>
 #include <exception>
 #include <random>
-#include <algorithm>
 #include <vector>
 
 #include "async/backoff.h"
@@ -23,7 +23,8 @@
 namespace weft {
 
 Task<> sleep_for(std::chrono::nanoseconds d) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::duration_cast<asio::steady_timer::duration>(d));
+  asio::steady_timer timer(co_await asio::this_coro::executor,
+                           std::chrono::duration_cast<asio::steady_timer::duration>(d));
   co_await timer.async_wait(asio::use_awaitable);
 }
 
@@ -52,24 +53,25 @@ void Scope::spawn(std::string name, Task<> task) {
   state_->children.emplace_back();
   const auto child = std::prev(state_->children.end());
   child->name = std::move(name);
-  asio::co_spawn(io_, std::move(task),
-                 asio::bind_cancellation_slot(child->signal.slot(), [state = state_, child](const std::exception_ptr& error) {
-                   if (error) {
-                     try {
-                       std::rethrow_exception(error);
-                     } catch (const boost::system::system_error& e) {
-                       if (e.code() != asio::error::operation_aborted) {
-                         log::error("task failed", {{"scope", state->name}, {"task", child->name}, {"error", e.what()}});
-                         log::fatal("a task ended with an exception", __FILE__, __LINE__);
-                       }
-                     } catch (const std::exception& e) {
-                       log::error("task failed", {{"scope", state->name}, {"task", child->name}, {"error", e.what()}});
-                       log::fatal("a task ended with an exception", __FILE__, __LINE__);
-                     }
-                   }
-                   state->children.erase(child);
-                   state->finished.notify();
-                 }));
+  asio::co_spawn(
+      io_, std::move(task),
+      asio::bind_cancellation_slot(child->signal.slot(), [state = state_, child](const std::exception_ptr& error) {
+        if (error) {
+          try {
+            std::rethrow_exception(error);
+          } catch (const boost::system::system_error& e) {
+            if (e.code() != asio::error::operation_aborted) {
+              log::error("task failed", {{"scope", state->name}, {"task", child->name}, {"error", e.what()}});
+              log::fatal("a task ended with an exception", __FILE__, __LINE__);
+            }
+          } catch (const std::exception& e) {
+            log::error("task failed", {{"scope", state->name}, {"task", child->name}, {"error", e.what()}});
+            log::fatal("a task ended with an exception", __FILE__, __LINE__);
+          }
+        }
+        state->children.erase(child);
+        state->finished.notify();
+      }));
   if (state_->stopping)
     asio::post(io_, [state = state_] {
       for (auto& c : state->children) c.signal.emit(asio::cancellation_type::terminal);
@@ -81,7 +83,8 @@ void Scope::cancel() {
   std::vector<State::Child*> all;
   for (auto& c : state_->children) all.push_back(&c);
   for (State::Child* c : all) {
-    const bool alive = std::any_of(state_->children.begin(), state_->children.end(), [&](const State::Child& x) { return &x == c; });
+    const bool alive =
+        std::any_of(state_->children.begin(), state_->children.end(), [&](const State::Child& x) { return &x == c; });
     if (alive) c->signal.emit(asio::cancellation_type::terminal);
   }
 }
@@ -160,7 +163,8 @@ Task<bool> Notifier::changed_since(std::uint64_t seen, std::chrono::nanoseconds 
   boost::system::error_code ec;
   co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ec));
   const auto cancelled = co_await asio::this_coro::cancellation_state;
-  if (cancelled.cancelled() != asio::cancellation_type::none) throw boost::system::system_error(asio::error::operation_aborted);
+  if (cancelled.cancelled() != asio::cancellation_type::none)
+    throw boost::system::system_error(asio::error::operation_aborted);
   if (waiters->gone) co_return true;
   co_return *version != seen;
 }

@@ -40,9 +40,16 @@ class Notifier {
 class Gate {
  public:
   explicit Gate(asio::io_context& io) : notifier_(io) {}
-  void open() { if (!open_) { open_ = true; notifier_.notify(); } }
+  void open() {
+    if (!open_) {
+      open_ = true;
+      notifier_.notify();
+    }
+  }
   bool is_open() const { return open_; }
-  Task<> wait() { while (!open_) co_await notifier_.changed_since(notifier_.version()); }
+  Task<> wait() {
+    while (!open_) co_await notifier_.changed_since(notifier_.version());
+  }
 
  private:
   Notifier notifier_;

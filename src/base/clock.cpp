@@ -9,7 +9,8 @@
 namespace weft {
 
 std::string rfc3339(Wall::time_point t) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(Wall::to_time_t(std::chrono::floor<std::chrono::seconds>(t))));
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                     fmt::gmtime(Wall::to_time_t(std::chrono::floor<std::chrono::seconds>(t))));
 }
 
 std::string rfc3339_micro(Wall::time_point t) {
@@ -21,8 +22,8 @@ std::string rfc3339_micro(Wall::time_point t) {
 Wall::time_point parse_rfc3339(const std::string& text) {
   std::tm tm{};
   int consumed = 0;
-  if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-                  &tm.tm_sec, &consumed) != 6)
+  if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+                  &tm.tm_min, &tm.tm_sec, &consumed) != 6)
     return {};
   tm.tm_year -= 1900;
   tm.tm_mon -= 1;
@@ -31,7 +32,8 @@ Wall::time_point parse_rfc3339(const std::string& text) {
   if (at < text.size() && text[at] == '.') {
     double scale = 1e9 / 10;
     double nanos = 0;
-    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10) nanos += (text[at] - '0') * scale;
+    for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, scale /= 10)
+      nanos += (text[at] - '0') * scale;
     t += std::chrono::duration_cast<Wall::duration>(std::chrono::nanoseconds(static_cast<long long>(nanos)));
   }
   if (at < text.size() && (text[at] == '+' || text[at] == '-')) {

@@ -23,9 +23,10 @@ Result<std::string> base64_decode(std::string_view text) {
   for (const char c : text)
     if (c != '\n' && c != '\r') in += c;
   std::string out(in.size() / 4 * 3 + 1, '\0');
-  const int n = in.size() % 4 != 0 ? -1
-                                   : EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                                     reinterpret_cast<const unsigned char*>(in.data()), static_cast<int>(in.size()));
+  const int n = in.size() % 4 != 0
+                    ? -1
+                    : EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                      reinterpret_cast<const unsigned char*>(in.data()), static_cast<int>(in.size()));
   if (n < 0) return fail(Errc::invalid, "not base64");
   const auto padding = static_cast<std::size_t>(in.ends_with("==") ? 2 : in.ends_with("=") ? 1 : 0);
   out.resize(static_cast<std::size_t>(n) - padding);
@@ -41,7 +42,8 @@ std::string hex_encode(std::string_view bytes) {
 std::string sha256(std::string_view bytes) {
   std::string out(32, '\0');
   unsigned int n = 0;
-  WEFT_CHECK(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()), &n, EVP_sha256(), nullptr) == 1);
+  WEFT_CHECK(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(out.data()), &n, EVP_sha256(),
+                        nullptr) == 1);
   return out;
 }
 

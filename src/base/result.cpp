@@ -25,14 +25,28 @@ std::string_view to_string(Errc code) {
 Error errno_error(std::string_view what, int err) {
   Errc code = Errc::internal;
   switch (err) {
-    case ENOENT: case ESRCH: case ENODEV: case EADDRNOTAVAIL: code = Errc::not_found; break;
+    case ENOENT:
+    case ESRCH:
+    case ENODEV:
+    case EADDRNOTAVAIL: code = Errc::not_found; break;
     case EEXIST: code = Errc::exists; break;
-    case EPERM: case EACCES: code = Errc::unauthorized; break;
+    case EPERM:
+    case EACCES: code = Errc::unauthorized; break;
     case EINVAL: code = Errc::invalid; break;
-    case EOPNOTSUPP: case ENOSYS: case EAFNOSUPPORT: case EPROTONOSUPPORT: code = Errc::unsupported; break;
+    case EOPNOTSUPP:
+    case ENOSYS:
+    case EAFNOSUPPORT:
+    case EPROTONOSUPPORT: code = Errc::unsupported; break;
     case ETIMEDOUT: code = Errc::timeout; break;
-    case ENOSPC: case E2BIG: case ENOMEM: case EMFILE: case ENFILE: code = Errc::exhausted; break;
-    case ECONNREFUSED: case ECONNRESET: case EHOSTUNREACH: case ENETUNREACH: code = Errc::unavailable; break;
+    case ENOSPC:
+    case E2BIG:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE: code = Errc::exhausted; break;
+    case ECONNREFUSED:
+    case ECONNRESET:
+    case EHOSTUNREACH:
+    case ENETUNREACH: code = Errc::unavailable; break;
     default: break;
   }
   return {code, std::string(what) + ": " + std::generic_category().message(err)};

@@ -32,9 +32,7 @@ struct Error {
   std::string message;
 
   /// The same error seen from one level up: "reading x: <message>".
-  [[nodiscard]] Error in(std::string_view context) const {
-    return {code, std::string(context) + ": " + message};
-  }
+  [[nodiscard]] Error in(std::string_view context) const { return {code, std::string(context) + ": " + message}; }
   bool operator==(const Error&) const = default;
 };
 
@@ -53,11 +51,11 @@ Error errno_error(std::string_view what, int err);
 }  // namespace weft
 
 /// Propagates the error of an expression that is a Result; the value is dropped. For coroutines use WEFT_CO_TRY.
-#define WEFT_TRY(expr)                                                   \
-  do {                                                                   \
+#define WEFT_TRY(expr)                                                                             \
+  do {                                                                                             \
     if (auto weft_try_ = (expr); !weft_try_) return std::unexpected(std::move(weft_try_).error()); \
   } while (false)
-#define WEFT_CO_TRY(expr)                                                \
-  do {                                                                   \
+#define WEFT_CO_TRY(expr)                                                                             \
+  do {                                                                                                \
     if (auto weft_try_ = (expr); !weft_try_) co_return std::unexpected(std::move(weft_try_).error()); \
   } while (false)

@@ -26,9 +26,9 @@ bool attach_type_known(bpf_attach_type type) {
 }
 
 bool sock_addr_hooks() {
-  for (const auto type : {BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT, BPF_CGROUP_UDP4_SENDMSG,
-                          BPF_CGROUP_UDP6_SENDMSG, BPF_CGROUP_UDP4_RECVMSG, BPF_CGROUP_UDP6_RECVMSG,
-                          BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME})
+  for (const auto type :
+       {BPF_CGROUP_INET4_CONNECT, BPF_CGROUP_INET6_CONNECT, BPF_CGROUP_UDP4_SENDMSG, BPF_CGROUP_UDP6_SENDMSG,
+        BPF_CGROUP_UDP4_RECVMSG, BPF_CGROUP_UDP6_RECVMSG, BPF_CGROUP_INET4_GETPEERNAME, BPF_CGROUP_INET6_GETPEERNAME})
     if (!attach_type_known(type)) return false;
   return true;
 }
@@ -80,8 +80,10 @@ Result<> KernelFeatures::require() const {
 
 std::vector<std::string> KernelFeatures::degraded() const {
   std::vector<std::string> out;
-  if (!set_retval) out.emplace_back("bpf_set_retval (Linux 5.18): a service without backends gives EPERM, not ECONNREFUSED");
-  if (!netns_cookie) out.emplace_back("bpf_get_netns_cookie (Linux 5.7): session affinity holds for the node, not a pod");
+  if (!set_retval)
+    out.emplace_back("bpf_set_retval (Linux 5.18): a service without backends gives EPERM, not ECONNREFUSED");
+  if (!netns_cookie)
+    out.emplace_back("bpf_get_netns_cookie (Linux 5.7): session affinity holds for the node, not a pod");
   if (!batch) out.emplace_back("BPF batch operations (Linux 5.6): reading back large maps takes longer at start");
   if (!diag_destroy)
     out.emplace_back("CONFIG_INET_DIAG_DESTROY: connected UDP sockets of deleted backends wait until they time out");

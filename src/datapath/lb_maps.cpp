@@ -103,8 +103,8 @@ Result<> LbMaps::apply(std::span<const LbWrite> writes) {
               return {};
             },
             [&](const SetService& w) -> Result<> {
-              service_array_[w.id] = {.choice = w.choice.word(), .frontend = to_abi(w.frontend),
-                                      .affinity_seconds = w.affinity_seconds};
+              service_array_[w.id] = {
+                  .choice = w.choice.word(), .frontend = to_abi(w.frontend), .affinity_seconds = w.affinity_seconds};
               return {};
             },
             [&](const ClearService& w) -> Result<> {
@@ -139,9 +139,11 @@ Result<std::vector<LbRow>> LbMaps::dump() const {
     if (id >= service_array_.size()) continue;
     const abi::lb_service& s = service_array_[id];
     const LbChoice choice = LbChoice::from_word(s.choice);
-    LbRow row{.frontend = frontend, .service = id,
+    LbRow row{.frontend = frontend,
+              .service = id,
               .algorithm = choice.maglev ? LbAlgorithm::maglev : LbAlgorithm::random,
-              .affinity_seconds = s.affinity_seconds, .backends = {}};
+              .affinity_seconds = s.affinity_seconds,
+              .backends = {}};
     std::map<std::uint32_t, std::uint32_t> counts;
     if (std::uint64_t{choice.first} + choice.count <= slot_array_.size())
       for (std::uint32_t i = 0; i < choice.count; ++i) ++counts[slot_array_[choice.first + i].backend];
@@ -180,7 +182,8 @@ std::string LbRow::to_string() const {
   if (affinity_seconds > 0) out += fmt::format(" affinity {}s", affinity_seconds);
   out += " ->";
   if (backends.empty()) out += " none";
-  for (const Member& m : backends) out += m.slots > 0 ? " " + m.address.to_string() : " (" + m.address.to_string() + ")";
+  for (const Member& m : backends)
+    out += m.slots > 0 ? " " + m.address.to_string() : " (" + m.address.to_string() + ")";
   return out;
 }
 

@@ -87,8 +87,9 @@ Result<LbPlan> LbState::plan_update(const Frontend& row) {
 Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
   const LbEndpoint& frontend = row.address;
   if (frontend.protocol != Protocol::tcp && frontend.protocol != Protocol::udp)
-    return fail(Errc::unsupported, fmt::format("frontend {} of service {}: protocol {} is not translated; use TCP or UDP",
-                                               frontend.to_string(), row.service.to_string(), to_string(frontend.protocol)));
+    return fail(Errc::unsupported,
+                fmt::format("frontend {} of service {}: protocol {} is not translated; use TCP or UDP",
+                            frontend.to_string(), row.service.to_string(), to_string(frontend.protocol)));
   if (frontend.address.port == 0)
     return fail(Errc::invalid, fmt::format("frontend {} of service {}: port 0 cannot be served", frontend.to_string(),
                                            row.service.to_string()));
@@ -239,7 +240,8 @@ Result<> LbState::plan_maglev(LbPlan& plan, const LbServiceState* old, const std
   if (chosen.empty()) return {};
   const std::uint32_t size = sizes_.maglev_table;
   if (!is_prime(size))
-    return fail(Errc::invalid, fmt::format("bpf-lb-maglev-table-size {}: must be a prime number, for example 16381", size));
+    return fail(Errc::invalid,
+                fmt::format("bpf-lb-maglev-table-size {}: must be a prime number, for example 16381", size));
 
   std::vector<abi::lb_endpoint> raw;
   std::vector<std::string_view> names;
@@ -290,7 +292,8 @@ void LbState::hold(std::uint32_t id, const LbEndpoint* endpoint) {
 bool LbState::drop(std::uint32_t id) {
   HeldBackend& b = backends_[id];
   if (--b.refs > 0) return false;
-  if (const auto it = by_endpoint_.find(b.endpoint); it != by_endpoint_.end() && it->second == id) by_endpoint_.erase(it);
+  if (const auto it = by_endpoint_.find(b.endpoint); it != by_endpoint_.end() && it->second == id)
+    by_endpoint_.erase(it);
   return true;
 }
 

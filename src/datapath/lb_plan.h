@@ -50,9 +50,9 @@ struct LbServiceState {
 struct LbPlan {
   LbEndpoint frontend;
   std::vector<LbWrite> writes;
-  std::vector<LbWrite> undo;  // if a write failed; those that can fail come before those that clients see
-  LbGarbage garbage;          // after success
-  LbGarbage fresh;            // allocated for this plan: given back if it failed
+  std::vector<LbWrite> undo;         // if a write failed; those that can fail come before those that clients see
+  LbGarbage garbage;                 // after success
+  LbGarbage fresh;                   // allocated for this plan: given back if it failed
   std::vector<LbEndpoint> gone_udp;  // backends that connected UDP sockets must not wait for any more
   bool removes = false;
   LbServiceState next;

@@ -49,8 +49,7 @@ Result<std::size_t> LbReconciler::adopt() {
   const auto repairs = state_.adopt(maps_);
   if (!repairs) return fail(repairs.error());
   WEFT_TRY(maps_.apply(*repairs));
-  if (!repairs->empty())
-    log::info("removed incomplete entries from the LB maps", {{"entries", repairs->size()}});
+  if (!repairs->empty()) log::info("removed incomplete entries from the LB maps", {{"entries", repairs->size()}});
   return state_.services().size();
 }
 

@@ -39,7 +39,8 @@ struct UdpCutter::Impl {
       auto entered = in_network_namespace(netns.get(), [&] { count = destroy_udp_sockets(doomed); });
       if (!entered) count = fail(entered.error());
       if (!count) {
-        log::warn("cannot cut off UDP sockets of deleted backends", {{"netns", path}, {"error", count.error().message}});
+        log::warn("cannot cut off UDP sockets of deleted backends",
+                  {{"netns", path}, {"error", count.error().message}});
       } else if (*count > 0) {
         destroyed += *count;
         log::info("cut off UDP sockets of deleted backends", {{"netns", path}, {"sockets", *count}});

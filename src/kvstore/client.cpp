@@ -27,7 +27,12 @@ std::string prefix_end(std::string_view prefix) {
 }
 
 KeyValue from_proto(mvccpb::KeyValue& kv) {
-  return {std::move(*kv.mutable_key()), std::move(*kv.mutable_value()), kv.create_revision(), kv.mod_revision(), kv.version(), kv.lease()};
+  return {std::move(*kv.mutable_key()),
+          std::move(*kv.mutable_value()),
+          kv.create_revision(),
+          kv.mod_revision(),
+          kv.version(),
+          kv.lease()};
 }
 
 namespace {
@@ -54,11 +59,26 @@ void fill(pb::Compare& out, Compare&& in) {
   out.set_key(std::move(in.key));
   out.set_result(static_cast<pb::Compare::CompareResult>(in.relation));
   switch (in.target) {
-    case Compare::Target::version: out.set_target(pb::Compare::VERSION); out.set_version(in.number); break;
-    case Compare::Target::create_revision: out.set_target(pb::Compare::CREATE); out.set_create_revision(in.number); break;
-    case Compare::Target::mod_revision: out.set_target(pb::Compare::MOD); out.set_mod_revision(in.number); break;
-    case Compare::Target::value: out.set_target(pb::Compare::VALUE); out.set_value(std::move(in.text)); break;
-    case Compare::Target::lease: out.set_target(pb::Compare::LEASE); out.set_lease(in.number); break;
+    case Compare::Target::version:
+      out.set_target(pb::Compare::VERSION);
+      out.set_version(in.number);
+      break;
+    case Compare::Target::create_revision:
+      out.set_target(pb::Compare::CREATE);
+      out.set_create_revision(in.number);
+      break;
+    case Compare::Target::mod_revision:
+      out.set_target(pb::Compare::MOD);
+      out.set_mod_revision(in.number);
+      break;
+    case Compare::Target::value:
+      out.set_target(pb::Compare::VALUE);
+      out.set_value(std::move(in.text));
+      break;
+    case Compare::Target::lease:
+      out.set_target(pb::Compare::LEASE);
+      out.set_lease(in.number);
+      break;
   }
 }
 
@@ -116,7 +136,9 @@ class KeepAliveReactor : public grpc::ClientBidiReactor<pb::LeaseKeepAliveReques
     if (ok) call_->context.TryCancel();  // one answer is all we want
   }
   void OnDone(const grpc::Status& status) override {
-    done_(answered_ ? grpc::Status() : status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "lease keepalive ended without an answer") : status);
+    done_(answered_     ? grpc::Status()
+          : status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "lease keepalive ended without an answer")
+                        : status);
     delete this;
   }
 
@@ -136,7 +158,8 @@ Task<Result<Out>> Client::Impl::call(std::shared_ptr<detail::Call<Request, Respo
   auto stubs = connection.stubs();
   if (!stubs) co_return std::unexpected(stubs.error());
   connection.prepare(c->context, false);
-  std::function<void(Hub::Done)> begin = [c, start, s = *stubs, connection = &connection, self = shared_from_this()](Hub::Done done) {
+  std::function<void(Hub::Done)> begin = [c, start, s = *stubs, connection = &connection,
+                                          self = shared_from_this()](Hub::Done done) {
     start(*s, c, [c, connection, self, s, done = std::move(done)](grpc::Status status) {
       if (status.ok() && !connection->same_cluster(c->response.header()))
         status = grpc::Status(grpc::StatusCode::ABORTED, "another cluster_id");
@@ -157,7 +180,9 @@ Task<Result<Out>> Client::Impl::call(std::shared_ptr<detail::Call<Request, Respo
 
 void Client::Impl::note_failure(const grpc::Status& status, const std::string& endpoint) {
   const auto code = status.error_code();
-  if (code == grpc::StatusCode::UNAUTHENTICATED || status.error_message().find("invalid auth token") != std::string::npos) connection.set_token({});
+  if (code == grpc::StatusCode::UNAUTHENTICATED ||
+      status.error_message().find("invalid auth token") != std::string::npos)
+    connection.set_token({});
   const bool dead = code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::DEADLINE_EXCEEDED;
   if (dead && endpoint == connection.endpoint()) connection.failed();
 }
@@ -165,7 +190,8 @@ void Client::Impl::note_failure(const grpc::Status& status, const std::string& e
 Task<Result<>> Client::Impl::before_call() {
   if (auto r = connection.intact(); !r) co_return std::unexpected(r.error());
   if (connection.options().qps > 0) {
-    const auto step = std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(1 / connection.options().qps));
+    const auto step =
+        std::chrono::duration_cast<Steady::duration>(std::chrono::duration<double>(1 / connection.options().qps));
     const auto now = Steady::now();
     const auto slot = std::max(now, next_slot);
     next_slot = slot + step;
@@ -185,7 +211,8 @@ Task<Result<>> Client::Impl::authenticate() {
   c->request.set_password(connection.options().password);
   connection.prepare(c->context, false);
   std::function<void(Hub::Done)> begin = [c, s = *stubs](Hub::Done done) {
-    s->auth->async()->Authenticate(&c->context, &c->request, &c->response, [c, s, done = std::move(done)](grpc::Status status) { done(std::move(status)); });
+    s->auth->async()->Authenticate(&c->context, &c->request, &c->response,
+                                   [c, s, done = std::move(done)](grpc::Status status) { done(std::move(status)); });
   };
   std::function<void()> cancel = [c] { c->context.TryCancel(); };
   const std::string endpoint = connection.endpoint();
@@ -286,7 +313,8 @@ class PageAhead {
   void ask(asio::io_context& io, Task<Result<RangeResult>> request) {
     page_ = std::make_shared<NextPage>(io);
     asio::co_spawn(io, std::move(request),
-                   asio::bind_cancellation_slot(page_->cancel.slot(), [page = page_](const std::exception_ptr& error, Result<RangeResult> r) {
+                   asio::bind_cancellation_slot(page_->cancel.slot(), [page = page_](const std::exception_ptr& error,
+                                                                                     Result<RangeResult> r) {
                      page->result = error ? Result<RangeResult>(fail(Errc::unavailable, "cancelled")) : std::move(r);
                      page->arrived.notify();
                    }));
@@ -311,7 +339,8 @@ Task<Result<RangeResult>> Client::Impl::range(std::shared_ptr<Impl> impl, RangeR
   co_return co_await impl->call(c, WEFT_ETCD_CALL(kv, Range));
 }
 
-Task<Result<EtcdRevision>> Client::list(RangeRequest request, std::function<void(std::vector<KeyValue>)> page, std::int64_t first_page) {
+Task<Result<EtcdRevision>> Client::list(RangeRequest request, std::function<void(std::vector<KeyValue>)> page,
+                                        std::int64_t first_page) {
   // etcd walks the whole rest of the range for every page, so small pages throughout would cost the square of the keys.
   constexpr std::int64_t kLargestPage = 8192;
   const auto impl = impl_;
@@ -355,7 +384,9 @@ Task<Result<std::int64_t>> Client::lease_keepalive(LeaseId id) {
   };
   auto r = co_await impl->call(c, start);
   if (!r) co_return std::unexpected(r.error());
-  if (*r <= 0) co_return fail(Errc::not_found, fmt::format("etcd {}: lease {:x} has expired: grant another", impl->connection.endpoint(), id));
+  if (*r <= 0)
+    co_return fail(Errc::not_found,
+                   fmt::format("etcd {}: lease {:x} has expired: grant another", impl->connection.endpoint(), id));
   co_return *r;
 }
 
@@ -395,12 +426,14 @@ Task<Result<>> Client::role_add(std::string name) {
 
 Task<Result<>> Client::role_grant_read(std::string role, std::string key, std::string end) {
   const auto impl = impl_;
-  auto c = std::make_shared<detail::Call<pb::AuthRoleGrantPermissionRequest, pb::AuthRoleGrantPermissionResponse, int>>();
+  auto c =
+      std::make_shared<detail::Call<pb::AuthRoleGrantPermissionRequest, pb::AuthRoleGrantPermissionResponse, int>>();
   c->request.set_name(std::move(role));
   c->request.mutable_perm()->set_permtype(authpb::Permission::READ);
   c->request.mutable_perm()->set_key(std::move(key));
   c->request.mutable_perm()->set_range_end(std::move(end));
-  if (auto r = co_await impl->call(c, WEFT_ETCD_CALL(auth, RoleGrantPermission)); !r) co_return std::unexpected(r.error());
+  if (auto r = co_await impl->call(c, WEFT_ETCD_CALL(auth, RoleGrantPermission)); !r)
+    co_return std::unexpected(r.error());
   co_return Result<>{};
 }
 

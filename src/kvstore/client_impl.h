@@ -28,7 +28,8 @@ struct Call {
 }  // namespace detail
 
 struct Client::Impl : std::enable_shared_from_this<Client::Impl> {
-  Impl(asio::io_context& io_context, Options options) : io(io_context), hub(Hub::of(io_context)), connection(std::move(options)) {}
+  Impl(asio::io_context& io_context, Options options)
+      : io(io_context), hub(Hub::of(io_context)), connection(std::move(options)) {}
 
   /// Cluster still the same, our turn by the rate limit, authenticated.
   Task<Result<>> before_call();

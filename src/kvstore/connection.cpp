@@ -106,7 +106,8 @@ Result<Connection::Pem> Connection::read_pem() const {
 }
 
 Result<std::shared_ptr<Stubs>> Connection::stubs() {
-  if (options_.endpoints.empty()) return fail(Errc::invalid, "the etcd connection has no endpoint: name at least one URL under endpoints");
+  if (options_.endpoints.empty())
+    return fail(Errc::invalid, "the etcd connection has no endpoint: name at least one URL under endpoints");
   const auto target = parse_endpoint(endpoint());
   if (!target) return fail(target.error());
   if (suspect_ && target->tls) {
@@ -125,7 +126,8 @@ Result<std::shared_ptr<Stubs>> Connection::stubs() {
     credentials = grpc::SslCredentials({pem->ca, pem->key, pem->cert});
     pem_ = std::move(*pem);
   }
-  const auto stubs = std::make_shared<Stubs>(grpc::CreateCustomChannel(target->address, credentials, channel_arguments(options_)));
+  const auto stubs =
+      std::make_shared<Stubs>(grpc::CreateCustomChannel(target->address, credentials, channel_arguments(options_)));
   stubs_[current_] = stubs;
   return stubs;
 }
@@ -143,7 +145,8 @@ void Connection::prepare(grpc::ClientContext& context, bool stream) const {
 bool Connection::same_cluster(const etcdserverpb::ResponseHeader& header) {
   if (header.cluster_id() == 0) return true;  // a cancelled watch's answer has an empty header
   std::uint64_t expected = 0;
-  if (cluster_id_.compare_exchange_strong(expected, header.cluster_id()) || expected == header.cluster_id()) return true;
+  if (cluster_id_.compare_exchange_strong(expected, header.cluster_id()) || expected == header.cluster_id())
+    return true;
   other_cluster_id_ = header.cluster_id();
   return false;
 }
@@ -151,8 +154,10 @@ bool Connection::same_cluster(const etcdserverpb::ResponseHeader& header) {
 Result<> Connection::intact() const {
   const auto other = other_cluster_id_.load();
   if (other == 0) return {};
-  return fail(Errc::conflict, fmt::format("etcd at {} answers with cluster_id {:x} where {:x} was before: another data set is behind "
-                                          "the address; reconnect and list again", endpoint(), other, cluster_id_.load()));
+  return fail(Errc::conflict,
+              fmt::format("etcd at {} answers with cluster_id {:x} where {:x} was before: another data set is behind "
+                          "the address; reconnect and list again",
+                          endpoint(), other, cluster_id_.load()));
 }
 
 Error to_error(const grpc::Status& status, std::string_view endpoint) {

@@ -24,7 +24,8 @@ EtcdProcess& EtcdProcess::operator=(EtcdProcess&& o) noexcept {
   return *this;
 }
 
-Result<EtcdProcess> EtcdProcess::start(const std::string& program, const std::vector<std::string>& args, const std::string& log_file) {
+Result<EtcdProcess> EtcdProcess::start(const std::string& program, const std::vector<std::string>& args,
+                                       const std::string& log_file) {
   Fd log(::open(log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
   if (!log) return std::unexpected(errno_error("opening " + log_file, errno));
   std::vector<char*> argv{const_cast<char*>(program.c_str())};

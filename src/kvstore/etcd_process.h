@@ -20,7 +20,8 @@ class EtcdProcess {
   EtcdProcess& operator=(EtcdProcess&& o) noexcept;
 
   /// Runs `program` with `args`; its output goes to `log_file` (appended). It dies with us.
-  static Result<EtcdProcess> start(const std::string& program, const std::vector<std::string>& args, const std::string& log_file);
+  static Result<EtcdProcess> start(const std::string& program, const std::vector<std::string>& args,
+                                   const std::string& log_file);
 
   pid_t pid() const { return pid_; }
   bool running();

@@ -50,7 +50,8 @@ void Hub::complete(std::uint64_t id, boost::system::error_code ec, grpc::Status 
 
 Task<grpc::Status> Hub::await(std::function<void(Done)> start, std::function<void()> cancel) {
   const auto self = shared_from_this();
-  const auto initiate = [](auto handler, std::shared_ptr<Hub> hub, std::function<void(Done)> start, std::function<void()> cancel) {
+  const auto initiate = [](auto handler, std::shared_ptr<Hub> hub, std::function<void(Done)> start,
+                           std::function<void()> cancel) {
     const auto id = hub->next_id_++;
     auto slot = asio::get_associated_cancellation_slot(handler);
     if (slot.is_connected()) {
@@ -70,7 +71,8 @@ Task<grpc::Status> Hub::await(std::function<void(Done)> start, std::function<voi
       hub->post([hub, id, status = std::move(status)] { hub->complete(id, {}, status); });
     });
   };
-  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&, void(boost::system::error_code, grpc::Status)>(
+  co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&,
+                                          void(boost::system::error_code, grpc::Status)>(
       initiate, asio::use_awaitable, self, std::move(start), std::move(cancel));
 }
 

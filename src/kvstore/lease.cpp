@@ -8,12 +8,14 @@
 
 namespace weft::kvstore {
 
-LeaseManager::LeaseManager(Client& client, Options options) : client_(client), options_(options), changed_(client.io()) {}
+LeaseManager::LeaseManager(Client& client, Options options)
+    : client_(client), options_(options), changed_(client.io()) {}
 
 Task<Result<LeaseId>> LeaseManager::lease_for(std::string key) {
   for (;;) {
     if (const auto it = of_key_.find(key); it != of_key_.end()) co_return it->second;
-    const auto room = std::find_if(leases_.begin(), leases_.end(), [&](const auto& l) { return l.second.keys.size() < options_.keys_per_lease; });
+    const auto room = std::find_if(leases_.begin(), leases_.end(),
+                                   [&](const auto& l) { return l.second.keys.size() < options_.keys_per_lease; });
     if (room != leases_.end()) {
       room->second.keys.insert(key);
       of_key_[key] = room->first;
@@ -72,7 +74,8 @@ Task<> LeaseManager::run() {
         expire(id);
       } else {
         log::warn("cannot renew a lease", {{"lease", fmt::format("{:x}", id)}, {"error", ttl.error().message}});
-        it->second.renew_at = Steady::now() + std::min<Steady::duration>(options_.ttl / 30, std::chrono::seconds(5)) + std::chrono::milliseconds(100);
+        it->second.renew_at = Steady::now() + std::min<Steady::duration>(options_.ttl / 30, std::chrono::seconds(5)) +
+                              std::chrono::milliseconds(100);
       }
     }
   }

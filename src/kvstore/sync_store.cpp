@@ -90,7 +90,8 @@ Task<Result<>> SyncStore::run() {
       progressed_.notify();
       continue;
     }
-    if (error_ != r.error().message) log::warn("cannot write to the mesh store", {{"prefix", options_.prefix}, {"error", r.error().message}});
+    if (error_ != r.error().message)
+      log::warn("cannot write to the mesh store", {{"prefix", options_.prefix}, {"error", r.error().message}});
     error_ = r.error().message;
     progressed_.notify();
     if (r.error().code == Errc::conflict) co_return r;
@@ -183,7 +184,8 @@ Task<Result<>> SyncStore::prune() {
   };
   const auto r = co_await client_.list(std::move(request), page, 1024);
   if (!r) co_return std::unexpected(r.error());
-  if (!stale.empty()) log::info("deleting keys of an earlier life", {{"prefix", options_.prefix}, {"keys", stale.size()}});
+  if (!stale.empty())
+    log::info("deleting keys of an earlier life", {{"prefix", options_.prefix}, {"keys", stale.size()}});
   for (const auto& k : stale)
     if (!wanted_.contains(k)) mark(k);
   // The canary waits for these, too.

@@ -57,19 +57,25 @@ struct Verdict {
   std::string subject, issuer;
 };
 
-std::string cause(const Verdict& v, const std::string& server, const std::string& host, const Names& ca, const Options& o) {
+std::string cause(const Verdict& v, const std::string& server, const std::string& host, const Names& ca,
+                  const Options& o) {
   switch (v.error) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      return fmt::format("{} shows a certificate ({}) that is not for \"{}\": connect by a name that is in it, or issue it for this one too",
-                         server, v.subject, host);
+      return fmt::format(
+          "{} shows a certificate ({}) that is not for \"{}\": connect by a name that is in it, or issue it for this "
+          "one too",
+          server, v.subject, host);
     case X509_V_ERR_CERT_HAS_EXPIRED:
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return fmt::format("{} shows a certificate ({}) that is {}: renew it, or set the clocks", server, v.subject,
                          v.error == X509_V_ERR_CERT_HAS_EXPIRED ? "expired" : "not yet valid");
     default:
-      return fmt::format("{} shows a certificate issued by \"{}\", but we trust the CA \"{}\" ({}): both clusters must use one CA, or each "
-                         "the other's as trusted-ca-file ({})", server, v.issuer, ca.subject, o.tls.ca, X509_verify_cert_error_string(v.error));
+      return fmt::format(
+          "{} shows a certificate issued by \"{}\", but we trust the CA \"{}\" ({}): both clusters must use one CA, or "
+          "each "
+          "the other's as trusted-ca-file ({})",
+          server, v.issuer, ca.subject, o.tls.ca, X509_verify_cert_error_string(v.error));
   }
 }
 
@@ -89,16 +95,22 @@ Task<Result<>> probe_tls(std::string endpoint, Options options, std::string serv
   if (!ca_pem) co_return std::unexpected(ca_pem.error().in("the trusted-ca-file for " + server));
   const Names ca = names_of(*ca_pem);
   context.add_certificate_authority(asio::buffer(*ca_pem), ec);
-  if (ec) co_return fail(Errc::invalid, fmt::format("the trusted-ca-file {} for {} holds no certificate: {}", options.tls.ca, server, ec.message()));
+  if (ec)
+    co_return fail(Errc::invalid, fmt::format("the trusted-ca-file {} for {} holds no certificate: {}", options.tls.ca,
+                                              server, ec.message()));
   Names own;
   if (!options.tls.cert.empty()) {
     auto cert_pem = read_file(options.tls.cert);
     if (!cert_pem) co_return std::unexpected(cert_pem.error().in("the cert-file for " + server));
     own = names_of(*cert_pem);
     context.use_certificate_chain_file(options.tls.cert, ec);
-    if (ec) co_return fail(Errc::invalid, fmt::format("the cert-file {} for {} holds no certificate: {}", options.tls.cert, server, ec.message()));
+    if (ec)
+      co_return fail(Errc::invalid, fmt::format("the cert-file {} for {} holds no certificate: {}", options.tls.cert,
+                                                server, ec.message()));
     context.use_private_key_file(options.tls.key, ssl::context::pem, ec);
-    if (ec) co_return fail(Errc::invalid, fmt::format("the key-file {} for {} does not fit the cert-file: {}", options.tls.key, server, ec.message()));
+    if (ec)
+      co_return fail(Errc::invalid, fmt::format("the key-file {} for {} does not fit the cert-file: {}",
+                                                options.tls.key, server, ec.message()));
   }
 
   auto executor = co_await asio::this_coro::executor;
@@ -117,11 +129,13 @@ Task<Result<>> probe_tls(std::string endpoint, Options options, std::string serv
   tcp::resolver resolver(executor);
   auto [resolve_error, found] = co_await resolver.async_resolve(host, port, kTuple);
   if (resolve_error == asio::error::operation_aborted) throw boost::system::system_error(resolve_error);
-  if (resolve_error) co_return fail(Errc::unavailable, fmt::format("{}: the name does not resolve: {}", who, resolve_error.message()));
+  if (resolve_error)
+    co_return fail(Errc::unavailable, fmt::format("{}: the name does not resolve: {}", who, resolve_error.message()));
   auto [connect_error, peer] = co_await asio::async_connect(stream.lowest_layer(), found, kTuple);
   if (connect_error == asio::error::operation_aborted && !*timed_out) throw boost::system::system_error(connect_error);
   if (connect_error || *timed_out)
-    co_return fail(Errc::unavailable, fmt::format("{}: cannot connect: {}", who, *timed_out ? "no answer" : connect_error.message()));
+    co_return fail(Errc::unavailable,
+                   fmt::format("{}: cannot connect: {}", who, *timed_out ? "no answer" : connect_error.message()));
 
   auto* const native = stream.native_handle();
   static constexpr unsigned char kAlpn[] = {2, 'h', '2'};
@@ -147,20 +161,27 @@ Task<Result<>> probe_tls(std::string endpoint, Options options, std::string serv
       },
       ec);
   auto [handshake_error] = co_await stream.async_handshake(ssl::stream_base::client, kTuple);
-  if (handshake_error == asio::error::operation_aborted && !*timed_out) throw boost::system::system_error(handshake_error);
+  if (handshake_error == asio::error::operation_aborted && !*timed_out)
+    throw boost::system::system_error(handshake_error);
   if (verdict->error != X509_V_OK) co_return fail(Errc::unauthorized, cause(*verdict, who, check, ca, options));
   const auto refused = [&](const boost::system::error_code& e) {
-    return fail(Errc::unauthorized, fmt::format("{} refuses our client certificate \"{}\" issued by \"{}\" ({}): the server must trust that CA, or "
-                                                "the certificate must come from the server's", who, own.subject, own.issuer, e.message()));
+    return fail(
+        Errc::unauthorized,
+        fmt::format("{} refuses our client certificate \"{}\" issued by \"{}\" ({}): the server must trust that CA, or "
+                    "the certificate must come from the server's",
+                    who, own.subject, own.issuer, e.message()));
   };
   const auto is_alert = [](const boost::system::error_code& e) {
-    return e.category() == asio::error::get_ssl_category() && ERR_GET_REASON(static_cast<unsigned long>(e.value())) >= SSL_AD_REASON_OFFSET;
+    return e.category() == asio::error::get_ssl_category() &&
+           ERR_GET_REASON(static_cast<unsigned long>(e.value())) >= SSL_AD_REASON_OFFSET;
   };
   if (handshake_error) {
     if (is_alert(handshake_error)) co_return refused(handshake_error);
-    co_return fail(Errc::unavailable, fmt::format("{}: no TLS: {}", who, *timed_out ? "no answer" : handshake_error.message()));
+    co_return fail(Errc::unavailable,
+                   fmt::format("{}: no TLS: {}", who, *timed_out ? "no answer" : handshake_error.message()));
   }
-  // With TLS 1.3 the server looks at our certificate after we think that all is well. Begin HTTP/2, and see whether it answers.
+  // With TLS 1.3 the server looks at our certificate after we think that all is well. Begin HTTP/2, and see whether it
+  // answers.
   static constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
   auto [write_error, written] = co_await asio::async_write(stream, asio::buffer(kPreface, sizeof kPreface - 1), kTuple);
   char byte = 0;

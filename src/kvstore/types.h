@@ -64,10 +64,14 @@ struct Compare {
   std::int64_t number = 0;
   std::string text;  // for Target::value
 
-  static Compare mod_revision_is(std::string key, EtcdRevision r) { return {std::move(key), Target::mod_revision, Relation::equal, r, {}}; }
+  static Compare mod_revision_is(std::string key, EtcdRevision r) {
+    return {std::move(key), Target::mod_revision, Relation::equal, r, {}};
+  }
   static Compare absent(std::string key) { return {std::move(key), Target::create_revision, Relation::equal, 0, {}}; }
   static Compare exists(std::string key) { return {std::move(key), Target::create_revision, Relation::greater, 0, {}}; }
-  static Compare value_is(std::string key, std::string v) { return {std::move(key), Target::value, Relation::equal, 0, std::move(v)}; }
+  static Compare value_is(std::string key, std::string v) {
+    return {std::move(key), Target::value, Relation::equal, 0, std::move(v)};
+  }
 };
 
 /// One step of a transaction.
@@ -80,9 +84,15 @@ struct Op {
   LeaseId lease = 0;
   bool prev_kv = false;  // put and del: answer with what was there
 
-  static Op get(std::string key, std::string end = {}) { return {Kind::get, std::move(key), std::move(end), {}, 0, false}; }
-  static Op put(std::string key, std::string value, LeaseId lease = 0, bool prev = false) { return {Kind::put, std::move(key), {}, std::move(value), lease, prev}; }
-  static Op del(std::string key, std::string end = {}, bool prev = false) { return {Kind::del, std::move(key), std::move(end), {}, 0, prev}; }
+  static Op get(std::string key, std::string end = {}) {
+    return {Kind::get, std::move(key), std::move(end), {}, 0, false};
+  }
+  static Op put(std::string key, std::string value, LeaseId lease = 0, bool prev = false) {
+    return {Kind::put, std::move(key), {}, std::move(value), lease, prev};
+  }
+  static Op del(std::string key, std::string end = {}, bool prev = false) {
+    return {Kind::del, std::move(key), std::move(end), {}, 0, prev};
+  }
 };
 
 struct Txn {
@@ -121,7 +131,9 @@ struct WatchRequest {
   EtcdRevision start_revision = 0;  // 0: from now on
   bool prev_kv = false;
   bool progress_notify = false;  // an empty batch about every ten minutes without events
-  static WatchRequest prefix(std::string_view p, EtcdRevision from = 0) { return {std::string(p), prefix_end(p), from}; }
+  static WatchRequest prefix(std::string_view p, EtcdRevision from = 0) {
+    return {std::string(p), prefix_end(p), from};
+  }
 };
 
 struct WatchEvent {

@@ -25,8 +25,12 @@ struct WatchStream::Impl {
 class WatchStream::Impl::Reactor : public grpc::ClientBidiReactor<pb::WatchRequest, pb::WatchResponse>,
                                    public std::enable_shared_from_this<Reactor> {
  public:
-  Reactor(std::shared_ptr<Client::Impl> client, std::shared_ptr<Stubs> stubs, std::weak_ptr<Impl> owner, std::string endpoint)
-      : client_(std::move(client)), stubs_(std::move(stubs)), owner_(std::move(owner)), endpoint_(std::move(endpoint)) {}
+  Reactor(std::shared_ptr<Client::Impl> client, std::shared_ptr<Stubs> stubs, std::weak_ptr<Impl> owner,
+          std::string endpoint)
+      : client_(std::move(client)),
+        stubs_(std::move(stubs)),
+        owner_(std::move(owner)),
+        endpoint_(std::move(endpoint)) {}
 
   void start(const WatchRequest& request) {
     self_ = shared_from_this();
@@ -93,7 +97,9 @@ class WatchStream::Impl::Reactor : public grpc::ClientBidiReactor<pb::WatchReque
       const auto compact = response_.compact_revision();
       Error error;
       if (compact > 0) {
-        error = {Errc::expired, fmt::format("etcd {}: the watch's start revision is compacted (oldest is {}): list again", endpoint_, compact)};
+        error = {Errc::expired,
+                 fmt::format("etcd {}: the watch's start revision is compacted (oldest is {}): list again", endpoint_,
+                             compact)};
       } else if (response_.cancel_reason().find("permission denied") != std::string::npos) {
         error = {Errc::unauthorized, fmt::format("etcd {}: watch refused: {}", endpoint_, response_.cancel_reason())};
       } else {
@@ -115,7 +121,8 @@ class WatchStream::Impl::Reactor : public grpc::ClientBidiReactor<pb::WatchReque
   }
 
   void OnDone(const grpc::Status& status) override {
-    finish(status.ok() ? Error{Errc::unavailable, fmt::format("etcd {}: the watch stream ended", endpoint_)} : to_error(status, endpoint_));
+    finish(status.ok() ? Error{Errc::unavailable, fmt::format("etcd {}: the watch stream ended", endpoint_)}
+                       : to_error(status, endpoint_));
     client_->hub->post([client = client_, status, endpoint = endpoint_] { client->note_failure(status, endpoint); });
     const auto last = std::move(self_);  // may destroy this
   }
@@ -227,7 +234,8 @@ Task<Result<std::unique_ptr<WatchStream>>> Client::watch(WatchRequest request) {
     const auto seen = impl->changed.version();
     const auto left = until - Steady::now();
     if (left <= Steady::duration::zero())
-      co_return fail(Errc::timeout, fmt::format("etcd {}: no answer to a watch of {}", client->connection.endpoint(), request.key));
+      co_return fail(Errc::timeout,
+                     fmt::format("etcd {}: no answer to a watch of {}", client->connection.endpoint(), request.key));
     co_await impl->changed.changed_since(seen, left);
   }
   if (!impl->created && impl->end) co_return std::unexpected(*impl->end);

@@ -34,9 +34,9 @@ class WatchStore {
     std::chrono::milliseconds retry_max{15'000};
   };
   struct Health {
-    bool listed = false;     // at least once
-    bool watching = false;   // right now
-    std::string error;       // why not
+    bool listed = false;    // at least once
+    bool watching = false;  // right now
+    std::string error;      // why not
     std::uint64_t lists = 0;
     std::uint64_t watches = 0;  // opened so far: one more than the number of reconnections
     Wall::time_point last_event{};

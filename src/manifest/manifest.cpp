@@ -27,7 +27,8 @@ json::value scalar(const YAML::Node& n) {
     std::uint64_t u = 0;
     if (const auto [p, ec] = std::from_chars(s.data() + 2, end, u, 16); ec == std::errc{} && p == end) return u;
   }
-  if (s.find_first_not_of("+-0123456789.eE") == std::string::npos && s.find_first_of("0123456789") != std::string::npos) {
+  if (s.find_first_not_of("+-0123456789.eE") == std::string::npos &&
+      s.find_first_of("0123456789") != std::string::npos) {
     double d = 0;
     if (const auto [p, ec] = std::from_chars(from, end, d); ec == std::errc{} && p == end && std::isfinite(d)) return d;
   }
@@ -47,7 +48,8 @@ json::value convert(const YAML::Node& n, int depth) {
       json::object out;
       for (const auto& item : n) {
         if (!item.first.IsScalar()) throw YAML::Exception(item.first.Mark(), "a key must be a word");
-        if (out.contains(item.first.Scalar())) throw YAML::Exception(item.first.Mark(), "key \"" + item.first.Scalar() + "\" stands twice");
+        if (out.contains(item.first.Scalar()))
+          throw YAML::Exception(item.first.Mark(), "key \"" + item.first.Scalar() + "\" stands twice");
         out[item.first.Scalar()] = convert(item.second, depth + 1);
       }
       return out;
@@ -61,14 +63,19 @@ auto guarded(Fn&& fn) -> Result<decltype(fn())> {
   try {
     return fn();
   } catch (const YAML::Exception& e) {
-    return fail(Errc::invalid, fmt::format("not YAML: line {}, column {}: {}", e.mark.line + 1, e.mark.column + 1, e.msg));
+    return fail(Errc::invalid,
+                fmt::format("not YAML: line {}, column {}: {}", e.mark.line + 1, e.mark.column + 1, e.msg));
   }
 }
 
 // A plain scalar that reads back as the same string needs no quotes.
 bool plain(const std::string& s) {
-  if (s.empty() || s.front() == ' ' || s.back() == ' ' || s.find_first_of("\n\t\"'\\#:{}[],&*!|>%@`") != std::string::npos) return false;
-  if (s.front() == '-' || s.front() == '?' || s == "=" || s == "yes" || s == "no" || s == "on" || s == "off" || s == "y" || s == "n") return false;
+  if (s.empty() || s.front() == ' ' || s.back() == ' ' ||
+      s.find_first_of("\n\t\"'\\#:{}[],&*!|>%@`") != std::string::npos)
+    return false;
+  if (s.front() == '-' || s.front() == '?' || s == "=" || s == "yes" || s == "no" || s == "on" || s == "off" ||
+      s == "y" || s == "n")
+    return false;
   return scalar(YAML::Node(s)).is_string();
 }
 
@@ -116,7 +123,8 @@ Result<std::vector<json::value>> parse_manifest(std::string_view text) {
       json::value v = convert(doc, 0);
       if (v.is_null()) continue;
       const bool list = v.is_object() && v.as_object().contains("items") && v.as_object()["items"].is_array() &&
-                        v.as_object().contains("kind") && v.as_object()["kind"].is_string() && v.as_object()["kind"].as_string().ends_with("List");
+                        v.as_object().contains("kind") && v.as_object()["kind"].is_string() &&
+                        v.as_object()["kind"].as_string().ends_with("List");
       if (!list) {
         out.push_back(std::move(v));
         continue;

@@ -19,8 +19,8 @@ namespace weft::mesh {
 std::string encode_node(const Node& node);
 Result<Node> decode_node(std::string_view value);
 
-/// With our addition "weftStates": {"<ip>": {"ready","serving","terminating"}} for endpoints not plainly ready, left out
-/// when there is none. Cilium's readers skip fields they do not know.
+/// With our addition "weftStates": {"<ip>": {"ready","serving","terminating"}} for endpoints not plainly ready, left
+/// out when there is none. Cilium's readers skip fields they do not know.
 std::string encode_service(const ClusterService& service);
 /// `shared` false reads as false; the importer treats it like a deletion.
 Result<ClusterService> decode_service(std::string_view value);
@@ -39,7 +39,7 @@ struct ClusterConfig {
   ClusterId id = 0;
   bool synced_canaries = false;
   bool cached = false;
-  ClusterId max_connected_clusters = 0;          // 0: not said, which means 255
+  ClusterId max_connected_clusters = 0;  // 0: not said, which means 255
   std::optional<bool> service_exports_enabled;
   bool operator==(const ClusterConfig&) const = default;
 };

@@ -9,7 +9,9 @@ namespace weft::mesh {
 
 // ---- IPIdentityPair
 
-std::string ip_key(const Prefix& prefix) { return prefix.is_host() ? prefix.address().to_string() : prefix.to_string(); }
+std::string ip_key(const Prefix& prefix) {
+  return prefix.is_host() ? prefix.address().to_string() : prefix.to_string();
+}
 
 std::string encode_ip(const IpIdentity& row) {
   GoJson w;

@@ -38,7 +38,8 @@ void write_labels_or_null(GoJson& w, std::string_view name, const Labels& labels
 // "IPv4AllocCIDR" holds IPv4, and so on.
 Result<> of_family(const Prefix& p, std::string_view field) {
   if (field.starts_with(to_string(p.family()))) return {};
-  return fail(Errc::invalid, fmt::format("field {} holds {}, which is {}", field, p.to_string(), to_string(p.family())));
+  return fail(Errc::invalid,
+              fmt::format("field {} holds {}, which is {}", field, p.to_string(), to_string(p.family())));
 }
 
 std::string text(const std::optional<Address>& a) { return a ? a->to_string() : std::string(); }
@@ -100,7 +101,8 @@ Result<Node> decode_node(std::string_view value) {
       WEFT_READ(type, get_text(a.get_object(), "Type"));
       WEFT_READ(ip, get_address(a.get_object(), "IP"));
       const auto known = parse_node_address_type(type);
-      if (known && ip) node.addresses.push_back({*known, ip->to_string()});  // a type of a later release says nothing to us
+      if (known && ip)
+        node.addresses.push_back({*known, ip->to_string()});  // a type of a later release says nothing to us
     }
   }
   for (const auto* name : {"IPv4AllocCIDR", "IPv6AllocCIDR"}) {

@@ -43,7 +43,8 @@ Result<std::map<Address, ClusterService::PortMap>> read_ports(const json::object
     if (kv.value().is_null()) continue;
     if (!kv.value().is_object()) return fail(Errc::invalid, fmt::format("field {}.{} is not an object", name, ip));
     for (const auto& port : kv.value().get_object()) {
-      if (!port.value().is_object()) return fail(Errc::invalid, fmt::format("field {}.{} has a port that is not an object", name, ip));
+      if (!port.value().is_object())
+        return fail(Errc::invalid, fmt::format("field {}.{} has a port that is not an object", name, ip));
       WEFT_READ(protocol_text, get_text(port.value().get_object(), "Protocol"));
       WEFT_READ(number, get_number(port.value().get_object(), "Port", UINT16_MAX));
       auto protocol = parse_protocol(protocol_text);

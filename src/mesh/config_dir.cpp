@@ -20,20 +20,26 @@ namespace fs = std::filesystem;
 Result<kvstore::Options> parse_remote_config(const std::string& file, std::string_view yaml) {
   auto document = parse_yaml(yaml);
   if (!document) return std::unexpected(document.error().in(file));
-  if (!document->is_object()) return fail(Errc::invalid, fmt::format("{}: not a mapping of keys; write endpoints: and a list of URLs", file));
+  if (!document->is_object())
+    return fail(Errc::invalid, fmt::format("{}: not a mapping of keys; write endpoints: and a list of URLs", file));
   const auto& o = document->get_object();
   kvstore::Options out;
   auto list = get_array(o, "endpoints");
   if (!list || !*list || (*list)->empty())
-    return fail(Errc::invalid, fmt::format("{}: endpoints is not a list of URLs; write \"- https://host:2379\" under it", file));
+    return fail(Errc::invalid,
+                fmt::format("{}: endpoints is not a list of URLs; write \"- https://host:2379\" under it", file));
   for (const auto& e : **list) {
     if (!e.is_string()) return fail(Errc::invalid, fmt::format("{}: endpoints has an entry that is not a URL", file));
     out.endpoints.emplace_back(e.get_string().data(), e.get_string().size());
   }
-  const std::pair<const char*, std::string*> texts[] = {{"trusted-ca-file", &out.tls.ca}, {"cert-file", &out.tls.cert}, {"key-file", &out.tls.key},
-                                                        {"username", &out.username},       {"password", &out.password},
-                                                        // Ours: endpoints that are node addresses, a certificate that has the cluster's name.
-                                                        {"server-name", &out.server_name_override}};
+  const std::pair<const char*, std::string*> texts[] = {
+      {"trusted-ca-file", &out.tls.ca},
+      {"cert-file", &out.tls.cert},
+      {"key-file", &out.tls.key},
+      {"username", &out.username},
+      {"password", &out.password},
+      // Ours: endpoints that are node addresses, a certificate that has the cluster's name.
+      {"server-name", &out.server_name_override}};
   for (const auto& [key, into] : texts) {
     auto text = get_text(o, key);
     if (!text) return std::unexpected(text.error().in(file));
@@ -101,7 +107,8 @@ std::map<std::string, ConfigDir::Impl::File> ConfigDir::Impl::read() const {
   for (fs::directory_iterator it(options.path, ec), end; !ec && it != end; it.increment(ec)) {
     const std::string name = it->path().filename().string();
     std::error_code stat_error;
-    if (name.empty() || name[0] == '.' || !it->is_regular_file(stat_error) || it->file_size(stat_error) > (1 << 20)) continue;
+    if (name.empty() || name[0] == '.' || !it->is_regular_file(stat_error) || it->file_size(stat_error) > (1 << 20))
+      continue;
     auto text = read_file(it->path().string());
     if (!text || text->find("endpoints:") == std::string::npos) continue;
     std::string all = *text;
@@ -178,7 +185,9 @@ Task<> ConfigDir::Impl::listen() {
   char buffer[4096];
   for (;;) {
     if (watch < 0) {
-      watch = ::inotify_add_watch(fd, options.path.c_str(), IN_CREATE | IN_DELETE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF);
+      watch =
+          ::inotify_add_watch(fd, options.path.c_str(),
+                              IN_CREATE | IN_DELETE | IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE_SELF);
       if (watch < 0) {
         co_await sleep_for(options.rescan);  // not there yet
         continue;

@@ -4,7 +4,8 @@
 
 namespace weft::mesh {
 
-std::optional<ClusterService> export_service(const Service& service, std::vector<std::shared_ptr<const EndpointSlice>> slices,
+std::optional<ClusterService> export_service(const Service& service,
+                                             std::vector<std::shared_ptr<const EndpointSlice>> slices,
                                              const LocalCluster& local) {
   if (!service.global || !service.shared) return std::nullopt;
   ClusterService out;

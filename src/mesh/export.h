@@ -23,7 +23,8 @@ struct LocalCluster {
 /// What other clusters learn of a Service, or nothing if it is not global or not shared. `slices` are the service's
 /// own, in any order. An endpoint is exported when it is ready or serving; its state goes along unless it is plainly
 /// ready. Of several slices with the same address the last by name counts.
-std::optional<ClusterService> export_service(const Service& service, std::vector<std::shared_ptr<const EndpointSlice>> slices,
+std::optional<ClusterService> export_service(const Service& service,
+                                             std::vector<std::shared_ptr<const EndpointSlice>> slices,
                                              const LocalCluster& local);
 
 /// One row for each address of an endpoint; none while it has no identity or no node.

@@ -20,15 +20,27 @@ constexpr std::string_view kMeshController = "endpointslice-mesh-controller.cili
 
 struct Exporter::Impl {
   Impl(kvstore::Client& c, LocalCluster l, ExportSources s, ExportOptions o)
-      : client(c), local(std::move(l)), from(s), options(o), leases(c, o.lease), scope(c.io(), "mesh export"), ended(c.io()),
-        nodes(store(Kind::nodes)), services(store(Kind::services)), identities(store(Kind::identities)), ips(store(Kind::ip)),
+      : client(c),
+        local(std::move(l)),
+        from(s),
+        options(o),
+        leases(c, o.lease),
+        scope(c.io(), "mesh export"),
+        ended(c.io()),
+        nodes(store(Kind::nodes)),
+        services(store(Kind::services)),
+        identities(store(Kind::identities)),
+        ips(store(Kind::ip)),
         exports(store(Kind::service_exports)) {}
 
   std::unique_ptr<kvstore::SyncStore> store(Kind kind) {
     return std::make_unique<kvstore::SyncStore>(
-        client, leases, kvstore::SyncStore::Options{.prefix = data_prefix(kind, local.name), .canary = canary_key(kind, local.name)});
+        client, leases,
+        kvstore::SyncStore::Options{.prefix = data_prefix(kind, local.name), .canary = canary_key(kind, local.name)});
   }
-  std::vector<const kvstore::SyncStore*> stores() const { return {nodes.get(), services.get(), identities.get(), ips.get(), exports.get()}; }
+  std::vector<const kvstore::SyncStore*> stores() const {
+    return {nodes.get(), services.get(), identities.get(), ips.get(), exports.get()};
+  }
 
   Task<Result<bool>> enforce_config();
   Task<> keep_config();
@@ -77,7 +89,8 @@ Task<Result<>> Exporter::run() {
   for (;;) {
     const auto written = co_await impl->enforce_config();
     if (written) break;
-    log::warn("cannot write the cluster configuration", {{"cluster", impl->local.name}, {"error", written.error().message}});
+    log::warn("cannot write the cluster configuration",
+              {{"cluster", impl->local.name}, {"error", written.error().message}});
     if (written.error().code == Errc::conflict) co_return std::unexpected(written.error());
     co_await sleep_for(backoff.next());
   }
@@ -90,7 +103,8 @@ Task<Result<>> Exporter::run() {
   impl->scope.spawn("endpoints", impl->follow_endpoints());
   impl->scope.spawn("slices", impl->follow_slices());
   impl->scope.spawn("services", impl->follow_services());
-  for (auto* s : {impl->nodes.get(), impl->services.get(), impl->identities.get(), impl->ips.get(), impl->exports.get()})
+  for (auto* s :
+       {impl->nodes.get(), impl->services.get(), impl->identities.get(), impl->ips.get(), impl->exports.get()})
     impl->scope.spawn(s->prefix(), impl->write(s));
   impl->exports->synced();  // nothing is exported that way; readers wait for the canary all the same
   while (!impl->end) co_await impl->ended.changed_since(impl->ended.version());
@@ -110,7 +124,8 @@ bool Exporter::ready() const {
 
 std::vector<Exporter::KindStatus> Exporter::status() const {
   std::vector<KindStatus> out;
-  for (const auto* s : impl_->stores()) out.push_back({s->prefix(), s->wanted(), s->waiting(), s->canary_written(), s->error()});
+  for (const auto* s : impl_->stores())
+    out.push_back({s->prefix(), s->wanted(), s->waiting(), s->canary_written(), s->error()});
   return out;
 }
 
@@ -127,7 +142,9 @@ Task<> Exporter::Impl::write(kvstore::SyncStore* s) {
 // True if it had to be written.
 Task<Result<bool>> Exporter::Impl::enforce_config() {
   const std::string key = cluster_config_key(local.name);
-  const std::string wanted = encode_cluster_config({.id = local.id, .synced_canaries = true, .max_connected_clusters = local.max_connected_clusters,
+  const std::string wanted = encode_cluster_config({.id = local.id,
+                                                    .synced_canaries = true,
+                                                    .max_connected_clusters = local.max_connected_clusters,
                                                     .service_exports_enabled = false});
   std::string ask = key;
   const auto now = co_await client.get(std::move(ask));
@@ -249,7 +266,8 @@ void Exporter::Impl::claim(const ObjectName& endpoint, std::vector<IpIdentity> r
 Task<> Exporter::Impl::follow_endpoints() {
   Table<kube::CiliumEndpoint>::Stream changes(from.endpoints);
   for (;;) {
-    for (const auto& c : changes.next()) claim(c.key, c.row ? export_endpoint(*c.row, local) : std::vector<IpIdentity>());
+    for (const auto& c : changes.next())
+      claim(c.key, c.row ? export_endpoint(*c.row, local) : std::vector<IpIdentity>());
     if (from.endpoints.initialized()) ips->synced();
     co_await changes.changed();
   }
@@ -274,7 +292,9 @@ void Exporter::Impl::publish_service(const ObjectName& name) {
 }
 
 void Exporter::Impl::services_changed() {
-  if (services_open || !from.services.initialized() || !from.slices.initialized() || slices_seen < from.slices.revision()) return;
+  if (services_open || !from.services.initialized() || !from.slices.initialized() ||
+      slices_seen < from.slices.revision())
+    return;
   services_open = true;
   from.services.for_each([&](const Service& s) { publish_service(s.name); });
   services->synced();

@@ -23,13 +23,15 @@ struct RemoteIdentity {
 // `key` is what follows the kind's prefix. An error means: keep what was there before.
 Result<Node> import_node(const RemoteIdentity& remote, const std::string& key, std::string_view value);
 /// No value: not shared any more, which is a deletion.
-Result<std::optional<ClusterService>> import_service(const RemoteIdentity& remote, const std::string& key, std::string_view value);
+Result<std::optional<ClusterService>> import_service(const RemoteIdentity& remote, const std::string& key,
+                                                     std::string_view value);
 Result<IpIdentity> import_ip(const RemoteIdentity& remote, const std::string& key, std::string_view value);
 Result<Identity> import_identity(const RemoteIdentity& remote, const std::string& key, std::string_view value);
 
 /// "cluster.id 1 …": the remote's id, maximum and name against ours. `id_taken_by` is the name of another remote that
 /// has this id already, empty if none.
-Result<> check_config(const LocalCluster& local, const std::string& remote, const ClusterConfig& config, const std::string& id_taken_by);
+Result<> check_config(const LocalCluster& local, const std::string& remote, const ClusterConfig& config,
+                      const std::string& id_taken_by);
 /// The name under which a remote is configured here, before anything is asked of it.
 Result<> check_name(const LocalCluster& local, const std::string& remote);
 /// Whether two clusters of one name are two (their ids differ), or this cluster seen through its own store.

@@ -59,7 +59,8 @@ class Importer final : public ImporterBase {
     if (!row) {
       // A writer repeats a bad value with every renewal; say it once.
       auto& why = rejected_[key];
-      if (why != row.error().message) log::warn("value of a remote cluster not taken, the last good one stays", {{"error", row.error().message}});
+      if (why != row.error().message)
+        log::warn("value of a remote cluster not taken, the last good one stays", {{"error", row.error().message}});
       why = row.error().message;
       return;
     }

@@ -59,7 +59,8 @@ Result<Labels> get_labels(const json::object& o, std::string_view name) {
   Labels out;
   if (!map) return out;
   for (const auto& kv : *map) {
-    if (!kv.value().is_string()) return wrong(fmt::format("{}.{}", name, std::string_view(kv.key().data(), kv.key().size())), "a text");
+    if (!kv.value().is_string())
+      return wrong(fmt::format("{}.{}", name, std::string_view(kv.key().data(), kv.key().size())), "a text");
     out.emplace(std::string(kv.key().data(), kv.key().size()), std::string(view(kv.value().get_string())));
   }
   return out;
@@ -93,17 +94,20 @@ Result<unsigned> mask_length(std::string_view base64, Family family) {
   // Go keeps an IPv4 mask in 4 bytes, or in 16 with the first 12 all ones.
   std::string_view mask = *bytes;
   if (family == Family::v4 && mask.size() == 16) {
-    if (mask.substr(0, 12) != std::string(12, '\xff')) return fail(Errc::invalid, "field Mask is not one of an IPv4 network");
+    if (mask.substr(0, 12) != std::string(12, '\xff'))
+      return fail(Errc::invalid, "field Mask is not one of an IPv4 network");
     mask.remove_prefix(12);
   }
   if (mask.size() != (family == Family::v4 ? 4u : 16u))
-    return fail(Errc::invalid, fmt::format("field Mask has {} bytes, which does not fit an {} address", mask.size(), to_string(family)));
+    return fail(Errc::invalid, fmt::format("field Mask has {} bytes, which does not fit an {} address", mask.size(),
+                                           to_string(family)));
   unsigned ones = 0;
   bool ended = false;
   for (const char c : mask) {
     const auto b = static_cast<unsigned char>(c);
     const auto n = static_cast<unsigned>(std::countl_one(b));
-    if ((ended && b != 0) || std::popcount(b) != static_cast<int>(n)) return fail(Errc::invalid, "field Mask is not a run of ones");
+    if ((ended && b != 0) || std::popcount(b) != static_cast<int>(n))
+      return fail(Errc::invalid, "field Mask is not a run of ones");
     ones += n;
     if (n < 8) ended = true;
   }

@@ -44,7 +44,7 @@ Result<unsigned> mask_length(std::string_view base64, Family family);
 }  // namespace weft::mesh
 
 /// auto name = value of the Result `expr`, or return its error.
-#define WEFT_READ(name, expr)                                                \
-  auto name##_result = (expr);                                               \
+#define WEFT_READ(name, expr)                                                   \
+  auto name##_result = (expr);                                                  \
   if (!name##_result) return std::unexpected(std::move(name##_result).error()); \
   auto name = std::move(*name##_result)

@@ -16,7 +16,9 @@ std::string_view name_of(Kind kind) {
 }
 }  // namespace
 
-std::string canary_prefix(Kind kind, bool cached) { return fmt::format("cilium/{}/{}/v1", cached ? "cache" : "state", name_of(kind)); }
+std::string canary_prefix(Kind kind, bool cached) {
+  return fmt::format("cilium/{}/{}/v1", cached ? "cache" : "state", name_of(kind));
+}
 
 std::string data_prefix(Kind kind, const std::string& cluster, bool cached) {
   const std::string base = canary_prefix(kind, cached);

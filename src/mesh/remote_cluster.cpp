@@ -53,7 +53,14 @@ struct CanaryObserver : kvstore::WatchStore::Observer {
 
 struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
   Impl(asio::io_context& io_context, const LocalCluster& l, std::string n, RemoteOptions o, Tables t, IdRegistry& i)
-      : io(io_context), local(l), name(std::move(n)), options(std::move(o)), tables(t), ids(i), runner(io, "mesh " + name), workers(io, "mesh " + name) {}
+      : io(io_context),
+        local(l),
+        name(std::move(n)),
+        options(std::move(o)),
+        tables(t),
+        ids(i),
+        runner(io, "mesh " + name),
+        workers(io, "mesh " + name) {}
 
   Task<> run();
   Task<Result<>> connect(std::shared_ptr<Session> s);
@@ -83,28 +90,31 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
 
   RemoteIdentity remote;  // id 0 until accepted
   Importer<Node> nodes{tables.nodes, [this](const auto& k, const auto& v) { return take_node(k, v); },
-                       [this](const std::string& k) { return std::optional<Node::Key>({name, k}); }, [this](const Node& n) { return n.cluster == name; }};
-  Importer<ClusterService> services{tables.services, [this](const auto& k, const auto& v) { return import_service(remote, k, v); },
+                       [this](const std::string& k) { return std::optional<Node::Key>({name, k}); },
+                       [this](const Node& n) { return n.cluster == name; }};
+  Importer<ClusterService> services{tables.services,
+                                    [this](const auto& k, const auto& v) { return import_service(remote, k, v); },
                                     [this](const std::string& k) -> std::optional<ClusterService::Key> {
                                       const auto slash = k.find('/');
                                       if (slash == std::string::npos) return std::nullopt;
                                       return ClusterService::Key{{k.substr(0, slash), k.substr(slash + 1)}, name};
                                     },
                                     [this](const ClusterService& s) { return s.cluster == name; }};
-  Importer<Identity> identities{tables.identities,
-                                [this](const std::string& k, const std::string& v) -> Result<std::optional<Identity>> {
-                                  auto r = import_identity(remote, k, v);
-                                  if (!r) return std::unexpected(r.error());
-                                  return std::optional<Identity>(std::move(*r));
-                                },
-                                [this](const std::string& k) -> std::optional<NumericIdentity> {
-                                  if (k.empty() || k.size() > 9 || k.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
-                                  const auto id = static_cast<NumericIdentity>(std::stoul(k));
-                                  // Whatever the key says, only what is in our range is ours to remove.
-                                  if (!identity_range(remote.id, remote.max_connected_clusters).contains(id)) return std::nullopt;
-                                  return id;
-                                },
-                                [this](const Identity& i) { return i.cluster == name; }};
+  Importer<Identity> identities{
+      tables.identities,
+      [this](const std::string& k, const std::string& v) -> Result<std::optional<Identity>> {
+        auto r = import_identity(remote, k, v);
+        if (!r) return std::unexpected(r.error());
+        return std::optional<Identity>(std::move(*r));
+      },
+      [this](const std::string& k) -> std::optional<NumericIdentity> {
+        if (k.empty() || k.size() > 9 || k.find_first_not_of("0123456789") != std::string::npos) return std::nullopt;
+        const auto id = static_cast<NumericIdentity>(std::stoul(k));
+        // Whatever the key says, only what is in our range is ours to remove.
+        if (!identity_range(remote.id, remote.max_connected_clusters).contains(id)) return std::nullopt;
+        return id;
+      },
+      [this](const Identity& i) { return i.cluster == name; }};
   Importer<IpIdentity> ips{tables.ips,
                            [this](const std::string& k, const std::string& v) -> Result<std::optional<IpIdentity>> {
                              auto r = import_ip(remote, k, v);
@@ -120,7 +130,7 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
   ImporterBase* importers[kKinds] = {&nodes, &services, &identities, &ips};  // as kMirroredKinds
 
   std::shared_ptr<Session> session;
-  bool name_clash = false;                 // a remote answers to this cluster's name
+  bool name_clash = false;  // a remote answers to this cluster's name
   RemoteStatus status;
   std::uint64_t sessions = 0;
   Scope runner;
@@ -129,8 +139,8 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
 
 // ---- life
 
-RemoteCluster::RemoteCluster(asio::io_context& io, const LocalCluster& local, std::string name, RemoteOptions options, Tables tables,
-                             IdRegistry& ids, bool initial)
+RemoteCluster::RemoteCluster(asio::io_context& io, const LocalCluster& local, std::string name, RemoteOptions options,
+                             Tables tables, IdRegistry& ids, bool initial)
     : impl_(std::make_shared<Impl>(io, local, std::move(name), std::move(options), tables, ids)) {
   impl_->status.name = impl_->name;
   impl_->status.urls = impl_->options.store.endpoints;
@@ -142,7 +152,8 @@ RemoteCluster::RemoteCluster(asio::io_context& io, const LocalCluster& local, st
     tables.identities.expect(impl_->source);
     tables.ips.expect(impl_->source);
   }
-  for (std::size_t i = 0; i < kKinds; ++i) impl_->importers[i]->on_listed = [raw = impl_.get(), i] { raw->initialized(i); };
+  for (std::size_t i = 0; i < kKinds; ++i)
+    impl_->importers[i]->on_listed = [raw = impl_.get(), i] { raw->initialized(i); };
   impl_->publish();
 }
 
@@ -193,7 +204,8 @@ Task<> RemoteCluster::Impl::run() {
       r = std::unexpected(*s->end);
     }
     // The next connection begins with the next address.
-    std::rotate(store.endpoints.begin(), store.endpoints.begin() + (store.endpoints.empty() ? 0 : 1), store.endpoints.end());
+    std::rotate(store.endpoints.begin(), store.endpoints.begin() + (store.endpoints.empty() ? 0 : 1),
+                store.endpoints.end());
     co_await workers.stop();
     session.reset();
     status.ready = false;
@@ -238,7 +250,8 @@ Task<Result<>> RemoteCluster::Impl::connect(std::shared_ptr<Session> s) {
     co_return r;
   }
   if (remote.id != 0 && remote.id != config->id) {
-    log::warn("remote cluster changed its id, taking everything anew", {{"cluster", name}, {"before", remote.id}, {"now", config->id}});
+    log::warn("remote cluster changed its id, taking everything anew",
+              {{"cluster", name}, {"before", remote.id}, {"now", config->id}});
     withdraw_rows();
     release_id();
   }
@@ -266,8 +279,8 @@ Task<Result<>> RemoteCluster::Impl::connect(std::shared_ptr<Session> s) {
         if (prefix == canary_prefix(kind, raw->config.cached)) start_kind(session, kind);
     };
     s->canaries = std::move(observer);
-    s->canary_store = std::make_unique<kvstore::WatchStore>(s->client, *s->canaries,
-                                                            kvstore::WatchStore::Options{.prefix = std::string(kSyncedPrefix) + name + "/"});
+    s->canary_store = std::make_unique<kvstore::WatchStore>(
+        s->client, *s->canaries, kvstore::WatchStore::Options{.prefix = std::string(kSyncedPrefix) + name + "/"});
     workers.spawn("canaries", follow_canaries(s));
   } else {
     for (const Kind kind : kMirroredKinds) start_kind(s, kind);
@@ -299,17 +312,27 @@ Task<Result<ClusterConfig>> RemoteCluster::Impl::fetch_config(std::shared_ptr<Se
       co_return std::unexpected(error.in(fmt::format("cluster {} cannot reach cluster {}", local.name, name)));
     }
     if (error.code == Errc::unauthorized)
-      co_return fail(Errc::unauthorized, fmt::format("{} does not let cluster {} read {}: it knows another cluster.name than \"{}\" for itself, or has "
-                                                     "no user for our certificate ({})", who, local.name, key, name, error.message));
+      co_return fail(
+          Errc::unauthorized,
+          fmt::format(
+              "{} does not let cluster {} read {}: it knows another cluster.name than \"{}\" for itself, or has "
+              "no user for our certificate ({})",
+              who, local.name, key, name, error.message));
     co_return std::unexpected(error.in(fmt::format("cluster {} reading the configuration of {}", local.name, who)));
   }
   if (!*got)
-    co_return fail(Errc::invalid, fmt::format("{} has no cluster configuration for cluster {} to read (key {}): check that its cluster.name is \"{}\" "
-                                              "and that weft-clustermesh runs there", who, local.name, key, name));
+    co_return fail(
+        Errc::invalid,
+        fmt::format(
+            "{} has no cluster configuration for cluster {} to read (key {}): check that its cluster.name is \"{}\" "
+            "and that weft-clustermesh runs there",
+            who, local.name, key, name));
   auto config = decode_cluster_config((*got)->value);
   if (!config)
-    co_return fail(Errc::invalid, fmt::format("{} has a cluster configuration that cluster {} cannot read (key {}): {}; restart its "
-                                              "clustermesh-apiserver so that it writes it again", who, local.name, key, config.error().message));
+    co_return fail(Errc::invalid,
+                   fmt::format("{} has a cluster configuration that cluster {} cannot read (key {}): {}; restart its "
+                               "clustermesh-apiserver so that it writes it again",
+                               who, local.name, key, config.error().message));
   co_return *config;
 }
 
@@ -325,7 +348,9 @@ Task<Result<>> RemoteCluster::Impl::check_overlap(std::shared_ptr<Session> s) {
   };
   kvstore::RangeRequest request = kvstore::RangeRequest::prefix(prefix);
   const auto r = co_await s->client.list(std::move(request), page, options.page);
-  if (!r) co_return std::unexpected(r.error().in(fmt::format("cluster {} reading the nodes of cluster {}", local.name, name)));
+  if (!r)
+    co_return std::unexpected(
+        r.error().in(fmt::format("cluster {} reading the nodes of cluster {}", local.name, name)));
   co_return check_pod_cidrs(theirs, cidrs_of_others());
 }
 
@@ -383,7 +408,8 @@ Task<> RemoteCluster::Impl::check(std::shared_ptr<Session> s) {
       s->check_errors = 0;
       std::string config_key = cluster_config_key(name);
       const auto now = co_await s->client.get(std::move(config_key));
-      // Gone is no reason to part: its writer may be starting again. Unreadable or different is looked at from the start.
+      // Gone is no reason to part: its writer may be starting again. Unreadable or different is looked at from the
+      // start.
       if (now && *now) {
         const auto config = decode_cluster_config((*now)->value);
         if (!config || *config != s->config) {
@@ -398,7 +424,8 @@ Task<> RemoteCluster::Impl::check(std::shared_ptr<Session> s) {
         co_return;
       }
     }
-    const auto wait = status.ready || options.check_every < std::chrono::seconds(5) ? options.check_every : std::chrono::milliseconds(5'000);
+    const auto wait = status.ready || options.check_every < std::chrono::seconds(5) ? options.check_every
+                                                                                    : std::chrono::milliseconds(5'000);
     co_await sleep_for(wait);
   }
 }
@@ -448,7 +475,8 @@ void RemoteCluster::Impl::publish() {
   status.rejected_example.clear();
   for (const auto* importer : importers) {
     status.rejected += importer->rejected().size();
-    if (!importer->rejected().empty() && status.rejected_example.empty()) status.rejected_example = importer->rejected().begin()->second;
+    if (!importer->rejected().empty() && status.rejected_example.empty())
+      status.rejected_example = importer->rejected().begin()->second;
   }
   if (session && !session->end) {
     std::string waiting, error;

@@ -36,8 +36,8 @@ struct RemoteOptions {
 class RemoteCluster {
  public:
   /// `initial`: tables are not initialized before this remote's first list (or sync_timeout).
-  RemoteCluster(asio::io_context& io, const LocalCluster& local, std::string name, RemoteOptions options, Tables tables, IdRegistry& ids,
-                bool initial);
+  RemoteCluster(asio::io_context& io, const LocalCluster& local, std::string name, RemoteOptions options, Tables tables,
+                IdRegistry& ids, bool initial);
   ~RemoteCluster();
   RemoteCluster(const RemoteCluster&) = delete;
 

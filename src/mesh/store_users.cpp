@@ -28,7 +28,9 @@ Task<Result<>> ensure_user(kvstore::Client& client, StoreUser user) {
   if (!added) co_return std::unexpected(added.error().in("adding store user " + user.name));
   Result<> granted = co_await client.user_grant_role(std::move(again), std::move(role));
   granted = or_exists(std::move(granted));
-  if (!granted) co_return std::unexpected(granted.error().in(fmt::format("giving store user {} the role {}", user.name, user.role)));
+  if (!granted)
+    co_return std::unexpected(
+        granted.error().in(fmt::format("giving store user {} the role {}", user.name, user.role)));
   co_return Result<>{};
 }
 
@@ -63,21 +65,18 @@ Task<Result<>> ensure_store_users(kvstore::Client& client, std::string cluster, 
     if (!r) co_return std::unexpected(r.error().in(fmt::format("adding store role {}", name)));
   }
   const std::vector<Grant> grants{
-      {"local", std::string(kHeartbeatKey)},
-      {"local", "cilium/cache/"},
-      {"local", std::string(kClusterConfigPrefix)},
-      {"local", std::string(kSyncedPrefix)},
-      {"remote", std::string(kHeartbeatKey)},
-      {"remote", "cilium/state/"},
-      {"remote", cluster_config_key(cluster), false},
-      {"remote", fmt::format("{}{}/", kSyncedPrefix, cluster)},
+      {"local", std::string(kHeartbeatKey)},          {"local", "cilium/cache/"},
+      {"local", std::string(kClusterConfigPrefix)},   {"local", std::string(kSyncedPrefix)},
+      {"remote", std::string(kHeartbeatKey)},         {"remote", "cilium/state/"},
+      {"remote", cluster_config_key(cluster), false}, {"remote", fmt::format("{}{}/", kSyncedPrefix, cluster)},
   };
   for (const auto& g : grants) {
     std::string role = g.role, key = g.key, end = g.prefix ? kvstore::prefix_end(g.key) : std::string();
     const Result<> r = co_await client.role_grant_read(std::move(role), std::move(key), std::move(end));
     if (!r) co_return std::unexpected(r.error().in(fmt::format("letting store role {} read {}", g.role, g.key)));
   }
-  std::vector<StoreUser> users{{"root", "root"}, {"admin-" + cluster, "root"}, {"local-" + cluster, "local"}, {"remote", "remote"}};
+  std::vector<StoreUser> users{
+      {"root", "root"}, {"admin-" + cluster, "root"}, {"local-" + cluster, "local"}, {"remote", "remote"}};
   users.insert(users.end(), more.begin(), more.end());
   for (const auto& u : users) {
     StoreUser copy = u;

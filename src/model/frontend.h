@@ -21,12 +21,12 @@ enum class BackendState { active, terminating };
 struct Backend {
   SocketAddress address;
   BackendState state = BackendState::active;
-  ClusterId cluster_id = 0;      // 0: this cluster
-  std::string cluster;           // empty: this cluster
-  std::string node;              // known for local ones
+  ClusterId cluster_id = 0;  // 0: this cluster
+  std::string cluster;       // empty: this cluster
+  std::string node;          // known for local ones
   std::string zone;
-  bool preferred = true;         // false: held back by affinity, listed for people, not in the maps
-  std::string held_back;         // why not preferred, in words
+  bool preferred = true;  // false: held back by affinity, listed for people, not in the maps
+  std::string held_back;  // why not preferred, in words
   bool operator==(const Backend&) const = default;
 };
 
@@ -43,7 +43,7 @@ struct Frontend {
   FrontendKind kind = FrontendKind::cluster_ip;
   ObjectName service;
   std::string port_name;
-  std::vector<Backend> backends;  // sorted by address
+  std::vector<Backend> backends;               // sorted by address
   std::uint32_t session_affinity_seconds = 0;  // 0: none
   LbAlgorithm algorithm = LbAlgorithm::random;
   ServiceAffinity affinity = ServiceAffinity::none;

@@ -19,9 +19,9 @@ struct LocalPod {
   ObjectName pod;          // namespace and name; empty when the runtime did not say
   std::string uid;         // K8S_POD_UID; empty when the runtime did not say
   std::vector<Address> ips;
-  std::string netns;       // path as the runtime gave it
-  std::string host_ifname; // "lxc1a2b3c4d5e6f"
-  int ifindex = 0;         // of host_ifname
+  std::string netns;        // path as the runtime gave it
+  std::string host_ifname;  // "lxc1a2b3c4d5e6f"
+  int ifindex = 0;          // of host_ifname
   Mac host_mac;
   Mac pod_mac;
   unsigned mtu = 0;

@@ -11,12 +11,15 @@ Result<> validate_cluster_name(const std::string& name, ClusterId id) {
   const bool shaped = !name.empty() && alnum(name.front()) && alnum(name.back()) &&
                       std::all_of(name.begin(), name.end(), [&](char c) { return alnum(c) || c == '-'; });
   if (!shaped)
-    return fail(Errc::invalid, fmt::format("cluster.name \"{}\" is not allowed: use lower-case letters, digits and '-', "
-                                           "starting and ending with a letter or digit", name));
+    return fail(Errc::invalid,
+                fmt::format("cluster.name \"{}\" is not allowed: use lower-case letters, digits and '-', "
+                            "starting and ending with a letter or digit",
+                            name));
   if (name.size() > 32)
     return fail(Errc::invalid, fmt::format("cluster.name \"{}\" has {} characters: use at most 32", name, name.size()));
   if (name == "default" && id != 0)
-    return fail(Errc::invalid, fmt::format("cluster.name \"default\" cannot be used with cluster.id {}: choose another name", id));
+    return fail(Errc::invalid,
+                fmt::format("cluster.name \"default\" cannot be used with cluster.id {}: choose another name", id));
   return {};
 }
 

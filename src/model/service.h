@@ -32,10 +32,10 @@ struct Service {
   using Key = ObjectName;
   ObjectName name;
   ServiceType type = ServiceType::cluster_ip;
-  bool headless = false;                  // clusterIP: None
-  std::vector<Address> cluster_ips;       // empty when headless
+  bool headless = false;             // clusterIP: None
+  std::vector<Address> cluster_ips;  // empty when headless
   std::vector<Address> external_ips;
-  std::vector<Address> load_balancer_ips; // status.loadBalancer.ingress
+  std::vector<Address> load_balancer_ips;  // status.loadBalancer.ingress
   std::vector<ServicePort> ports;
   Labels selector;
   Labels labels;

@@ -24,13 +24,16 @@ Result<std::vector<LinkAddress>> LinuxKernel::addresses() {
   std::vector<LinkAddress> out;
   Request q(RTM_GETADDR, 0);
   q.header<ifaddrmsg>().ifa_family = AF_UNSPEC;
-  WEFT_TRY(socket_.dump(q, "listing addresses", [&](const nlmsghdr* m) {
-    const auto& info = *static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(m));
-    const Attributes a(m, sizeof info);
-    auto address = a.address(IFA_LOCAL);  // IFA_ADDRESS is the far end on point-to-point links
-    if (!address) address = a.address(IFA_ADDRESS);
-    if (address) out.push_back({static_cast<int>(info.ifa_index), *address, info.ifa_prefixlen});
-  }, [&] { out.clear(); }));
+  WEFT_TRY(socket_.dump(
+      q, "listing addresses",
+      [&](const nlmsghdr* m) {
+        const auto& info = *static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(m));
+        const Attributes a(m, sizeof info);
+        auto address = a.address(IFA_LOCAL);  // IFA_ADDRESS is the far end on point-to-point links
+        if (!address) address = a.address(IFA_ADDRESS);
+        if (address) out.push_back({static_cast<int>(info.ifa_index), *address, info.ifa_prefixlen});
+      },
+      [&] { out.clear(); }));
   std::sort(out.begin(), out.end());
   return out;
 }

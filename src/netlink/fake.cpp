@@ -55,7 +55,8 @@ int FakeWorld::add_nic(const std::string& name, std::vector<std::string> address
   ns.links[l.index] = l;
   for (const auto& text : addresses) {
     const auto slash = text.find('/');
-    ns.addresses.push_back({l.index, *Address::parse(text.substr(0, slash)), static_cast<unsigned>(std::stoi(text.substr(slash + 1)))});
+    ns.addresses.push_back(
+        {l.index, *Address::parse(text.substr(0, slash)), static_cast<unsigned>(std::stoi(text.substr(slash + 1)))});
   }
   return l.index;
 }
@@ -104,7 +105,8 @@ Result<Link> FakeKernel::link(const std::string& name) {
 Result<> FakeKernel::create_veth(const VethSpec& s) {
   WEFT_TRY(trip("create_veth"));
   const std::string other = s.peer_netns.empty() ? path_ : s.peer_netns;
-  if (!world_->namespaces.contains(other)) return fail(Errc::not_found, "network namespace " + other + ": No such file or directory");
+  if (!world_->namespaces.contains(other))
+    return fail(Errc::not_found, "network namespace " + other + ": No such file or directory");
   auto& there = world_->namespaces[other];
   if (taken(here(), s.name)) return fail(Errc::exists, "creating the veth pair " + s.name + ": File exists");
   if (taken(there, s.peer_name)) return fail(Errc::exists, "creating the veth pair " + s.peer_name + ": File exists");
@@ -122,7 +124,8 @@ Result<> FakeKernel::create_veth(const VethSpec& s) {
 Result<> FakeKernel::create_vxlan(const VxlanSpec& s) {
   WEFT_TRY(trip("create_vxlan"));
   if (taken(here(), s.name)) return fail(Errc::exists, "creating the tunnel device " + s.name + ": File exists");
-  Link l{.index = world_->next_ifindex++, .name = s.name, .kind = "vxlan", .mac = s.mac, .mtu = s.mtu, .vxlan = s.vxlan};
+  Link l{
+      .index = world_->next_ifindex++, .name = s.name, .kind = "vxlan", .mac = s.mac, .mtu = s.mtu, .vxlan = s.vxlan};
   here().links[l.index] = l;
   return {};
 }
@@ -201,14 +204,16 @@ Result<std::vector<Neighbour>> FakeKernel::neighbours(int ifindex) {
 Result<> FakeKernel::replace_neighbour(const Neighbour& n) {
   WEFT_TRY(trip("replace_neighbour"));
   if (auto l = by_index(n.ifindex); !l) return fail(std::move(l).error());
-  std::erase_if(here().neighbours, [&](const auto& o) { return o.ifindex == n.ifindex && o.address == n.address && o.proxy == n.proxy; });
+  std::erase_if(here().neighbours,
+                [&](const auto& o) { return o.ifindex == n.ifindex && o.address == n.address && o.proxy == n.proxy; });
   here().neighbours.push_back(n);
   return {};
 }
 
 Result<> FakeKernel::delete_neighbour(const Neighbour& n) {
   WEFT_TRY(trip("delete_neighbour"));
-  std::erase_if(here().neighbours, [&](const auto& o) { return o.ifindex == n.ifindex && o.address == n.address && o.proxy == n.proxy; });
+  std::erase_if(here().neighbours,
+                [&](const auto& o) { return o.ifindex == n.ifindex && o.address == n.address && o.proxy == n.proxy; });
   return {};
 }
 

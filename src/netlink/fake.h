@@ -38,7 +38,8 @@ struct FakeWorld {
 
 class FakeKernel : public Kernel {
  public:
-  explicit FakeKernel(std::shared_ptr<FakeWorld> world, std::string path = "") : world_(std::move(world)), path_(std::move(path)) {}
+  explicit FakeKernel(std::shared_ptr<FakeWorld> world, std::string path = "")
+      : world_(std::move(world)), path_(std::move(path)) {}
 
   Result<std::unique_ptr<Kernel>> open(const std::string& netns) override;
   Result<std::uint64_t> netns_id(const std::string& netns) override;

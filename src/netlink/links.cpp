@@ -49,7 +49,8 @@ Result<std::vector<Link>> LinuxKernel::links() {
   std::vector<Link> out;
   Request q(RTM_GETLINK, 0);
   q.header<ifinfomsg>().ifi_family = AF_UNSPEC;
-  WEFT_TRY(socket_.dump(q, "listing links", [&](const nlmsghdr* m) { out.push_back(read_link(m)); }, [&] { out.clear(); }));
+  WEFT_TRY(
+      socket_.dump(q, "listing links", [&](const nlmsghdr* m) { out.push_back(read_link(m)); }, [&] { out.clear(); }));
   return out;
 }
 
@@ -135,7 +136,8 @@ Result<> LinuxKernel::change_link(int ifindex, const LinkChange& c) {
   if (c.mtu) q.put_u32(IFLA_MTU, *c.mtu);
   if (c.mac) q.put(IFLA_ADDRESS, *c.mac);
   if (c.no_link_local)
-    q.nest(IFLA_AF_SPEC, [&] { q.nest(AF_INET6, [&] { q.put_u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE); }); });
+    q.nest(IFLA_AF_SPEC,
+           [&] { q.nest(AF_INET6, [&] { q.put_u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE); }); });
   return socket_.ask(q, "changing link " + std::to_string(ifindex));
 }
 

@@ -17,7 +17,8 @@ Result<> write_sysctl(const std::string& key, const std::string& value) {
   const std::string path = "/proc/sys/" + key;
   const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   if (!fd) return fail(errno_error("sysctl " + key, errno));
-  if (::write(fd.get(), value.data(), value.size()) < 0) return fail(errno_error("sysctl " + key + " = " + value, errno));
+  if (::write(fd.get(), value.data(), value.size()) < 0)
+    return fail(errno_error("sysctl " + key + " = " + value, errno));
   return {};
 }
 

@@ -1,9 +1,9 @@
 #include "netlink/monitor.h"
 
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <cerrno>
 
@@ -36,7 +36,8 @@ class LinuxMonitor : public Monitor {
       if (n <= 0) return;
       auto left = static_cast<unsigned>(n);
       for (auto* m = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
-        if (m->nlmsg_type == RTM_NEWLINK || m->nlmsg_type == RTM_DELLINK) changed(static_cast<ifinfomsg*>(NLMSG_DATA(m))->ifi_index);
+        if (m->nlmsg_type == RTM_NEWLINK || m->nlmsg_type == RTM_DELLINK)
+          changed(static_cast<ifinfomsg*>(NLMSG_DATA(m))->ifi_index);
         if (m->nlmsg_type == RTM_NEWADDR || m->nlmsg_type == RTM_DELADDR)
           changed(static_cast<int>(static_cast<ifaddrmsg*>(NLMSG_DATA(m))->ifa_index));
       }

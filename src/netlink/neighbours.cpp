@@ -42,15 +42,18 @@ Result<std::vector<Neighbour>> LinuxKernel::neighbours(int ifindex) {
     info.ndm_family = AF_UNSPEC;
     info.ndm_flags = proxies ? NTF_PROXY : 0;
     if (!proxies) q.put_u32(NDA_IFINDEX, static_cast<std::uint32_t>(ifindex));
-    WEFT_TRY(socket_.dump(q, "listing neighbours", [&](const nlmsghdr* m) {
-      const auto& n = *static_cast<const ndmsg*>(mnl_nlmsg_get_payload(m));
-      const Attributes a(m, sizeof n);
-      const auto address = a.address(NDA_DST);
-      if (n.ndm_ifindex != ifindex || !address || n.ndm_family == AF_BRIDGE) return;
-      const bool proxy = n.ndm_flags & NTF_PROXY;
-      if (proxy != proxies || (!proxy && !(n.ndm_state & NUD_PERMANENT))) return;
-      out.push_back({n.ndm_ifindex, *address, a.mac(NDA_LLADDR).value_or(Mac{}), proxy});
-    }, [&] { out.resize(before); }));
+    WEFT_TRY(socket_.dump(
+        q, "listing neighbours",
+        [&](const nlmsghdr* m) {
+          const auto& n = *static_cast<const ndmsg*>(mnl_nlmsg_get_payload(m));
+          const Attributes a(m, sizeof n);
+          const auto address = a.address(NDA_DST);
+          if (n.ndm_ifindex != ifindex || !address || n.ndm_family == AF_BRIDGE) return;
+          const bool proxy = n.ndm_flags & NTF_PROXY;
+          if (proxy != proxies || (!proxy && !(n.ndm_state & NUD_PERMANENT))) return;
+          out.push_back({n.ndm_ifindex, *address, a.mac(NDA_LLADDR).value_or(Mac{}), proxy});
+        },
+        [&] { out.resize(before); }));
   }
   return out;
 }
@@ -73,13 +76,16 @@ Result<std::vector<FdbEntry>> LinuxKernel::fdb(int ifindex) {
   auto& info = q.header<ndmsg>();
   info.ndm_family = AF_BRIDGE;
   info.ndm_ifindex = ifindex;
-  WEFT_TRY(socket_.dump(q, "listing forwarding entries", [&](const nlmsghdr* m) {
-    const auto& n = *static_cast<const ndmsg*>(mnl_nlmsg_get_payload(m));
-    const Attributes a(m, sizeof n);
-    const auto mac = a.mac(NDA_LLADDR);
-    const auto remote = a.address(NDA_DST);
-    if (n.ndm_ifindex == ifindex && mac && remote) out.push_back({n.ndm_ifindex, *mac, *remote});
-  }, [&] { out.clear(); }));
+  WEFT_TRY(socket_.dump(
+      q, "listing forwarding entries",
+      [&](const nlmsghdr* m) {
+        const auto& n = *static_cast<const ndmsg*>(mnl_nlmsg_get_payload(m));
+        const Attributes a(m, sizeof n);
+        const auto mac = a.mac(NDA_LLADDR);
+        const auto remote = a.address(NDA_DST);
+        if (n.ndm_ifindex == ifindex && mac && remote) out.push_back({n.ndm_ifindex, *mac, *remote});
+      },
+      [&] { out.clear(); }));
   return out;
 }
 

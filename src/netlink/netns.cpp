@@ -25,7 +25,7 @@ Result<Fd> open_netns(const std::string& path) {
 }
 
 Result<std::uint64_t> netns_inode(int fd) {
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd, &st) != 0) return fail(errno_error("network namespace", errno));
   return st.st_ino;
 }

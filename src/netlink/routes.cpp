@@ -76,14 +76,18 @@ Result<std::vector<Route>> LinuxKernel::routes(const RouteFilter& filter) {
     info.rtm_family = family;
     info.rtm_protocol = filter.protocol.value_or(0);
     if (filter.table) q.put_u32(RTA_TABLE, *filter.table);
-    auto r = socket_.dump(q, "listing routes", [&](const nlmsghdr* m) {
-      auto route = read_route(m);
-      if (!route || (filter.table && route->table != *filter.table)) return;
-      if (filter.protocol && route->protocol != *filter.protocol) return;
-      out.push_back(std::move(*route));
-    }, [&] { out.resize(before); });
+    auto r = socket_.dump(
+        q, "listing routes",
+        [&](const nlmsghdr* m) {
+          auto route = read_route(m);
+          if (!route || (filter.table && route->table != *filter.table)) return;
+          if (filter.protocol && route->protocol != *filter.protocol) return;
+          out.push_back(std::move(*route));
+        },
+        [&] { out.resize(before); });
     // A table that was never used does not exist, and a kernel without IPv6 has no routes of it.
-    if (!r && r.error().code != Errc::not_found && r.error().code != Errc::unsupported) return fail(std::move(r).error());
+    if (!r && r.error().code != Errc::not_found && r.error().code != Errc::unsupported)
+      return fail(std::move(r).error());
   }
   return out;
 }
@@ -101,7 +105,8 @@ Result<> LinuxKernel::delete_route(const Route& route) {
   auto& info = q.header<rtmsg>();
   info.rtm_family = family_of(route.destination.address());
   info.rtm_dst_len = static_cast<std::uint8_t>(route.destination.length());
-  info.rtm_table = route.table < 256 ? static_cast<std::uint8_t>(route.table) : static_cast<std::uint8_t>(RT_TABLE_COMPAT);
+  info.rtm_table =
+      route.table < 256 ? static_cast<std::uint8_t>(route.table) : static_cast<std::uint8_t>(RT_TABLE_COMPAT);
   info.rtm_protocol = route.protocol;
   info.rtm_scope = RT_SCOPE_NOWHERE;  // any
   q.put(RTA_DST, route.destination.address());

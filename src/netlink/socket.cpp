@@ -146,7 +146,8 @@ Result<> Socket::dump(Request& request, std::string_view what, const std::functi
     if (!whole) return fail(std::move(whole).error());
     if (*whole) return {};
   }
-  return fail(Errc::unavailable, std::string(what) + ": the kernel's tables kept changing while they were read; try again");
+  return fail(Errc::unavailable,
+              std::string(what) + ": the kernel's tables kept changing while they were read; try again");
 }
 
 // Reads until the acknowledgement, the error or the end of a dump. False: the dump was disturbed (NLM_F_DUMP_INTR).
@@ -158,7 +159,8 @@ Result<bool> Socket::receive(std::uint32_t sequence, std::string_view what,
     int left = static_cast<int>(mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer));
     if (left < 0 && errno == EINTR) continue;
     if (left < 0) return fail(errno_error(what, errno));
-    for (auto* msg = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(msg, left); msg = mnl_nlmsg_next(msg, &left)) {
+    for (auto* msg = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(msg, left);
+         msg = mnl_nlmsg_next(msg, &left)) {
       if (msg->nlmsg_seq != sequence) continue;  // what a failed call left behind
       if (msg->nlmsg_flags & NLM_F_DUMP_INTR) whole = false;
       if (msg->nlmsg_type == NLMSG_DONE) return whole;

@@ -21,7 +21,9 @@ class Request {
   Request(const Request&) = delete;
 
   template <class T>
-  T& header() { return *static_cast<T*>(mnl_nlmsg_put_extra_header(msg_, sizeof(T))); }
+  T& header() {
+    return *static_cast<T*>(mnl_nlmsg_put_extra_header(msg_, sizeof(T)));
+  }
   void put(std::uint16_t type, std::string_view text) { mnl_attr_put_strz(msg_, type, std::string(text).c_str()); }
   void put_u8(std::uint16_t type, std::uint8_t v) { mnl_attr_put_u8(msg_, type, v); }
   void put_u16(std::uint16_t type, std::uint16_t v) { mnl_attr_put_u16(msg_, type, v); }
@@ -65,12 +67,15 @@ class Socket {
   /// Asks for one object and calls `row` for what comes back before the acknowledgement.
   Result<> get(Request& request, std::string_view what, const std::function<void(const nlmsghdr*)>& row);
   /// Sends a dump and calls `row` for each message; asks again when the kernel says that the dump was disturbed.
-  Result<> dump(Request& request, std::string_view what, const std::function<void(const nlmsghdr*)>& row,
-                const std::function<void()>& restart = [] {});
+  Result<> dump(
+      Request& request, std::string_view what, const std::function<void(const nlmsghdr*)>& row,
+      const std::function<void()>& restart = [] {});
   int fd() const { return mnl_socket_get_fd(socket_.get()); }
 
  private:
-  struct Close { void operator()(mnl_socket* s) const { mnl_socket_close(s); } };
+  struct Close {
+    void operator()(mnl_socket* s) const { mnl_socket_close(s); }
+  };
   explicit Socket(mnl_socket* s) : socket_(s) {}
   Result<bool> receive(std::uint32_t sequence, std::string_view what, const std::function<void(const nlmsghdr*)>& row);
 

@@ -83,7 +83,7 @@ struct Route {
   std::optional<Address> source;  // preferred source of our own packets
   std::uint32_t table = kMainTable;
   std::uint8_t protocol = kRouteProtocol;
-  std::uint32_t metric = 0;       // 0: the family's default
+  std::uint32_t metric = 0;  // 0: the family's default
   bool operator==(const Route&) const = default;
   std::string to_string() const;
 };

@@ -20,12 +20,14 @@ std::unexpected<CniError> refuse(CniCode code, std::string message, std::string 
 // Container ids and interface names end up in file names; CNI asks for exactly this alphabet.
 bool valid_container_id(const std::string& id) {
   if (id.empty() || id.size() > 253 || !std::isalnum(static_cast<unsigned char>(id.front()))) return false;
-  return std::all_of(id.begin(), id.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '-'; });
+  return std::all_of(id.begin(), id.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '.' || c == '-'; });
 }
 
 bool valid_ifname(const std::string& name) {
   if (name.empty() || name.size() > 15 || name == "." || name == "..") return false;
-  return std::none_of(name.begin(), name.end(), [](unsigned char c) { return c == '/' || c == ':' || std::isspace(c); });
+  return std::none_of(name.begin(), name.end(),
+                      [](unsigned char c) { return c == '/' || c == ':' || std::isspace(c); });
 }
 
 std::expected<std::vector<Address>, CniError> previous_ips(const json::object& previous) {
@@ -35,7 +37,8 @@ std::expected<std::vector<Address>, CniError> previous_ips(const json::object& p
   for (const auto& ip : ips->get_array()) {
     const std::string cidr = ip.is_object() ? text(ip.get_object(), "address") : std::string();
     auto a = Address::parse(cidr.substr(0, cidr.find('/')));
-    if (!a) return refuse(CniCode::decode_failure, "prevResult.ips: \"" + cidr + "\" is not an address with a prefix length");
+    if (!a)
+      return refuse(CniCode::decode_failure, "prevResult.ips: \"" + cidr + "\" is not an address with a prefix length");
     out.push_back(*a);
   }
   return out;
@@ -53,7 +56,8 @@ std::expected<CniRequest, CniError> parse_cni_request(const json::value& body) {
   CniRequest r;
   const auto command = commands.find(text(o, "command"));
   if (command == commands.end())
-    return refuse(CniCode::invalid_environment, "CNI_COMMAND \"" + text(o, "command") + "\": must be ADD, DEL, CHECK, GC, STATUS or VERSION");
+    return refuse(CniCode::invalid_environment,
+                  "CNI_COMMAND \"" + text(o, "command") + "\": must be ADD, DEL, CHECK, GC, STATUS or VERSION");
   r.command = command->second;
   r.container_id = text(o, "containerId");
   r.netns = text(o, "netns");
@@ -70,7 +74,10 @@ std::expected<CniRequest, CniError> parse_cni_request(const json::value& body) {
   const auto& c = config->get_object();
   const std::string version = text(c, "cniVersion");
   if (std::find(kCniVersions.begin(), kCniVersions.end(), version) == kCniVersions.end())
-    return refuse(CniCode::incompatible_version, "cniVersion \"" + version + "\": weft-cni speaks 0.3.1, 0.4.0, 1.0.0 and 1.1.0; set one of them in the network configuration");
+    return refuse(
+        CniCode::incompatible_version,
+        "cniVersion \"" + version +
+            "\": weft-cni speaks 0.3.1, 0.4.0, 1.0.0 and 1.1.0; set one of them in the network configuration");
   r.cni_version = version;
   if (const auto* previous = c.if_contains("prevResult"); previous != nullptr && previous->is_object()) {
     auto ips = previous_ips(previous->get_object());
@@ -79,16 +86,22 @@ std::expected<CniRequest, CniError> parse_cni_request(const json::value& body) {
   }
   if (const auto* valid = c.if_contains("cni.dev/valid-attachments"); valid != nullptr && valid->is_array())
     for (const auto& v : valid->get_array())
-      if (v.is_object()) r.valid_attachments.emplace_back(text(v.get_object(), "containerID"), text(v.get_object(), "ifname"));
+      if (v.is_object())
+        r.valid_attachments.emplace_back(text(v.get_object(), "containerID"), text(v.get_object(), "ifname"));
   if (r.command == CniCommand::gc && !c.contains("cni.dev/valid-attachments"))
     return refuse(CniCode::invalid_config, "cni.dev/valid-attachments: missing; GC without it would remove every pod");
 
-  const bool about_a_pod = r.command == CniCommand::add || r.command == CniCommand::del || r.command == CniCommand::check;
+  const bool about_a_pod =
+      r.command == CniCommand::add || r.command == CniCommand::del || r.command == CniCommand::check;
   if (!about_a_pod) return r;
   if (!valid_container_id(r.container_id))
-    return refuse(CniCode::invalid_environment, "CNI_CONTAINERID \"" + r.container_id + "\": must begin with a letter or digit and hold only letters, digits, '_', '.', '-'");
+    return refuse(CniCode::invalid_environment,
+                  "CNI_CONTAINERID \"" + r.container_id +
+                      "\": must begin with a letter or digit and hold only letters, digits, '_', '.', '-'");
   if (!valid_ifname(r.ifname))
-    return refuse(CniCode::invalid_environment, "CNI_IFNAME \"" + r.ifname + "\": must be an interface name of 1 to 15 characters without '/', ':' or spaces");
+    return refuse(
+        CniCode::invalid_environment,
+        "CNI_IFNAME \"" + r.ifname + "\": must be an interface name of 1 to 15 characters without '/', ':' or spaces");
   if (r.netns.empty() && r.command != CniCommand::del)
     return refuse(CniCode::invalid_environment, "CNI_NETNS: missing; must be the path of the pod's network namespace");
   return r;
@@ -113,8 +126,11 @@ json::object to_json(const CniResult& r, const std::string& version) {
     ips.push_back(std::move(o));
     routes.push_back(json::object{{"dst", ip.address.is_v4() ? "0.0.0.0/0" : "::/0"}, {"gw", ip.gateway.to_string()}});
   }
-  return {{"cniVersion", version}, {"interfaces", std::move(interfaces)}, {"ips", std::move(ips)},
-          {"routes", std::move(routes)}, {"dns", json::object{}}};
+  return {{"cniVersion", version},
+          {"interfaces", std::move(interfaces)},
+          {"ips", std::move(ips)},
+          {"routes", std::move(routes)},
+          {"dns", json::object{}}};
 }
 
 json::object to_json(const CniError& e, const std::string& version) {

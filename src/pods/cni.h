@@ -78,5 +78,4 @@ json::object to_json(const CniError&, const std::string& cni_version);
 /// True if this answer is an error object.
 bool is_cni_error(const json::value& answer);
 
-
 }  // namespace weft::pods

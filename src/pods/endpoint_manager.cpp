@@ -28,7 +28,11 @@ std::string list(const std::vector<Address>& ips) {
 }  // namespace
 
 EndpointManager::EndpointManager(netlink::Kernel& kernel, Table<LocalPod>& table, EndpointOptions options)
-    : kernel_(kernel), table_(table), options_(std::move(options)), ipam_(options_.reuse_delay), store_(options_.state_dir + "/endpoints") {
+    : kernel_(kernel),
+      table_(table),
+      options_(std::move(options)),
+      ipam_(options_.reuse_delay),
+      store_(options_.state_dir + "/endpoints") {
   table_.expect(kSource);
 }
 
@@ -104,7 +108,8 @@ void EndpointManager::claim_orphans() {
       log::warn("link without a stored pod", {{"link", link.name}, {"error", r.error().message}});
       continue;
     }
-    log::warn("link without a stored pod: kept, its addresses stay taken until it is deleted", {{"link", link.name}, {"ips", list(ips)}});
+    log::warn("link without a stored pod: kept, its addresses stay taken until it is deleted",
+              {{"link", link.name}, {"ips", list(ips)}});
     orphans_[key] = std::move(ips);
   }
 }
@@ -154,7 +159,8 @@ Result<LocalPod> EndpointManager::add(const AddRequest& q) {
   }
   pods_[key].pod = pod;  // now with its ifindex
   table_.upsert(pod);
-  log::info("pod attached", {{"pod", who}, {"ips", list(pod.ips)}, {"link", pod.host_ifname}, {"container", q.container_id}});
+  log::info("pod attached",
+            {{"pod", who}, {"ips", list(pod.ips)}, {"link", pod.host_ifname}, {"container", q.container_id}});
   return pod;
 }
 
@@ -178,19 +184,23 @@ Result<> EndpointManager::remove(const LocalPod::Key& key) {
   const bool was_known = known != pods_.end();
   forget(key);
   ipam_.release(pod.ips, options_.now());
-  if (was_known) log::info("pod detached", {{"pod", pod.pod.to_string()}, {"ips", list(pod.ips)}, {"container", pod.container_id}});
+  if (was_known)
+    log::info("pod detached", {{"pod", pod.pod.to_string()}, {"ips", list(pod.ips)}, {"container", pod.container_id}});
   return {};
 }
 
 Result<> EndpointManager::check(const LocalPod::Key& key, const std::optional<std::vector<Address>>& previous_ips) {
   const auto known = pods_.find(key);
   if (known == pods_.end())
-    return fail(Errc::not_found, "attachment " + key + ": unknown to this agent; delete the pod so that it is made anew");
+    return fail(Errc::not_found,
+                "attachment " + key + ": unknown to this agent; delete the pod so that it is made anew");
   const auto& pod = known->second.pod;
   if (previous_ips) {
     const std::set<Address> then(previous_ips->begin(), previous_ips->end());
     const std::set<Address> now(pod.ips.begin(), pod.ips.end());
-    if (then != now) return fail(Errc::conflict, "pod " + pod.pod.to_string() + ": prevResult has " + list(*previous_ips) + ", the agent gave it " + list(pod.ips));
+    if (then != now)
+      return fail(Errc::conflict, "pod " + pod.pod.to_string() + ": prevResult has " + list(*previous_ips) +
+                                      ", the agent gave it " + list(pod.ips));
   }
   return verify_pod(kernel_, pod, ipam_.gateways());
 }
@@ -212,7 +222,8 @@ Result<> EndpointManager::ready() const {
   for (const Family f : {Family::v4, Family::v6}) {
     const auto& pool = ipam_.pool(f);
     if (!pool.cidrs().empty() && pool.used() >= pool.capacity())
-      return fail(Errc::exhausted, "pod CIDR " + pool.cidrs().front().to_string() + ": all " + std::to_string(pool.capacity()) + " addresses are in use");
+      return fail(Errc::exhausted, "pod CIDR " + pool.cidrs().front().to_string() + ": all " +
+                                       std::to_string(pool.capacity()) + " addresses are in use");
   }
   return {};
 }

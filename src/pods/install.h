@@ -8,7 +8,7 @@
 namespace weft::pods {
 
 struct CniInstall {
-  std::string plugin;                        // the weft-cni to copy; empty: only the configuration is written
+  std::string plugin;  // the weft-cni to copy; empty: only the configuration is written
   std::string bin_dir = "/opt/cni/bin";
   std::string conf_dir = "/etc/cni/net.d";
   std::string conf_name = "05-weft.conflist";

@@ -8,7 +8,8 @@ namespace {
 
 Address last_of(const Prefix& p) {
   auto bytes = p.address().raw();
-  for (unsigned bit = p.length(); bit < p.address().bits(); ++bit) bytes[bit / 8] |= static_cast<std::uint8_t>(0x80u >> (bit % 8));
+  for (unsigned bit = p.length(); bit < p.address().bits(); ++bit)
+    bytes[bit / 8] |= static_cast<std::uint8_t>(0x80u >> (bit % 8));
   if (p.family() == Family::v6) return Address::v6(bytes);
   return Address::v4({bytes[0], bytes[1], bytes[2], bytes[3]});
 }
@@ -105,8 +106,9 @@ Result<Address> AddressPool::allocate(const std::string& owner, Steady::time_poi
   if (cidrs_.empty())
     return fail(Errc::unavailable, std::string("node has no ") + std::string(to_string(family_)) +
                                        " pod CIDR yet: wait for the cluster to assign one (Node spec.podCIDRs)");
-  return fail(Errc::exhausted, "pod CIDR " + names + ": all " + std::to_string(capacity()) +
-                                   " addresses are in use; give the node a further pod CIDR or move pods to other nodes");
+  return fail(Errc::exhausted,
+              "pod CIDR " + names + ": all " + std::to_string(capacity()) +
+                  " addresses are in use; give the node a further pod CIDR or move pods to other nodes");
 }
 
 Result<> AddressPool::claim(const Address& address, const std::string& owner) {
@@ -114,7 +116,8 @@ Result<> AddressPool::claim(const Address& address, const std::string& owner) {
     return fail(Errc::invalid, "address " + address.to_string() + ": not of family " + std::string(to_string(family_)));
   const auto [it, fresh] = leases_.emplace(address, owner);
   if (!fresh && it->second != owner)
-    return fail(Errc::conflict, "address " + address.to_string() + ": wanted for " + owner + " but held by " + it->second);
+    return fail(Errc::conflict,
+                "address " + address.to_string() + ": wanted for " + owner + " but held by " + it->second);
   resting_.erase(address);
   return {};
 }

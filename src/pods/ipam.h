@@ -21,7 +21,8 @@ namespace weft::pods {
 /// is given out: a pod with a warm address beats a pod without one.
 class AddressPool {
  public:
-  explicit AddressPool(Family family, Duration reuse_delay = std::chrono::seconds(30)) : family_(family), reuse_delay_(reuse_delay) {}
+  explicit AddressPool(Family family, Duration reuse_delay = std::chrono::seconds(30))
+      : family_(family), reuse_delay_(reuse_delay) {}
 
   /// Replaces the CIDRs (those of other families are ignored). Leases outside the new ones stay until released.
   void set_cidrs(const std::vector<Prefix>& cidrs);
@@ -44,7 +45,9 @@ class AddressPool {
   const std::map<Address, std::string>& leases() const { return leases_; }
 
  private:
-  struct Range { Address first, last; };  // usable addresses, inclusive
+  struct Range {
+    Address first, last;
+  };  // usable addresses, inclusive
   static std::optional<Range> usable(const Prefix& cidr, bool with_gateway);
 
   Family family_;
@@ -58,7 +61,8 @@ class AddressPool {
 /// Both families together: a pod gets one address of each that the node has CIDRs for, or none at all.
 class NodeIpam {
  public:
-  explicit NodeIpam(Duration reuse_delay = std::chrono::seconds(30)) : v4_(Family::v4, reuse_delay), v6_(Family::v6, reuse_delay) {}
+  explicit NodeIpam(Duration reuse_delay = std::chrono::seconds(30))
+      : v4_(Family::v4, reuse_delay), v6_(Family::v6, reuse_delay) {}
 
   void set_cidrs(const std::vector<Prefix>& cidrs);
   std::vector<Prefix> cidrs() const;

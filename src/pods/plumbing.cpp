@@ -19,7 +19,9 @@ std::optional<Address> gateway_of(const std::vector<Address>& gateways, Family f
   return std::nullopt;
 }
 
-bool has_family(const std::vector<Address>& addresses, Family family) { return gateway_of(addresses, family).has_value(); }
+bool has_family(const std::vector<Address>& addresses, Family family) {
+  return gateway_of(addresses, family).has_value();
+}
 
 // A sysctl that is absent belongs to a family the kernel does not have.
 Result<> sysctl_if_there(Kernel& k, const std::string& key, const std::string& value) {
@@ -69,8 +71,12 @@ Result<> pod_side(Kernel& node, const LocalPod& pod, const std::vector<Address>&
     if (!gateway) continue;
     WEFT_TRY(k.add_address({eth->index, ip, ip.bits()}));
     WEFT_TRY(k.replace_neighbour({eth->index, *gateway, pod.host_mac}));
-    WEFT_TRY(k.replace_route({.destination = Prefix::host(*gateway), .ifindex = eth->index, .protocol = netlink::kPodRouteProtocol}));
-    WEFT_TRY(k.replace_route({.destination = Prefix(Address::any(ip.family()), 0), .via = gateway, .ifindex = eth->index, .protocol = netlink::kPodRouteProtocol}));
+    WEFT_TRY(k.replace_route(
+        {.destination = Prefix::host(*gateway), .ifindex = eth->index, .protocol = netlink::kPodRouteProtocol}));
+    WEFT_TRY(k.replace_route({.destination = Prefix(Address::any(ip.family()), 0),
+                              .via = gateway,
+                              .ifindex = eth->index,
+                              .protocol = netlink::kPodRouteProtocol}));
   }
   return {};
 }
@@ -99,8 +105,11 @@ Result<> ensure_host_device(Kernel& k, const std::vector<Address>& gateways, uns
   WEFT_TRY(ensure_forwarding(k, gateways));
   auto host = k.link(kHostDevice);
   if (!host && host.error().code == Errc::not_found) {
-    WEFT_TRY(k.create_veth({.name = kHostDevice, .mac = derive_mac(kHostDevice, "host"), .peer_name = kHostDevicePeer,
-                            .peer_mac = derive_mac(kHostDevice, "net"), .mtu = mtu}));
+    WEFT_TRY(k.create_veth({.name = kHostDevice,
+                            .mac = derive_mac(kHostDevice, "host"),
+                            .peer_name = kHostDevicePeer,
+                            .peer_mac = derive_mac(kHostDevice, "net"),
+                            .mtu = mtu}));
     host = k.link(kHostDevice);
   }
   if (!host) return fail(std::move(host).error());
@@ -130,9 +139,10 @@ Result<> repair_host_side(Kernel& k, LocalPod& pod, const std::vector<Address>& 
   if (!lxc->up) WEFT_TRY(k.change_link(lxc->index, {.up = true}));
   for (const auto& ip : pod.ips) {
     WEFT_TRY(k.replace_neighbour({lxc->index, ip, pod.pod_mac}));
-    WEFT_TRY(k.replace_route(
-        {.destination = Prefix::host(ip), .ifindex = lxc->index, .source = gateway_of(gateways, ip.family()),
-         .protocol = netlink::kPodRouteProtocol}));
+    WEFT_TRY(k.replace_route({.destination = Prefix::host(ip),
+                              .ifindex = lxc->index,
+                              .source = gateway_of(gateways, ip.family()),
+                              .protocol = netlink::kPodRouteProtocol}));
   }
   return {};
 }
@@ -144,8 +154,13 @@ Result<> attach_pod(Kernel& k, LocalPod& pod, const std::vector<Address>& gatewa
     lxc = fail(Errc::not_found, "");
   }
   if (!lxc) {
-    WEFT_TRY(k.create_veth({.name = pod.host_ifname, .mac = pod.host_mac, .alias = kAliasPrefix + pod.key(),
-                            .peer_name = pod.pod_ifname, .peer_mac = pod.pod_mac, .peer_netns = pod.netns, .mtu = pod.mtu}));
+    WEFT_TRY(k.create_veth({.name = pod.host_ifname,
+                            .mac = pod.host_mac,
+                            .alias = kAliasPrefix + pod.key(),
+                            .peer_name = pod.pod_ifname,
+                            .peer_mac = pod.pod_mac,
+                            .peer_netns = pod.netns,
+                            .mtu = pod.mtu}));
   }
   WEFT_TRY(repair_host_side(k, pod, gateways));
   return pod_side(k, pod, gateways);
@@ -156,8 +171,11 @@ Result<> detach_pod(Kernel& k, const LocalPod& pod) { return k.delete_link(pod.h
 Result<> verify_pod(Kernel& k, const LocalPod& pod, const std::vector<Address>& gateways) {
   const std::string who = "pod " + pod.pod.to_string() + ": ";
   const auto lxc = k.link(pod.host_ifname);
-  if (!lxc) return fail(Errc::not_found, who + "interface " + pod.host_ifname + " is missing on the node; delete the pod so that it is made anew");
-  if (!lxc->up) return fail(Errc::conflict, who + "interface " + pod.host_ifname + " is down; restart the agent to repair it");
+  if (!lxc)
+    return fail(Errc::not_found, who + "interface " + pod.host_ifname +
+                                     " is missing on the node; delete the pod so that it is made anew");
+  if (!lxc->up)
+    return fail(Errc::conflict, who + "interface " + pod.host_ifname + " is down; restart the agent to repair it");
   auto routes = k.routes({.table = netlink::kMainTable, .protocol = netlink::kPodRouteProtocol});
   if (!routes) return fail(std::move(routes).error());
   auto inside = k.open(pod.netns);
@@ -165,7 +183,8 @@ Result<> verify_pod(Kernel& k, const LocalPod& pod, const std::vector<Address>& 
   const auto eth = (*inside)->link(pod.pod_ifname);
   if (!eth) return fail(Errc::not_found, who + "interface " + pod.pod_ifname + " is missing in " + pod.netns);
   if (eth->mac != pod.pod_mac)
-    return fail(Errc::conflict, who + "interface " + pod.pod_ifname + " has MAC " + eth->mac.to_string() + ", expected " + pod.pod_mac.to_string());
+    return fail(Errc::conflict, who + "interface " + pod.pod_ifname + " has MAC " + eth->mac.to_string() +
+                                    ", expected " + pod.pod_mac.to_string());
   auto addresses = (*inside)->addresses();
   if (!addresses) return fail(std::move(addresses).error());
   auto pod_routes = (*inside)->routes({.table = netlink::kMainTable});
@@ -174,14 +193,18 @@ Result<> verify_pod(Kernel& k, const LocalPod& pod, const std::vector<Address>& 
     const bool routed = std::any_of(routes->begin(), routes->end(), [&](const auto& r) {
       return r.destination == Prefix::host(ip) && r.ifindex == lxc->index;
     });
-    if (!routed) return fail(Errc::not_found, who + "the node has no route to " + ip.to_string() + "; restart the agent to repair it");
-    const bool held = std::any_of(addresses->begin(), addresses->end(), [&](const auto& a) { return a.ifindex == eth->index && a.address == ip; });
+    if (!routed)
+      return fail(Errc::not_found,
+                  who + "the node has no route to " + ip.to_string() + "; restart the agent to repair it");
+    const bool held = std::any_of(addresses->begin(), addresses->end(),
+                                  [&](const auto& a) { return a.ifindex == eth->index && a.address == ip; });
     if (!held) return fail(Errc::not_found, who + "address " + ip.to_string() + " is missing on " + pod.pod_ifname);
     const auto gateway = gateway_of(gateways, ip.family());
     const bool leaves = std::any_of(pod_routes->begin(), pod_routes->end(), [&](const auto& r) {
       return r.destination == Prefix(Address::any(ip.family()), 0) && r.via == gateway;
     });
-    if (gateway && !leaves) return fail(Errc::not_found, who + "the default route via " + gateway->to_string() + " is missing");
+    if (gateway && !leaves)
+      return fail(Errc::not_found, who + "the default route via " + gateway->to_string() + " is missing");
   }
   return {};
 }

@@ -39,7 +39,8 @@ json::value PodsApi::answer(const json::value& body) {
   const auto& q = *request;
   const auto key = q.container_id + "/" + q.ifname;
   const auto said = [&](const Error& e, std::optional<CniCode> code = {}) {
-    log::warn("CNI request failed", {{"container", q.container_id}, {"pod", q.pod_namespace + "/" + q.pod_name}, {"error", e.message}});
+    log::warn("CNI request failed",
+              {{"container", q.container_id}, {"pod", q.pod_namespace + "/" + q.pod_name}, {"error", e.message}});
     return json::value(to_json(CniError{code.value_or(code_of(e.code)), e.message, ""}, q.cni_version));
   };
   const auto plain = [&](const Result<>& r, std::optional<CniCode> code = {}) {

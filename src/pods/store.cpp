@@ -19,7 +19,8 @@ constexpr int kVersion = 1;
 
 Result<std::string> text(const json::object& o, std::string_view key) {
   const auto* v = o.if_contains(key);
-  if (v == nullptr || !v->is_string()) return fail(Errc::invalid, "field " + std::string(key) + ": missing or not a string");
+  if (v == nullptr || !v->is_string())
+    return fail(Errc::invalid, "field " + std::string(key) + ": missing or not a string");
   return std::string(v->get_string());
 }
 
@@ -45,7 +46,8 @@ std::string to_json_text(const StoredPod& s) {
                                       {"hostIfname", s.pod.host_ifname},
                                       {"hostMac", s.pod.host_mac.to_string()},
                                       {"podMac", s.pod.pod_mac.to_string()},
-                                      {"mtu", s.pod.mtu}}) + "\n";
+                                      {"mtu", s.pod.mtu}}) +
+         "\n";
 }
 
 Result<StoredPod> parse_stored_pod(const std::string& content) try {
@@ -53,7 +55,8 @@ Result<StoredPod> parse_stored_pod(const std::string& content) try {
   const json::value v = json::parse(content, ec);
   if (ec || !v.is_object()) return fail(Errc::invalid, "not a JSON object");
   const auto& o = v.get_object();
-  if (number(o, "version") != kVersion) return fail(Errc::unsupported, "field version: " + std::to_string(number(o, "version")) + ", this agent reads 1");
+  if (number(o, "version") != kVersion)
+    return fail(Errc::unsupported, "field version: " + std::to_string(number(o, "version")) + ", this agent reads 1");
   StoredPod s;
   const std::pair<const char*, std::string*> fields[] = {
       {"containerId", &s.pod.container_id}, {"ifname", &s.pod.pod_ifname}, {"podNamespace", &s.pod.pod.ns},
@@ -74,7 +77,8 @@ Result<StoredPod> parse_stored_pod(const std::string& content) try {
     *where = *mac;
   }
   const auto* ips = o.if_contains("ips");
-  if (ips == nullptr || !ips->is_array() || ips->get_array().empty()) return fail(Errc::invalid, "field ips: missing or empty");
+  if (ips == nullptr || !ips->is_array() || ips->get_array().empty())
+    return fail(Errc::invalid, "field ips: missing or empty");
   for (const auto& ip : ips->get_array()) {
     if (!ip.is_string()) return fail(Errc::invalid, "field ips: holds something that is not a string");
     auto a = Address::parse(ip.get_string());
@@ -91,7 +95,9 @@ Result<StoredPod> parse_stored_pod(const std::string& content) try {
 Result<> EndpointStore::prepare() {
   std::error_code ec;
   fs::create_directories(dir_, ec);
-  if (ec) return fail(Errc::internal, "state directory " + dir_ + ": " + ec.message() + "; the agent must be able to write there");
+  if (ec)
+    return fail(Errc::internal,
+                "state directory " + dir_ + ": " + ec.message() + "; the agent must be able to write there");
   return {};
 }
 
@@ -105,7 +111,8 @@ std::vector<StoredPod> EndpointStore::load() const {
     if (pod) {
       out.push_back(std::move(*pod));
     } else {
-      log::warn("endpoint file is not readable and is left alone", {{"file", entry.path().string()}, {"error", pod.error().message}});
+      log::warn("endpoint file is not readable and is left alone",
+                {{"file", entry.path().string()}, {"error", pod.error().message}});
     }
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.pod.key() < b.pod.key(); });
@@ -119,6 +126,8 @@ void EndpointStore::erase(const LocalPod::Key& key) const {
   fs::remove(path(key), ec);
 }
 
-std::string EndpointStore::path(const LocalPod::Key& key) const { return dir_ + "/" + hex_encode(sha256(key)).substr(0, 32) + ".json"; }
+std::string EndpointStore::path(const LocalPod::Key& key) const {
+  return dir_ + "/" + hex_encode(sha256(key)).substr(0, 32) + ".json";
+}
 
 }  // namespace weft::pods

@@ -16,9 +16,9 @@ struct MasqueradeSets {
   bool operator==(const MasqueradeSets&) const = default;
 };
 
-/// Direct are: pod CIDRs of every known node of every cluster, configured native routing CIDRs, link-local and multicast,
-/// and, natively routed, the addresses of known nodes. Over a tunnel a pod speaks to other nodes with its node's
-/// address, because the underlay need not carry packets with pod addresses.
+/// Direct are: pod CIDRs of every known node of every cluster, configured native routing CIDRs, link-local and
+/// multicast, and, natively routed, the addresses of known nodes. Over a tunnel a pod speaks to other nodes with its
+/// node's address, because the underlay need not carry packets with pod addresses.
 MasqueradeSets masquerade_sets(const Config&, const std::vector<std::shared_ptr<const Node>>& nodes);
 
 /// The whole of table `inet weft_masquerade` as one nftables transaction: it replaces what was there in one step, and

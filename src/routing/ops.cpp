@@ -17,7 +17,9 @@ Result<> RouteOps::set(const Route& route) {
 
 Task<Result<>> RouteOps::update(const WantedRoute& row) { co_return set(row.route); }
 
-Task<Result<>> RouteOps::remove(const Prefix& destination) { co_return kernel_.delete_route({.destination = destination}); }
+Task<Result<>> RouteOps::remove(const Prefix& destination) {
+  co_return kernel_.delete_route({.destination = destination});
+}
 
 Task<Result<>> RouteOps::prune(const Table<WantedRoute>& table) {
   auto there = kernel_.routes({.table = netlink::kMainTable, .protocol = netlink::kRouteProtocol});

@@ -38,11 +38,12 @@ class Builder {
       if (!acceptable(n, cidr)) continue;
       const auto ip = n.internal_ip(cidr.family());
       if (!ip) {
-        problem(n, "has no InternalIP of family " + std::string(to_string(cidr.family())) + " for its pod CIDR " + cidr.to_string() +
-                       ": give the node one, or use routing-mode tunnel");
+        problem(n, "has no InternalIP of family " + std::string(to_string(cidr.family())) + " for its pod CIDR " +
+                       cidr.to_string() + ": give the node one, or use routing-mode tunnel");
         continue;
       }
-      const auto link = std::find_if(underlay_.on_link.begin(), underlay_.on_link.end(), [&](const auto& o) { return o.prefix.contains(*ip); });
+      const auto link = std::find_if(underlay_.on_link.begin(), underlay_.on_link.end(),
+                                     [&](const auto& o) { return o.prefix.contains(*ip); });
       if (link == underlay_.on_link.end()) continue;  // the fabric's business
       claim(n, cidr);
       out_.routes.push_back({{.destination = cidr, .via = ip, .ifindex = link->ifindex}, n.key().to_string()});
@@ -66,8 +67,12 @@ class Builder {
         claim(n, cidr);
         used = true;
         // Our own packets leave with the pod-network address, so that answers come back through the tunnel.
-        out_.routes.push_back({{.destination = cidr, .via = gateway, .ifindex = tunnel_ifindex_, .onlink = true,
-                                .source = local_ ? pod_network_address(*local_, f) : std::nullopt}, n.key().to_string()});
+        out_.routes.push_back({{.destination = cidr,
+                                .via = gateway,
+                                .ifindex = tunnel_ifindex_,
+                                .onlink = true,
+                                .source = local_ ? pod_network_address(*local_, f) : std::nullopt},
+                               n.key().to_string()});
       }
       if (used) peer.gateways.push_back(*gateway);
     }
@@ -75,23 +80,28 @@ class Builder {
   }
 
  private:
-  void problem(const Node& n, const std::string& what) { out_.problems.push_back("node " + n.key().to_string() + " " + what); }
+  void problem(const Node& n, const std::string& what) {
+    out_.problems.push_back("node " + n.key().to_string() + " " + what);
+  }
   void claim(const Node& n, const Prefix& cidr) { taken_[cidr] = n.key().to_string(); }
 
   bool acceptable(const Node& n, const Prefix& cidr) {
     if (const auto it = taken_.find(cidr); it != taken_.end()) {
-      problem(n, "claims pod CIDR " + cidr.to_string() + ", which node " + it->second + " has: give the clusters pod CIDRs that do not overlap");
+      problem(n, "claims pod CIDR " + cidr.to_string() + ", which node " + it->second +
+                     " has: give the clusters pod CIDRs that do not overlap");
       return false;
     }
     if (local_ != nullptr)
       for (const auto& own : local_->pod_cidrs)
         if (own.overlaps(cidr)) {
-          problem(n, "claims pod CIDR " + cidr.to_string() + ", which overlaps this node's " + own.to_string() + ": give the clusters pod CIDRs that do not overlap");
+          problem(n, "claims pod CIDR " + cidr.to_string() + ", which overlaps this node's " + own.to_string() +
+                         ": give the clusters pod CIDRs that do not overlap");
           return false;
         }
     for (const auto& own : {underlay_.v4, underlay_.v6})
       if (own && cidr.contains(*own)) {
-        problem(n, "claims pod CIDR " + cidr.to_string() + ", which holds this node's own address " + own->to_string() + ": choose pod CIDRs outside the node network");
+        problem(n, "claims pod CIDR " + cidr.to_string() + ", which holds this node's own address " + own->to_string() +
+                       ": choose pod CIDRs outside the node network");
         return false;
       }
     return true;
@@ -113,9 +123,12 @@ Result<Mode> parse_mode(const std::string& text) {
   return fail(Errc::invalid, "routing-mode \"" + text + "\": must be native or tunnel");
 }
 
-Result<Underlay> find_underlay(const std::vector<netlink::Link>& links, const std::vector<netlink::LinkAddress>& addresses,
+Result<Underlay> find_underlay(const std::vector<netlink::Link>& links,
+                               const std::vector<netlink::LinkAddress>& addresses,
                                const std::vector<Address>& node_ips) {
-  const auto ours = [](const netlink::Link& l) { return l.loopback || l.name.starts_with("weft_") || l.name.starts_with("lxc"); };
+  const auto ours = [](const netlink::Link& l) {
+    return l.loopback || l.name.starts_with("weft_") || l.name.starts_with("lxc");
+  };
   Underlay u;
   for (const auto& ip : node_ips) {
     for (const auto& a : addresses) {
@@ -132,15 +145,18 @@ Result<Underlay> find_underlay(const std::vector<netlink::Link>& links, const st
   if (u.ifindex == 0) {
     std::string names;
     for (const auto& ip : node_ips) names += (names.empty() ? "" : ", ") + ip.to_string();
-    return fail(Errc::not_found, "node addresses " + (names.empty() ? "(none)" : names) +
-                                     ": no interface of this machine has one of them; check status.addresses of the Node object");
+    return fail(Errc::not_found,
+                "node addresses " + (names.empty() ? "(none)" : names) +
+                    ": no interface of this machine has one of them; check status.addresses of the Node object");
   }
   for (const auto& a : addresses) {
     const auto link = std::find_if(links.begin(), links.end(), [&](const auto& l) { return l.index == a.ifindex; });
-    if (link == links.end() || ours(*link) || !link->up || a.address.is_link_local() || a.length == a.address.bits()) continue;
+    if (link == links.end() || ours(*link) || !link->up || a.address.is_link_local() || a.length == a.address.bits())
+      continue;
     u.on_link.push_back({a.prefix(), a.ifindex});
   }
-  std::stable_sort(u.on_link.begin(), u.on_link.end(), [](const auto& a, const auto& b) { return a.prefix.length() > b.prefix.length(); });
+  std::stable_sort(u.on_link.begin(), u.on_link.end(),
+                   [](const auto& a, const auto& b) { return a.prefix.length() > b.prefix.length(); });
   return u;
 }
 
@@ -172,7 +188,8 @@ std::optional<Address> pod_network_address(const Node& n, Family f) {
   return std::nullopt;
 }
 
-Plan plan(const Config& config, const Underlay& underlay, int tunnel_ifindex, const std::vector<std::shared_ptr<const Node>>& nodes) {
+Plan plan(const Config& config, const Underlay& underlay, int tunnel_ifindex,
+          const std::vector<std::shared_ptr<const Node>>& nodes) {
   Plan out;
   std::vector<const Node*> order;
   const Node* local = nullptr;

@@ -26,7 +26,7 @@ struct Config {
   bool auto_direct_node_routes = true;  // native: routes to nodes on the same link
   std::uint32_t vni = 1;
   std::uint16_t tunnel_port = 8472;
-  Family underlay = Family::v4;         // tunnel: which of the nodes' addresses carry the packets
+  Family underlay = Family::v4;  // tunnel: which of the nodes' addresses carry the packets
   bool masquerade_v4 = true;
   bool masquerade_v6 = true;
   std::vector<Prefix> native_routing_cidrs;  // reached without masquerade besides the known pod CIDRs
@@ -43,13 +43,14 @@ struct Underlay {
     int ifindex = 0;
     bool operator==(const OnLink&) const = default;
   };
-  std::vector<OnLink> on_link;    // longest first; without our own devices
+  std::vector<OnLink> on_link;  // longest first; without our own devices
   std::optional<Address> address(Family f) const { return f == Family::v4 ? v4 : v6; }
   bool operator==(const Underlay&) const = default;
 };
 
 /// Finds the device that holds one of `node_ips`. not_found names them when none does.
-Result<Underlay> find_underlay(const std::vector<netlink::Link>& links, const std::vector<netlink::LinkAddress>& addresses,
+Result<Underlay> find_underlay(const std::vector<netlink::Link>& links,
+                               const std::vector<netlink::LinkAddress>& addresses,
                                const std::vector<Address>& node_ips);
 
 /// What fits into a packet of a pod: the underlay's MTU, less 50 bytes for VXLAN over IPv4 or 70 over IPv6
@@ -73,8 +74,8 @@ struct TunnelPeer {
   using Key = Node::Key;
   Node::Key node;
   Mac mac;
-  Address remote;                  // the node's InternalIP
-  std::vector<Address> gateways;   // its addresses on the pod network
+  Address remote;                 // the node's InternalIP
+  std::vector<Address> gateways;  // its addresses on the pod network
   Key key() const { return node; }
   bool operator==(const TunnelPeer&) const = default;
 };

@@ -10,12 +10,21 @@ constexpr auto kFullEvery = std::chrono::seconds(60);
 constexpr auto kAdoptFor = std::chrono::seconds(60);
 }  // namespace
 
-NodeRouter::NodeRouter(asio::io_context& io, netlink::Kernel& kernel, Table<Node>& nodes, Config config, std::vector<Address> node_ips,
-                       std::unique_ptr<netlink::Monitor> monitor)
-    : kernel_(kernel), nodes_(nodes), config_(std::move(config)), node_ips_(std::move(node_ips)), monitor_(std::move(monitor)),
-      routes_(io, "routes"), peers_(io, "tunnel-peers"), route_ops_(kernel), peer_ops_(kernel, tunnel_ifindex_),
-      route_reconciler_(routes_, route_ops_, {.full_every = kFullEvery}), peer_reconciler_(peers_, peer_ops_, {.full_every = kFullEvery}),
-      wake_(io), changed_(io) {
+NodeRouter::NodeRouter(asio::io_context& io, netlink::Kernel& kernel, Table<Node>& nodes, Config config,
+                       std::vector<Address> node_ips, std::unique_ptr<netlink::Monitor> monitor)
+    : kernel_(kernel),
+      nodes_(nodes),
+      config_(std::move(config)),
+      node_ips_(std::move(node_ips)),
+      monitor_(std::move(monitor)),
+      routes_(io, "routes"),
+      peers_(io, "tunnel-peers"),
+      route_ops_(kernel),
+      peer_ops_(kernel, tunnel_ifindex_),
+      route_reconciler_(routes_, route_ops_, {.full_every = kFullEvery}),
+      peer_reconciler_(peers_, peer_ops_, {.full_every = kFullEvery}),
+      wake_(io),
+      changed_(io) {
   routes_.expect(kSource);
   peers_.expect(kSource);
 }
@@ -90,7 +99,8 @@ Result<> NodeRouter::derive_once() {
   const auto nodes = nodes_.all();
   auto wanted = plan(config_, underlay_, tunnel_ifindex_, nodes);
   for (const auto& p : wanted.problems)
-    if (std::find(problems_.begin(), problems_.end(), p) == problems_.end()) log::warn("node is not routed to", {{"problem", p}});
+    if (std::find(problems_.begin(), problems_.end(), p) == problems_.end())
+      log::warn("node is not routed to", {{"problem", p}});
   problems_ = std::move(wanted.problems);
   peers_.replace(std::move(wanted.peers));
   routes_.replace(std::move(wanted.routes));

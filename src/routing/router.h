@@ -23,8 +23,8 @@ Result<Underlay> detect_underlay(netlink::Kernel&, const std::vector<Address>& n
 class NodeRouter {
  public:
   /// `node_ips`: this node's InternalIPs. `monitor` may be null (tests with a fake kernel).
-  NodeRouter(asio::io_context& io, netlink::Kernel& kernel, Table<Node>& nodes, Config config, std::vector<Address> node_ips,
-             std::unique_ptr<netlink::Monitor> monitor);
+  NodeRouter(asio::io_context& io, netlink::Kernel& kernel, Table<Node>& nodes, Config config,
+             std::vector<Address> node_ips, std::unique_ptr<netlink::Monitor> monitor);
 
   /// Spawns the coroutines into the caller's scope.
   void start(Scope& scope);
@@ -33,7 +33,7 @@ class NodeRouter {
     std::vector<std::string> problems;  // of nodes and of this machine; empty when all is well
     std::size_t routes = 0;
     std::size_t peers = 0;
-    bool settled = false;               // every row is applied and the first prune is done
+    bool settled = false;  // every row is applied and the first prune is done
   };
   Status status() const;
   /// Wakes when the status may have changed.
@@ -64,8 +64,8 @@ class NodeRouter {
   std::string applied_masquerade_;
   Steady::time_point started_ = Steady::now();
   std::vector<std::string> problems_;
-  std::string trouble_;         // why the last derivation failed
-  bool kernel_moved_ = false;   // the monitor saw something that may have taken routes away
+  std::string trouble_;        // why the last derivation failed
+  bool kernel_moved_ = false;  // the monitor saw something that may have taken routes away
   Notifier wake_;
   Notifier changed_;
 };

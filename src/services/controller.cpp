@@ -7,9 +7,15 @@
 namespace weft::services {
 
 ServiceController::ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices,
-                                     Table<ClusterService>& remotes, Table<Frontend>& frontends)
-    : site_(std::move(site)), services_(services), slices_(slices), remotes_(remotes), frontends_(frontends),
-      service_changes_(services), slice_changes_(slices), remote_changes_(remotes) {
+                                     Table<ClusterService>& remotes, Table<Frontend>& frontends, ServedBefore served_before)
+    : site_(std::move(site)), served_before_(std::move(served_before)),
+      services_(services),
+      slices_(slices),
+      remotes_(remotes),
+      frontends_(frontends),
+      service_changes_(services),
+      slice_changes_(slices),
+      remote_changes_(remotes) {
   frontends_.expect("services");
 }
 
@@ -70,19 +76,38 @@ void ServiceController::recompute(const ObjectName& name) {
     }
     frontends_.upsert(it->second.begin()->second);
     if (it->second.size() > 1 && it->second.contains(name) && it->second.begin()->first != name)
-      log::warn("address is taken by another service", {{"service", name.to_string()}, {"frontend", key.to_string()},
+      log::warn("address is taken by another service", {{"service", name.to_string()},
+                                                        {"frontend", key.to_string()},
                                                         {"holder", it->second.begin()->first.to_string()},
                                                         {"mend", "give one of the two another external IP or port"}});
   }
 }
 
+bool ServiceController::must_wait(const ObjectName& name) const {
+  if (remotes_.initialized() || !served_before_) return false;
+  const auto service = services_.get(name);
+  if (!service || !service->global) return false;
+  for (const auto* ips : {&service->cluster_ips, &service->external_ips})
+    for (const Address& ip : *ips)
+      for (const ServicePort& port : service->ports)
+        if (served_before_({{ip, port.port}, port.protocol})) return true;
+  return false;
+}
+
 void ServiceController::step() {
-  std::set<ObjectName> dirty;
-  for (const auto& change : service_changes_.next()) dirty.insert(change.key);
-  for (const auto& change : slice_changes_.next()) note_slice(change, dirty);
-  for (const auto& change : remote_changes_.next()) dirty.insert(change.key.service);
-  for (const ObjectName& name : dirty) recompute(name);
-  if (!announced_ && services_.initialized() && slices_.initialized() && remotes_.initialized()) {
+  for (const auto& change : service_changes_.next()) dirty_.insert(change.key);
+  for (const auto& change : slice_changes_.next()) note_slice(change, dirty_);
+  for (const auto& change : remote_changes_.next()) dirty_.insert(change.key.service);
+  if (!services_.initialized() || !slices_.initialized()) return;
+  for (auto it = dirty_.begin(); it != dirty_.end();) {
+    if (must_wait(*it)) {
+      ++it;
+    } else {
+      recompute(*it);
+      it = dirty_.erase(it);
+    }
+  }
+  if (!announced_ && remotes_.initialized()) {
     announced_ = true;
     frontends_.initialized_by("services");
   }

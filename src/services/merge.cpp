@@ -60,7 +60,8 @@ bool port_matches(const ServicePort& ours, const std::string& their_name, const 
          (ours.name.empty() || their_name.empty() || ours.name == their_name);
 }
 
-void add_remote(std::map<SocketAddress, Candidate>& out, const ServicePort& port, Family family, const ClusterService& feed) {
+void add_remote(std::map<SocketAddress, Candidate>& out, const ServicePort& port, Family family,
+                const ClusterService& feed) {
   for (const auto& [address, ports] : feed.backends) {
     if (address.family() != family) continue;
     auto state = std::optional(BackendState::active);
@@ -71,7 +72,8 @@ void add_remote(std::map<SocketAddress, Candidate>& out, const ServicePort& port
       if (!port_matches(port, name, spec)) continue;
       Candidate c;
       c.remote = true;
-      c.backend = {.address = {address, spec.port}, .state = *state, .cluster_id = feed.cluster_id, .cluster = feed.cluster};
+      c.backend = {
+          .address = {address, spec.port}, .state = *state, .cluster_id = feed.cluster_id, .cluster = feed.cluster};
       if (const auto zone = feed.zones.find(address); zone != feed.zones.end()) {
         c.backend.zone = zone->second.zone;
         c.for_zones = zone->second.for_zones;
@@ -98,7 +100,8 @@ void apply_traffic_policy(std::vector<Candidate*>& all, const Site& site, const 
 
 // Section 3.3: hints count only if every backend has some and at least one hints at our zone.
 void apply_topology(std::vector<Candidate*>& all, const Site& site, const Service& service) {
-  if (!site.service_topology || service.traffic_distribution != "PreferClose" || site.zone.empty() || all.empty()) return;
+  if (!site.service_topology || service.traffic_distribution != "PreferClose" || site.zone.empty() || all.empty())
+    return;
   const auto for_us = [&](const Candidate* c) {
     return std::find(c->for_zones.begin(), c->for_zones.end(), site.zone) != c->for_zones.end();
   };

@@ -14,10 +14,10 @@ namespace weft::services {
 
 /// Where the merge is computed: what differs from node to node and from cluster to cluster.
 struct Site {
-  std::string cluster;             // our own name: a feed of that name is ignored
-  std::string node;                // for internalTrafficPolicy: Local
-  std::string zone;                // topology.kubernetes.io/zone of the node, empty if unknown
-  bool service_topology = false;   // loadBalancer.serviceTopology
+  std::string cluster;            // our own name: a feed of that name is ignored
+  std::string node;               // for internalTrafficPolicy: Local
+  std::string zone;               // topology.kubernetes.io/zone of the node, empty if unknown
+  bool service_topology = false;  // loadBalancer.serviceTopology
   LbAlgorithm default_algorithm = LbAlgorithm::random;
   bool ipv4 = true;
   bool ipv6 = true;

@@ -59,7 +59,8 @@ class Reconciler {
       const auto batch = changes.next(options_.batch);
       for (const auto& change : batch) co_await apply(change.key, change.row);
       for (const auto& key : due()) co_await apply(key, table_.get(key));
-      if (auto r = co_await ops_.flush(); !r) log::warn("flush failed", {{"table", table_.name()}, {"error", r.error().message}});
+      if (auto r = co_await ops_.flush(); !r)
+        log::warn("flush failed", {{"table", table_.name()}, {"error", r.error().message}});
       if (!changes.pending()) health_.applied = changes.seen();
       if (!changes.pending() && table_.initialized() && Steady::now() >= next_full) {
         if (auto r = co_await ops_.prune(table_); r) {
@@ -104,7 +105,8 @@ class Reconciler {
     auto [it, fresh] = retries_.try_emplace(key, Retry{Backoff(options_.retry_first, options_.retry_max), {}});
     const auto wait = it->second.backoff.next();
     it->second.due = Steady::now() + wait;
-    if (fresh) log::warn("reconcile failed", {{"table", table_.name()}, {"key", key_text(key)}, {"error", r.error().message}});
+    if (fresh)
+      log::warn("reconcile failed", {{"table", table_.name()}, {"key", key_text(key)}, {"error", r.error().message}});
     health_.errors[key_text(key)] = r.error().message;
   }
 

@@ -82,7 +82,8 @@ class Table {
     return true;
   }
   /// Makes the rows for which `owned` holds be exactly `wanted`: upserts them, removes the others.
-  void replace(std::vector<Row> wanted, const std::function<bool(const Row&)>& owned = [](const Row&) { return true; }) {
+  void replace(
+      std::vector<Row> wanted, const std::function<bool(const Row&)>& owned = [](const Row&) { return true; }) {
     std::set<Key> keep;
     for (const Row& r : wanted) keep.insert(r.key());
     std::vector<Key> drop;

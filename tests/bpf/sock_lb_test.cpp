@@ -278,8 +278,9 @@ TEST_F(SockLbTest, no_connection_fails_while_backends_come_and_go) {
   const auto make = [&](const FrontendKey& key, unsigned mask, bool affinity) {
     Frontend f = row(key, {});
     for (unsigned i = 0; i < 5; ++i)
-      if (mask >> i & 1) f.backends.push_back({.address = at(fmt::format("10.1.0.{}:8080", i + 1)),
-                                               .state = mask >> (5 + i) & 1 ? BackendState::terminating : BackendState::active});
+      if (mask >> i & 1)
+        f.backends.push_back({.address = at(fmt::format("10.1.0.{}:8080", i + 1)),
+                              .state = mask >> (5 + i) & 1 ? BackendState::terminating : BackendState::active});
     f.session_affinity_seconds = affinity ? 60 : 0;
     if (key == maglev) f.algorithm = mask & 1 ? LbAlgorithm::maglev : LbAlgorithm::random;
     return f;
@@ -321,7 +322,8 @@ TEST_F(SockLbTest, no_connection_fails_while_backends_come_and_go) {
 }
 
 TEST_F(SockLbTest, no_connection_fails_while_the_agent_restarts) {
-  std::vector<Frontend> rows = {row(tcp("10.96.0.1:80"), v4(5, 8080)), row(tcp("[fd00:96::1]:80"), {"[fd00:1::1]:8080"})};
+  std::vector<Frontend> rows = {row(tcp("10.96.0.1:80"), v4(5, 8080)),
+                                row(tcp("[fd00:96::1]:80"), {"[fd00:1::1]:8080"})};
   rows[0].session_affinity_seconds = 600;
   {
     Lb lb;
@@ -427,7 +429,8 @@ TEST_F(SockLbTest, moves_to_another_cgroup_when_told_to) {
 TEST_F(SockLbTest, connected_udp_sockets_of_deleted_backends_are_cut_off) {
   if (!probe_kernel().diag_destroy) GTEST_SKIP() << "this kernel has no CONFIG_INET_DIAG_DESTROY";
   std::unique_ptr<UdpCutter> cutter;
-  Lb lb(probe_kernel(), Lb::small(), {.cut_udp = [&](std::vector<GoneUdpBackend> gone) { cutter->cut(std::move(gone)); }});
+  Lb lb(probe_kernel(), Lb::small(),
+        {.cut_udp = [&](std::vector<GoneUdpBackend> gone) { cutter->cut(std::move(gone)); }});
 
   // A pod: another namespace with a socket of its own to the same service.
   Fd pod, in_pod;
@@ -522,7 +525,8 @@ TEST_F(SockLbTest, a_full_kernel_map_refuses_with_its_name) {
   };
   EXPECT_EQ(plan(row(udp("10.96.0.1:53"), v4(2, 5353))), "");
   EXPECT_EQ(plan(row(udp("10.96.0.2:53"), v4(3, 5353))),
-            "frontend 10.96.0.2:53/UDP: map lb_members is full at 2 entries; raise bpf-lb-member-map-max and restart the agent");
+            "frontend 10.96.0.2:53/UDP: map lb_members is full at 2 entries; raise bpf-lb-member-map-max and restart "
+            "the agent");
   EXPECT_EQ(udp_call(at("10.96.0.1:53")).error, 0);
 }
 
@@ -534,7 +538,8 @@ TEST_F(SockLbTest, holds_a_hundred_thousand_services_and_half_a_million_backends
   for (std::uint32_t i = 0; i < 100'000; ++i) {
     Frontend f;
     f.address = {{Address::v4(0x0a600000 + i), 80}, Protocol::tcp};
-    for (std::uint32_t b = 0; b < 5; ++b) f.backends.push_back({.address = {Address::v4(0x0b000000 + i * 5 + b), 8080}});
+    for (std::uint32_t b = 0; b < 5; ++b)
+      f.backends.push_back({.address = {Address::v4(0x0b000000 + i * 5 + b), 8080}});
     if (i == 77'777) f.backends = {{.address = at("10.1.0.4:8080")}};
     auto plan = state.plan_update(f);
     if (!plan || !lb.sock->maps().apply(plan->writes)) ++failed;

@@ -1,6 +1,6 @@
 // weft-e2e-churn: changes the endpoints of a Service without selector at a given rate, and says what it left.
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <boost/json.hpp>
 
@@ -18,7 +18,7 @@ using namespace weft;
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
-constexpr int kSlices = 10;       // written in turn, several writes under way at a time
+constexpr int kSlices = 10;  // written in turn, several writes under way at a time
 constexpr int kPerSlice = 10;
 
 struct Churn {
@@ -45,7 +45,8 @@ json::object slice(const Churn& c, int i, std::mt19937& random) {
     endpoints.push_back(std::move(one));
   }
   json::object metadata{{"name", slice_name(c, i)}, {"namespace", c.ns}};
-  metadata["labels"] = json::object{{"kubernetes.io/service-name", c.service}, {"endpointslice.kubernetes.io/managed-by", "weft-e2e-churn"}};
+  metadata["labels"] = json::object{{"kubernetes.io/service-name", c.service},
+                                    {"endpointslice.kubernetes.io/managed-by", "weft-e2e-churn"}};
   json::array ports;
   ports.push_back(json::object{{"name", "http"}, {"protocol", "TCP"}, {"port", 8080}});
   json::object o{{"apiVersion", "discovery.k8s.io/v1"}, {"kind", "EndpointSlice"}, {"addressType", "IPv4"}};
@@ -58,7 +59,8 @@ json::object slice(const Churn& c, int i, std::mt19937& random) {
 // One slice's writer: each write is one endpoint change of that slice, `rate`/kSlices of them a second.
 Task<> write(Churn& c, int i, int& running, Notifier& done) {
   std::mt19937 random(static_cast<unsigned>(i));
-  const auto period = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(kSlices / c.rate));
+  const auto period =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(kSlices / c.rate));
   auto next = Steady::now() + period * i / kSlices;
   const auto end = Steady::now() + std::chrono::seconds(c.seconds);
   while (Steady::now() < end) {

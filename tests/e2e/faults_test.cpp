@@ -24,9 +24,12 @@ class Faults : public ::testing::Test {
   // kill -9 of what matches on that node: pgrep sees the whole machine, so only processes that share the place's
   // network namespace are meant.
   int kill_on(const std::string& place, const std::string& pattern) {
-    const auto r = lab.exec(place, {"bash", "-c", fmt::format(
-        "mine=$(readlink /proc/self/ns/net); n=0; for p in $(pgrep -f '{}'); do "
-        "[ \"$(readlink /proc/$p/ns/net)\" = \"$mine\" ] && [ $p != $$ ] && kill -9 $p && n=$((n+1)); done; echo $n", pattern)});
+    const auto r =
+        lab.exec(place, {"bash", "-c",
+                         fmt::format("mine=$(readlink /proc/self/ns/net); n=0; for p in $(pgrep -f '{}'); do "
+                                     "[ \"$(readlink /proc/$p/ns/net)\" = \"$mine\" ] && [ $p != $$ ] && kill -9 $p && "
+                                     "n=$((n+1)); done; echo $n",
+                                     pattern)});
     return std::atoi(r.out.c_str());
   }
   std::string node(const std::string& cluster, int n) { return fmt::format("{0}/{0}-node{1}", cluster, n); }
@@ -42,8 +45,10 @@ class Faults : public ::testing::Test {
   };
   // New connections and one long-lived connection through the service, from the client of cluster1.
   Loads start(int seconds) {
-    const auto fresh = mesh.load_argv("cluster1", {"--duration", std::to_string(seconds), "--interval", "5", "--timeout", "2000", mesh.ip_url("cluster1", 4)});
-    const auto kept = mesh.load_argv("cluster1", {"--duration", std::to_string(seconds), "--interval", "5", "--timeout", "2000", "--keepalive", mesh.ip_url("cluster1", 6)});
+    const auto fresh = mesh.load_argv("cluster1", {"--duration", std::to_string(seconds), "--interval", "5",
+                                                   "--timeout", "2000", mesh.ip_url("cluster1", 4)});
+    const auto kept = mesh.load_argv("cluster1", {"--duration", std::to_string(seconds), "--interval", "5", "--timeout",
+                                                  "2000", "--keepalive", mesh.ip_url("cluster1", 6)});
     return {Background(fresh, lab.env()), Background(kept, lab.env())};
   }
   void expect_no_failure(Loads& loads) {
@@ -51,15 +56,19 @@ class Faults : public ::testing::Test {
       const Load l = parse_load(b->wait(120s));
       EXPECT_TRUE(l.parsed && l.requests > 100) << l.raw;
       EXPECT_EQ(l.failed, 0) << l.raw;
-      std::cout << "[ load     ] " << l.requests << " requests, " << l.failed << " failed, longest gap " << l.longest_gap_ms << " ms" << std::endl;
+      std::cout << "[ load     ] " << l.requests << " requests, " << l.failed << " failed, longest gap "
+                << l.longest_gap_ms << " ms" << std::endl;
     }
   }
   ::testing::AssertionResult healthy(std::chrono::seconds limit = 60s) {
     for (const auto& c : kBothClusters) {
-      auto r = eventually(limit, "the mesh of " + c + " is well", [&] {
-        const auto s = mesh.status(c);
-        return Seen{s.ok() && s.out.starts_with("✅ Cluster Mesh: OK"), s.describe()};
-      }, 500ms);
+      auto r = eventually(
+          limit, "the mesh of " + c + " is well",
+          [&] {
+            const auto s = mesh.status(c);
+            return Seen{s.ok() && s.out.starts_with("✅ Cluster Mesh: OK"), s.describe()};
+          },
+          500ms);
       if (!r) return r;
     }
     return ::testing::AssertionSuccess();
@@ -132,19 +141,24 @@ TEST_F(Faults, a_cut_between_the_clusters_keeps_remote_rows_and_heals) {
   ASSERT_TRUE(cut.ok()) << cut.describe();
   // A change on the other side that cannot arrive now.
   ASSERT_TRUE(mesh.scale("cluster2", 3));
-  EXPECT_TRUE(always(60s, "remote rows are kept while the link is cut", [&] {
-    const std::string seen = rows();
-    return Seen{seen.find("cluster2-node1") != std::string::npos, seen};
-  }, 2s));
+  EXPECT_TRUE(always(
+      60s, "remote rows are kept while the link is cut",
+      [&] {
+        const std::string seen = rows();
+        return Seen{seen.find("cluster2-node1") != std::string::npos, seen};
+      },
+      2s));
   EXPECT_FALSE(mesh.status("cluster1").ok()) << "and the status says that it is cut";
   const auto restore = lab.weft({"lab", "link", "restore", "cluster1", "cluster2", "--name", lab.name()});
   ASSERT_TRUE(restore.ok()) << restore.describe();
   EXPECT_TRUE(healthy(60s));
   expect_no_failure(loads);
   EXPECT_TRUE(eventually(30s, "the change of meanwhile has arrived", [&] {
-    const std::string seen = mesh.on_node("cluster1", 1, {"weft", "service", "list", "--clustermesh", "-o", "json"}).out;
+    const std::string seen =
+        mesh.on_node("cluster1", 1, {"weft", "service", "list", "--clustermesh", "-o", "json"}).out;
     std::set<std::string> remote;
-    for (auto at = seen.find("10.2."); at != std::string::npos; at = seen.find("10.2.", at + 1)) remote.insert(seen.substr(at, seen.find_first_of("\":/", at) - at));
+    for (auto at = seen.find("10.2."); at != std::string::npos; at = seen.find("10.2.", at + 1))
+      remote.insert(seen.substr(at, seen.find_first_of("\":/", at) - at));
     return Seen{remote.size() == 3, seen};
   }));
   mesh.affinity("");
@@ -160,8 +174,8 @@ metadata: {name: churn, namespace: shop, annotations: {service.cilium.io/global:
 spec: {ipFamilyPolicy: PreferDualStack, ports: [{name: http, port: 80, targetPort: 8080}]}
 )";
   for (const auto& c : kBothClusters) ASSERT_TRUE(lab.apply(c, service));
-  Background churn(Argv{program("weft-e2e-churn"), "--kubeconfig", lab.kubeconfig(), "--context", "cluster2", "--namespace", "shop", "--service", "churn",
-                        "--rate", "500", "--seconds", "30"},
+  Background churn(Argv{program("weft-e2e-churn"), "--kubeconfig", lab.kubeconfig(), "--context", "cluster2",
+                        "--namespace", "shop", "--service", "churn", "--rate", "500", "--seconds", "30"},
                    lab.env());
   const auto done = churn.wait(90s);
   ASSERT_TRUE(done.ok()) << done.describe();
@@ -175,23 +189,28 @@ spec: {ipFamilyPolicy: PreferDualStack, ports: [{name: http, port: 80, targetPor
   for (const auto& c : kBothClusters) {
     const auto vip = lab.kubectl(c, {"-n", "shop", "get", "service", "churn", "-o", "jsonpath={.spec.clusterIP}"}).out;
     for (int n = 1; n <= 3; ++n) {
-      EXPECT_TRUE(eventually(30s, fmt::format("{} has the final backends in its map", node(c, n)), [&] {
-        const auto r = mesh.on_node(c, n, {"weft", "bpf", "lb", "list", "-o", "json"});
-        std::set<std::string> have;
-        boost::system::error_code ec;
-        const auto v = json::parse(r.out, ec);
-        if (ec) return Seen{false, r.describe()};
-        const std::string all = json::serialize(v);
-        for (const auto& a : wanted)
-          if (all.find('"' + a + ":8080\"") != std::string::npos || all.find('"' + a + '"') != std::string::npos) have.insert(a);
-        // Addresses of the range that only this load uses, and that are not of the final state.
-        std::size_t surplus = 0;
-        for (auto at = all.find("\"10.2.250."); at != std::string::npos; at = all.find("\"10.2.250.", at + 1)) {
-          const std::string a = all.substr(at + 1, all.find_first_of("\":", at + 1) - at - 1);
-          surplus += !wanted.contains(a);
-        }
-        return Seen{have == wanted && surplus == 0, fmt::format("{} of {} addresses, {} surplus, for {}", have.size(), wanted.size(), surplus, vip)};
-      }, 500ms));
+      EXPECT_TRUE(eventually(
+          30s, fmt::format("{} has the final backends in its map", node(c, n)),
+          [&] {
+            const auto r = mesh.on_node(c, n, {"weft", "bpf", "lb", "list", "-o", "json"});
+            std::set<std::string> have;
+            boost::system::error_code ec;
+            const auto v = json::parse(r.out, ec);
+            if (ec) return Seen{false, r.describe()};
+            const std::string all = json::serialize(v);
+            for (const auto& a : wanted)
+              if (all.find('"' + a + ":8080\"") != std::string::npos || all.find('"' + a + '"') != std::string::npos)
+                have.insert(a);
+            // Addresses of the range that only this load uses, and that are not of the final state.
+            std::size_t surplus = 0;
+            for (auto at = all.find("\"10.2.250."); at != std::string::npos; at = all.find("\"10.2.250.", at + 1)) {
+              const std::string a = all.substr(at + 1, all.find_first_of("\":", at + 1) - at - 1);
+              surplus += !wanted.contains(a);
+            }
+            return Seen{have == wanted && surplus == 0, fmt::format("{} of {} addresses, {} surplus, for {}",
+                                                                    have.size(), wanted.size(), surplus, vip)};
+          },
+          500ms));
     }
   }
   for (const auto& c : kBothClusters) lab.kubectl(c, {"-n", "shop", "delete", "service", "churn"});

@@ -67,7 +67,9 @@ TEST_F(Helm, installs_lists_upgrades_rolls_back_and_uninstalls) {
   EXPECT_THAT(h({"list"}).out, ContainsRegex("loom[ \t]+default[ \t]+1[ \t]+.*deployed[ \t]+little-1.2.3[ \t]+7"));
   r = h({"upgrade", "loom", chart, "--wait", "--timeout", "60s", "--set", "word=bye,replicas=2"});
   ASSERT_TRUE(r.ok()) << r.describe();
-  const auto word = [&] { return Lab::get().kubectl("cluster1", {"get", "configmap", "loom-words", "-o", "jsonpath={.data.word}"}).out; };
+  const auto word = [&] {
+    return Lab::get().kubectl("cluster1", {"get", "configmap", "loom-words", "-o", "jsonpath={.data.word}"}).out;
+  };
   EXPECT_EQ(word(), "bye");
   EXPECT_THAT(h({"get", "values", "loom"}).out, HasSubstr("replicas: 2"));
   ASSERT_TRUE(h({"rollback", "loom", "1", "--wait", "--timeout", "60s"}).ok());

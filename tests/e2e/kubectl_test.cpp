@@ -82,9 +82,11 @@ TEST_F(Kubectl, knows_the_server_and_its_nodes) {
   EXPECT_THAT(nodes.out, ContainsRegex("NAME +STATUS +ROLES +AGE +VERSION +INTERNAL-IP"));
   for (const char* n : {"cluster1-node1", "cluster1-node2", "cluster1-node3"}) EXPECT_THAT(nodes.out, HasSubstr(n));
   EXPECT_THAT(get({"nodes", "-o", "jsonpath={range .items[*]}{.metadata.name} {.spec.podCIDRs}{\"\\n\"}{end}"}),
-              AllOf(HasSubstr("cluster1-node1 [\"10.1.0.0/24\",\"fd00:1::/64\"]"), HasSubstr("cluster1-node2 [\"10.1.1.0/24\",\"fd00:1:0:1::/64\"]")));
+              AllOf(HasSubstr("cluster1-node1 [\"10.1.0.0/24\",\"fd00:1::/64\"]"),
+                    HasSubstr("cluster1-node2 [\"10.1.1.0/24\",\"fd00:1:0:1::/64\"]")));
   const auto resources = k({"api-resources"});
-  EXPECT_THAT(resources.out, AllOf(HasSubstr("deployments"), HasSubstr("endpointslices"), HasSubstr("customresourcedefinitions")));
+  EXPECT_THAT(resources.out,
+              AllOf(HasSubstr("deployments"), HasSubstr("endpointslices"), HasSubstr("customresourcedefinitions")));
 }
 
 TEST_F(Kubectl, applies_from_the_client_creates_changes_and_prunes_fields) {
@@ -107,7 +109,8 @@ TEST_F(Kubectl, applies_on_the_server_and_keeps_managers_apart) {
   r = k({"apply", "--server-side", "--field-manager=two", "-f", "-"}, config_map("{b: '2'}"));
   ASSERT_TRUE(r.ok()) << r.describe();
   EXPECT_EQ(get({"configmap", "settings", "-o", "jsonpath={.data}"}), R"({"a":"1","b":"2"})");
-  EXPECT_THAT(get({"configmap", "settings", "-o", "yaml", "--show-managed-fields"}), AllOf(HasSubstr("manager: one"), HasSubstr("manager: two")));
+  EXPECT_THAT(get({"configmap", "settings", "-o", "yaml", "--show-managed-fields"}),
+              AllOf(HasSubstr("manager: one"), HasSubstr("manager: two")));
   r = k({"apply", "--server-side", "--field-manager=two", "-f", "-"}, config_map("{a: 'mine'}"));
   EXPECT_NE(r.code, 0);
   EXPECT_THAT(r.err, AllOf(HasSubstr("conflict"), HasSubstr("\"one\""), HasSubstr(".data.a"))) << r.describe();
@@ -118,11 +121,12 @@ TEST_F(Kubectl, applies_on_the_server_and_keeps_managers_apart) {
 
 TEST_F(Kubectl, watches_objects_come_change_and_go) {
   const auto& lab = Lab::get();
-  Background watch(lab.kubectl_argv(kCluster, {"-n", ns, "get", "configmaps", "-w", "--output-watch-events"}), lab.env());
+  Background watch(lab.kubectl_argv(kCluster, {"-n", ns, "get", "configmaps", "-w", "--output-watch-events"}),
+                   lab.env());
   const auto shows = [&](const std::string& pattern) {
-    return eventually(10s, "the watch shows " + pattern, [&] {
-      return Seen{::testing::Value(watch.so_far(), ContainsRegex(pattern)), watch.so_far()};
-    }, 20ms);
+    return eventually(
+        10s, "the watch shows " + pattern,
+        [&] { return Seen{::testing::Value(watch.so_far(), ContainsRegex(pattern)), watch.so_far()}; }, 20ms);
   };
   ASSERT_TRUE(shows("ADDED +kube-root-ca.crt"));
   ASSERT_TRUE(k({"create", "configmap", "seen", "--from-literal=a=1"}).ok());
@@ -135,14 +139,18 @@ TEST_F(Kubectl, watches_objects_come_change_and_go) {
 
 TEST_F(Kubectl, patches_in_three_ways) {
   ASSERT_TRUE(k({"apply", "-f", "-"}, deployment(0)).ok());
-  auto r = k({"patch", "deployment", "worker", "--type=strategic", "-p",
-              R"({"spec":{"template":{"spec":{"containers":[{"name":"side","image":"side","command":["sleep","1"]}]}}}})"});
+  auto r =
+      k({"patch", "deployment", "worker", "--type=strategic", "-p",
+         R"({"spec":{"template":{"spec":{"containers":[{"name":"side","image":"side","command":["sleep","1"]}]}}}})"});
   ASSERT_TRUE(r.ok()) << r.describe();
-  EXPECT_EQ(get({"deployment", "worker", "-o", "jsonpath={.spec.template.spec.containers[*].name}"}), "side main") << "strategic: lists merge by name";
-  r = k({"patch", "deployment", "worker", "--type=json", "-p", R"([{"op":"remove","path":"/spec/template/spec/containers/0"}])"});
+  EXPECT_EQ(get({"deployment", "worker", "-o", "jsonpath={.spec.template.spec.containers[*].name}"}), "side main")
+      << "strategic: lists merge by name";
+  r = k({"patch", "deployment", "worker", "--type=json", "-p",
+         R"([{"op":"remove","path":"/spec/template/spec/containers/0"}])"});
   ASSERT_TRUE(r.ok()) << r.describe();
   EXPECT_EQ(get({"deployment", "worker", "-o", "jsonpath={.spec.template.spec.containers[*].name}"}), "main");
-  r = k({"patch", "deployment", "worker", "--type=merge", "-p", R"({"metadata":{"labels":{"app":null,"tier":"back"}}})"});
+  r = k(
+      {"patch", "deployment", "worker", "--type=merge", "-p", R"({"metadata":{"labels":{"app":null,"tier":"back"}}})"});
   ASSERT_TRUE(r.ok()) << r.describe();
   EXPECT_EQ(get({"deployment", "worker", "-o", "jsonpath={.metadata.labels}"}), R"({"tier":"back"})");
   r = k({"patch", "deployment", "worker", "--type=json", "-p", R"([{"op":"test","path":"/spec/replicas","value":7}])"});
@@ -154,9 +162,12 @@ TEST_F(Kubectl, rolls_a_deployment_out_scales_it_and_rolls_it_back) {
   auto r = k({"rollout", "status", "deployment/worker", "--timeout=60s"}, {}, 70s);
   ASSERT_TRUE(r.ok()) << r.describe() << get({"pods,rs", "-o", "wide"}) << get({"events"});
   EXPECT_THAT(r.out, HasSubstr("deployment \"worker\" successfully rolled out"));
-  EXPECT_THAT(get({"deployment", "worker"}), ContainsRegex("NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nworker +3/3 +3 +3 "));
+  EXPECT_THAT(get({"deployment", "worker"}),
+              ContainsRegex("NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nworker +3/3 +3 +3 "));
   EXPECT_THAT(get({"replicasets"}), ContainsRegex("NAME +DESIRED +CURRENT +READY +AGE\nworker-[a-z0-9]+ +3 +3 +3 "));
-  EXPECT_THAT(get({"pods", "-o", "wide"}), AllOf(HasSubstr("cluster1-node1"), HasSubstr("cluster1-node2"), HasSubstr("cluster1-node3"))) << "one on each node";
+  EXPECT_THAT(get({"pods", "-o", "wide"}),
+              AllOf(HasSubstr("cluster1-node1"), HasSubstr("cluster1-node2"), HasSubstr("cluster1-node3")))
+      << "one on each node";
 
   ASSERT_TRUE(k({"scale", "deployment/worker", "--replicas=5"}).ok());
   EXPECT_TRUE(k({"rollout", "status", "deployment/worker", "--timeout=60s"}, {}, 70s).ok());
@@ -216,18 +227,21 @@ spec:
 )");
   ASSERT_TRUE(r.ok()) << r.describe();
   EXPECT_THAT(get({"service", "worker", "-o", "wide"}),
-              ContainsRegex("NAME +TYPE +CLUSTER-IP +EXTERNAL-IP +PORT.S. +AGE +SELECTOR\nworker +NodePort +10\\.96\\.[0-9.]+ +<none> +80:3[0-9]+/TCP +[0-9a-z]+ +app=worker"));
+              ContainsRegex("NAME +TYPE +CLUSTER-IP +EXTERNAL-IP +PORT.S. +AGE +SELECTOR\nworker +NodePort "
+                            "+10\\.96\\.[0-9.]+ +<none> +80:3[0-9]+/TCP +[0-9a-z]+ +app=worker"));
   ASSERT_TRUE(k({"rollout", "status", "deployment/worker", "--timeout=60s"}, {}, 70s).ok());
   EXPECT_TRUE(eventually(20s, "two endpoints are ready in each family", [&] {
     const std::string ready = get({"endpointslices", "-l", "kubernetes.io/service-name=worker", "-o",
                                    "jsonpath={range .items[*]}{.addressType}:{.endpoints[*].conditions.ready} {end}"});
-    return Seen{ready.find("IPv4:true true") != std::string::npos && ready.find("IPv6:true true") != std::string::npos, ready};
+    return Seen{ready.find("IPv4:true true") != std::string::npos && ready.find("IPv6:true true") != std::string::npos,
+                ready};
   }));
   EXPECT_THAT(get({"endpointslices"}), ContainsRegex("NAME +ADDRESSTYPE +PORTS +ENDPOINTS +AGE"));
   EXPECT_THAT(k({"describe", "service", "worker"}).out, AllOf(HasSubstr("Selector:"), HasSubstr("NodePort:")));
   ASSERT_TRUE(k({"scale", "deployment/worker", "--replicas=0"}).ok());
   EXPECT_TRUE(eventually(20s, "no endpoint is left", [&] {
-    const std::string left = get({"endpointslices", "-l", "kubernetes.io/service-name=worker", "-o", "jsonpath={.items[*].endpoints[*].addresses}"});
+    const std::string left = get({"endpointslices", "-l", "kubernetes.io/service-name=worker", "-o",
+                                  "jsonpath={.items[*].endpoints[*].addresses}"});
     return Seen{left.empty(), left};
   }));
 }
@@ -235,7 +249,8 @@ spec:
 TEST_F(Kubectl, explains_fields) {
   const auto r = k({"explain", "deployment.spec.strategy"});
   ASSERT_TRUE(r.ok()) << r.describe();
-  EXPECT_THAT(r.out, AllOf(HasSubstr("GROUP:      apps"), HasSubstr("KIND:       Deployment"), HasSubstr("rollingUpdate"), HasSubstr("DESCRIPTION:")));
+  EXPECT_THAT(r.out, AllOf(HasSubstr("GROUP:      apps"), HasSubstr("KIND:       Deployment"),
+                           HasSubstr("rollingUpdate"), HasSubstr("DESCRIPTION:")));
   EXPECT_TRUE(k({"explain", "pods", "--recursive"}).ok());
   EXPECT_NE(k({"explain", "deployment.spec.nonsense"}).code, 0);
 }
@@ -269,7 +284,9 @@ spec:
 )");
   ASSERT_TRUE(r.ok()) << r.describe();
   ASSERT_TRUE(k({"wait", "--for=condition=Established", "crd/looms.e2e.weft.io", "--timeout=20s"}).ok());
-  const auto loom = [](const std::string& spec) { return "apiVersion: e2e.weft.io/v1\nkind: Loom\nmetadata: {name: one}\nspec: " + spec + "\n"; };
+  const auto loom = [](const std::string& spec) {
+    return "apiVersion: e2e.weft.io/v1\nkind: Loom\nmetadata: {name: one}\nspec: " + spec + "\n";
+  };
   EXPECT_TRUE(eventually(10s, "the kind is served", [&] {
     const auto made = k({"apply", "--validate=false", "-f", "-"}, loom("{threads: 4, unknown: 1}"));
     return Seen{made.ok(), made.describe()};
@@ -278,7 +295,9 @@ spec:
   EXPECT_THAT(get({"looms"}), ContainsRegex("NAME +THREADS\none +4"));
   const auto wrong = k({"apply", "-f", "-"}, loom("{threads: 0, color: green}"));
   EXPECT_NE(wrong.code, 0);
-  EXPECT_THAT(wrong.err, AllOf(HasSubstr("spec.threads"), HasSubstr("greater than or equal to 1"), HasSubstr("spec.color"))) << wrong.describe();
+  EXPECT_THAT(wrong.err,
+              AllOf(HasSubstr("spec.threads"), HasSubstr("greater than or equal to 1"), HasSubstr("spec.color")))
+      << wrong.describe();
   EXPECT_THAT(k({"explain", "loom.spec.threads"}).out, HasSubstr("How many threads."));
   EXPECT_TRUE(k({"delete", "crd", "looms.e2e.weft.io"}).ok());
   EXPECT_TRUE(eventually(20s, "the kind is gone", [&] {
@@ -290,7 +309,9 @@ spec:
 TEST_F(Kubectl, namespaces_come_furnished_and_go_with_all_they_hold) {
   EXPECT_TRUE(eventually(10s, "the default account and the root certificate are there", [&] {
     const std::string have = get({"serviceaccounts,configmaps", "-o", "name"});
-    return Seen{have.find("serviceaccount/default") != std::string::npos && have.find("configmap/kube-root-ca.crt") != std::string::npos, have};
+    return Seen{have.find("serviceaccount/default") != std::string::npos &&
+                    have.find("configmap/kube-root-ca.crt") != std::string::npos,
+                have};
   }));
   ASSERT_TRUE(k({"apply", "-f", "-"}, deployment(2)).ok());
   ASSERT_TRUE(k({"create", "secret", "generic", "s", "--from-literal=a=b"}).ok());
@@ -305,11 +326,16 @@ TEST_F(Kubectl, errors_name_what_is_wrong) {
   EXPECT_NE(twice.code, 0);
   EXPECT_THAT(twice.err, HasSubstr("already exists"));
   const auto service = [&](const std::string& name, int port) {
-    return k({"apply", "--validate=false", "-f", "-"}, fmt::format("apiVersion: v1\nkind: Service\nmetadata: {{name: {}}}\nspec: {{ports: [{{port: {}}}]}}\n", name, port));
+    return k({"apply", "--validate=false", "-f", "-"},
+             fmt::format("apiVersion: v1\nkind: Service\nmetadata: {{name: {}}}\nspec: {{ports: [{{port: {}}}]}}\n",
+                         name, port));
   };
-  EXPECT_THAT(service("UPPER", 80).err, AllOf(HasSubstr("is invalid"), HasSubstr("metadata.name"), HasSubstr("DNS-1035")));
-  EXPECT_THAT(service("lower", 70000).err, AllOf(HasSubstr("is invalid"), HasSubstr("spec.ports[0].port"), HasSubstr("70000")));
-  const auto strict = k({"apply", "-f", "-"}, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {}\nsurplus: 1\n");
+  EXPECT_THAT(service("UPPER", 80).err,
+              AllOf(HasSubstr("is invalid"), HasSubstr("metadata.name"), HasSubstr("DNS-1035")));
+  EXPECT_THAT(service("lower", 70000).err,
+              AllOf(HasSubstr("is invalid"), HasSubstr("spec.ports[0].port"), HasSubstr("70000")));
+  const auto strict =
+      k({"apply", "-f", "-"}, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {}\nsurplus: 1\n");
   EXPECT_NE(strict.code, 0);
   EXPECT_THAT(strict.err, HasSubstr("surplus")) << strict.describe();
 }
@@ -332,7 +358,10 @@ spec:
   ASSERT_TRUE(r.ok()) << r.describe();
   const auto status = k({"rollout", "status", "daemonset/everywhere", "--timeout=60s"}, {}, 70s);
   ASSERT_TRUE(status.ok()) << status.describe();
-  EXPECT_THAT(get({"daemonset", "everywhere"}), ContainsRegex("NAME +DESIRED +CURRENT +READY +UP-TO-DATE +AVAILABLE +NODE SELECTOR +AGE\neverywhere +3 +3 +3 +3 +3 "));
+  EXPECT_THAT(
+      get({"daemonset", "everywhere"}),
+      ContainsRegex(
+          "NAME +DESIRED +CURRENT +READY +UP-TO-DATE +AVAILABLE +NODE SELECTOR +AGE\neverywhere +3 +3 +3 +3 +3 "));
   ASSERT_TRUE(k({"set", "env", "daemonset/everywhere", "A=1"}).ok());
   EXPECT_TRUE(k({"rollout", "status", "daemonset/everywhere", "--timeout=60s"}, {}, 70s).ok());
 }

@@ -31,16 +31,20 @@ class MeshTest : public ::testing::Test {
 TEST_F(MeshTest, status_says_first_that_all_is_well) {
   const auto one = mesh.status("cluster1");
   EXPECT_TRUE(one.ok()) << one.describe();
-  EXPECT_THAT(one.out, StartsWith("✅ Cluster Mesh: OK\n✅ Remote clusters: 1 connected\n - cluster2: ready, 3 nodes\n"));
+  EXPECT_THAT(one.out,
+              StartsWith("✅ Cluster Mesh: OK\n✅ Remote clusters: 1 connected\n - cluster2: ready, 3 nodes\n"));
   const auto two = mesh.status("cluster2");
-  EXPECT_THAT(two.out, StartsWith("✅ Cluster Mesh: OK\n✅ Remote clusters: 1 connected\n - cluster1: ready, 3 nodes\n")) << two.describe();
+  EXPECT_THAT(two.out,
+              StartsWith("✅ Cluster Mesh: OK\n✅ Remote clusters: 1 connected\n - cluster1: ready, 3 nodes\n"))
+      << two.describe();
   const auto parts = lab.weft({"status", "--context", "cluster1"});
   EXPECT_TRUE(parts.ok()) << parts.describe();
 }
 
 TEST_F(MeshTest, a_global_service_answers_from_both_clusters_in_each_way) {
   for (const auto& from : kBothClusters) {
-    for (const Argv& target : {Argv{"-4", mesh.url()}, Argv{"-6", mesh.url()}, Argv{mesh.ip_url(from, 4)}, Argv{mesh.ip_url(from, 6)}}) {
+    for (const Argv& target :
+         {Argv{"-4", mesh.url()}, Argv{"-6", mesh.url()}, Argv{mesh.ip_url(from, 4)}, Argv{mesh.ip_url(from, 6)}}) {
       Argv args{"--count", "200"};
       args.insert(args.end(), target.begin(), target.end());
       const Load l = mesh.load(from, args);
@@ -68,7 +72,9 @@ TEST_F(MeshTest, affinity_chooses_the_cluster_and_falls_back) {
 TEST_F(MeshTest, failing_over_under_load_loses_nothing_that_was_announced) {
   mesh.affinity("local");
   ASSERT_TRUE(mesh.all_from("cluster1", "cluster1", {mesh.url()}));
-  Background load(mesh.load_argv("cluster1", {"--duration", "8", "--interval", "5", "--timeout", "1000", mesh.ip_url("cluster1", 4)}), lab.env());
+  Background load(mesh.load_argv("cluster1", {"--duration", "8", "--interval", "5", "--timeout", "1000",
+                                              mesh.ip_url("cluster1", 4)}),
+                  lab.env());
   std::this_thread::sleep_for(1s);  // load before, during and after
   ASSERT_TRUE(mesh.scale("cluster1", 0));
   const Load l = parse_load(load.wait(30s));
@@ -98,7 +104,8 @@ TEST_F(MeshTest, a_service_that_is_not_shared_or_not_global_stays_at_home) {
 
 // What the server at http://ADDRESS:8080/ saw as the source of a request from the client of `from`.
 std::string seen_source(const Mesh& mesh, const std::string& from, const std::string& address) {
-  const std::string url = address.find(':') != std::string::npos ? "http://[" + address + "]:8080/" : "http://" + address + ":8080/";
+  const std::string url =
+      address.find(':') != std::string::npos ? "http://[" + address + "]:8080/" : "http://" + address + ":8080/";
   const auto r = mesh.lab().exec(from + "/client", {"curl", "-s", "-m", "5", url}, 20s, "shop");
   return r.ok() ? r.out : r.describe();
 }
@@ -132,25 +139,36 @@ TEST_F(MeshTest, the_remote_user_of_the_mesh_store_reads_and_nothing_else) {
   const std::string dir = "/tmp/weft-" + lab.name() + "/remote-cert";
   std::filesystem::create_directories(dir);
   for (const char* f : {"tls.crt", "tls.key", "ca.crt"}) {
-    const auto r = lab.kubectl("cluster1", {"-n", "kube-system", "get", "secret", "clustermesh-apiserver-remote-cert", "-o",
-                                            fmt::format("go-template={{{{index .data \"{}\" | base64decode}}}}", f)});
+    const auto r =
+        lab.kubectl("cluster1", {"-n", "kube-system", "get", "secret", "clustermesh-apiserver-remote-cert", "-o",
+                                 fmt::format("go-template={{{{index .data \"{}\" | base64decode}}}}", f)});
     ASSERT_TRUE(r.ok()) << r.describe();
     std::ofstream(dir + "/" + f) << r.out;
   }
   // From a node of the other cluster, as its agents come.
   const auto etcdctl = [&](Argv args) {
-    Argv all{"env", "ETCDCTL_API=3", "etcdctl", "--endpoints=https://172.18.1.11:32379,https://172.18.1.12:32379,https://172.18.1.13:32379",
-             "--cacert=" + dir + "/ca.crt", "--cert=" + dir + "/tls.crt", "--key=" + dir + "/tls.key", "--insecure-skip-tls-verify=false"};
-    const auto node = lab.kubectl("cluster1", {"-n", "kube-system", "get", "pod", "-l", "k8s-app=clustermesh-apiserver", "-o", "jsonpath={.items[0].status.hostIP}"}).out;
+    Argv all{"env",
+             "ETCDCTL_API=3",
+             "etcdctl",
+             "--endpoints=https://172.18.1.11:32379,https://172.18.1.12:32379,https://172.18.1.13:32379",
+             "--cacert=" + dir + "/ca.crt",
+             "--cert=" + dir + "/tls.crt",
+             "--key=" + dir + "/tls.key",
+             "--insecure-skip-tls-verify=false"};
+    const auto node = lab.kubectl("cluster1", {"-n", "kube-system", "get", "pod", "-l", "k8s-app=clustermesh-apiserver",
+                                               "-o", "jsonpath={.items[0].status.hostIP}"})
+                          .out;
     all[3] = "--endpoints=https://" + node + ":32379";
     all.insert(all.end(), args.begin(), args.end());
     return lab.exec("cluster2/cluster2-node1", all, 20s);
   };
   const auto keys = etcdctl({"get", "--prefix", "cilium/", "--keys-only"});
   ASSERT_TRUE(keys.ok()) << keys.describe();
-  for (const char* k : {"cilium/cluster-config/cluster1", "cilium/synced/cluster1/cilium/state/nodes/v1", "cilium/synced/cluster1/cilium/state/services/v1",
-                        "cilium/state/nodes/v1/cluster1/cluster1-node1", "cilium/state/services/v1/cluster1/shop/api-server", "cilium/state/ip/v1/default/10.1.",
-                        "cilium/state/identities/v1/id/"})
+  for (const char* k :
+       {"cilium/cluster-config/cluster1", "cilium/synced/cluster1/cilium/state/nodes/v1",
+        "cilium/synced/cluster1/cilium/state/services/v1", "cilium/state/nodes/v1/cluster1/cluster1-node1",
+        "cilium/state/services/v1/cluster1/shop/api-server", "cilium/state/ip/v1/default/10.1.",
+        "cilium/state/identities/v1/id/"})
     EXPECT_THAT(keys.out, HasSubstr(k));
   const auto put = etcdctl({"put", "cilium/state/nodes/v1/cluster1/evil", "x"});
   EXPECT_NE(put.code, 0);
@@ -159,7 +177,8 @@ TEST_F(MeshTest, the_remote_user_of_the_mesh_store_reads_and_nothing_else) {
   const auto elsewhere = etcdctl({"get", "--prefix", "secret/"});
   EXPECT_NE(elsewhere.code, 0) << elsewhere.describe();
   const auto service = etcdctl({"get", "--print-value-only", "cilium/state/services/v1/cluster1/shop/api-server"});
-  for (const char* field : {"\"cluster\":\"cluster1\"", "\"namespace\":\"shop\"", "\"name\":\"api-server\"", "\"backends\":", "\"shared\":true"})
+  for (const char* field : {"\"cluster\":\"cluster1\"", "\"namespace\":\"shop\"", "\"name\":\"api-server\"",
+                            "\"backends\":", "\"shared\":true"})
     EXPECT_THAT(service.out, HasSubstr(field));
 }
 
@@ -189,7 +208,8 @@ TEST_F(MeshTest, the_agent_says_what_it_knows) {
   EXPECT_TRUE(services.ok()) << services.describe();
   EXPECT_THAT(services.out, AllOf(HasSubstr("api-server"), HasSubstr("cluster2")));
   const auto nodes = mesh.on_node("cluster1", 1, {"weft", "node", "list"});
-  for (const char* n : {"cluster1-node3", "cluster2-node2", "172.18.2.13"}) EXPECT_THAT(nodes.out, HasSubstr(n)) << nodes.describe();
+  for (const char* n : {"cluster1-node3", "cluster2-node2", "172.18.2.13"})
+    EXPECT_THAT(nodes.out, HasSubstr(n)) << nodes.describe();
   EXPECT_THAT(mesh.on_node("cluster1", 1, {"weft", "identity", "list"}).out, HasSubstr("app=api-server"));
   const auto endpoints = lab.kubectl("cluster1", {"get", "ciliumendpoints", "-A"});
   EXPECT_THAT(endpoints.out, HasSubstr("api-server-")) << endpoints.describe();

@@ -18,7 +18,9 @@ class LinuxKernelTest : public testing::Test {
     if (!enter_sandbox()) GTEST_SKIP() << "needs root (network namespaces)";
     world_ = std::make_unique<World>();
     for (const char* ns : {"node", "pod"}) world_->add_netns(ns);
-    world_->run("node", "ip link add eth0 type veth peer name far; ip link set eth0 up; ip link set far up; ip addr add 172.18.1.11/24 dev eth0; ip -6 addr add fd00:18:1::11/64 dev eth0 nodad");
+    world_->run("node",
+                "ip link add eth0 type veth peer name far; ip link set eth0 up; ip link set far up; ip addr add "
+                "172.18.1.11/24 dev eth0; ip -6 addr add fd00:18:1::11/64 dev eth0 nodad");
     here_ = make_linux_kernel().value();
     node_ = here_->open(world_->netns("node")).value();
     eth0_ = node_->link("eth0").value().index;
@@ -29,19 +31,30 @@ class LinuxKernelTest : public testing::Test {
 };
 
 TEST_F(LinuxKernelTest, routes_read_back_as_they_were_written) {
-  ASSERT_TRUE(node_->create_vxlan({.name = "weft_vxlan", .mac = *Mac::parse("0e:57:ac:12:01:0b"), .mtu = 1450, .vxlan = {.vni = 7, .port = 8472, .local = ip("172.18.1.11")}}));
+  ASSERT_TRUE(node_->create_vxlan({.name = "weft_vxlan",
+                                   .mac = *Mac::parse("0e:57:ac:12:01:0b"),
+                                   .mtu = 1450,
+                                   .vxlan = {.vni = 7, .port = 8472, .local = ip("172.18.1.11")}}));
   const int tunnel = node_->link("weft_vxlan")->index;
   ASSERT_TRUE(node_->change_link(tunnel, {.up = true, .no_link_local = true}));
   ASSERT_TRUE(node_->add_address({eth0_, ip("10.1.0.1"), 32}));
   ASSERT_TRUE(node_->add_address({eth0_, ip("fd00:1::1"), 128}));
   const std::vector<Route> wanted{
       {.destination = cidr("10.1.1.0/24"), .via = ip("172.18.1.12"), .ifindex = eth0_},
-      {.destination = cidr("10.1.2.0/24"), .via = ip("10.1.2.1"), .ifindex = tunnel, .onlink = true, .source = ip("10.1.0.1")},
+      {.destination = cidr("10.1.2.0/24"),
+       .via = ip("10.1.2.1"),
+       .ifindex = tunnel,
+       .onlink = true,
+       .source = ip("10.1.0.1")},
       {.destination = cidr("10.1.3.0/24"), .type = RouteType::unreachable},
       {.destination = cidr("10.1.4.0/24"), .type = RouteType::blackhole, .table = 1000, .metric = 20},
       {.destination = cidr("10.1.5.5/32"), .ifindex = eth0_, .source = ip("10.1.0.1")},
       {.destination = cidr("fd00:2::/64"), .via = ip("fd00:18:1::12"), .ifindex = eth0_},
-      {.destination = cidr("fd00:3::/64"), .via = ip("fd00:3::1"), .ifindex = tunnel, .onlink = true, .source = ip("fd00:1::1")},
+      {.destination = cidr("fd00:3::/64"),
+       .via = ip("fd00:3::1"),
+       .ifindex = tunnel,
+       .onlink = true,
+       .source = ip("fd00:1::1")},
       {.destination = cidr("fd00:4::/64"), .type = RouteType::unreachable},
       {.destination = cidr("fd00:5::5/128"), .ifindex = eth0_, .source = ip("fd00:1::1")},
   };
@@ -67,8 +80,13 @@ TEST_F(LinuxKernelTest, routes_read_back_as_they_were_written) {
 }
 
 TEST_F(LinuxKernelTest, a_veth_pair_is_born_into_both_namespaces) {
-  const VethSpec spec{.name = "lxc0123456789ab", .mac = *Mac::parse("02:00:00:00:00:01"), .alias = "weft:abc/eth0", .peer_name = "eth0",
-                      .peer_mac = *Mac::parse("02:00:00:00:00:02"), .peer_netns = world_->netns("pod"), .mtu = 1450};
+  const VethSpec spec{.name = "lxc0123456789ab",
+                      .mac = *Mac::parse("02:00:00:00:00:01"),
+                      .alias = "weft:abc/eth0",
+                      .peer_name = "eth0",
+                      .peer_mac = *Mac::parse("02:00:00:00:00:02"),
+                      .peer_netns = world_->netns("pod"),
+                      .mtu = 1450};
   const auto done = node_->create_veth(spec);
   ASSERT_TRUE(done) << done.error().message;
   const auto host = node_->link(spec.name);
@@ -90,7 +108,10 @@ TEST_F(LinuxKernelTest, a_veth_pair_is_born_into_both_namespaces) {
 }
 
 TEST_F(LinuxKernelTest, neighbours_and_forwarding_entries_read_back) {
-  ASSERT_TRUE(node_->create_vxlan({.name = "weft_vxlan", .mac = *Mac::parse("0e:57:ac:12:01:0b"), .mtu = 1430, .vxlan = {.vni = 1, .port = 8472, .local = ip("fd00:18:1::11")}}));
+  ASSERT_TRUE(node_->create_vxlan({.name = "weft_vxlan",
+                                   .mac = *Mac::parse("0e:57:ac:12:01:0b"),
+                                   .mtu = 1430,
+                                   .vxlan = {.vni = 1, .port = 8472, .local = ip("fd00:18:1::11")}}));
   const auto tunnel = *node_->link("weft_vxlan");
   ASSERT_TRUE(tunnel.vxlan);
   EXPECT_EQ(tunnel.vxlan->local, ip("fd00:18:1::11"));
@@ -102,7 +123,9 @@ TEST_F(LinuxKernelTest, neighbours_and_forwarding_entries_read_back) {
   ASSERT_TRUE(node_->replace_fdb(far));
   ASSERT_TRUE(node_->replace_fdb(moved));
   EXPECT_EQ(*node_->fdb(tunnel.index), std::vector{moved});
-  std::vector<Neighbour> wanted{{tunnel.index, ip("10.1.1.1"), mac}, {tunnel.index, ip("fd00:1::1"), mac}, {tunnel.index, ip("10.9.9.9"), Mac{}, true}};
+  std::vector<Neighbour> wanted{{tunnel.index, ip("10.1.1.1"), mac},
+                                {tunnel.index, ip("fd00:1::1"), mac},
+                                {tunnel.index, ip("10.9.9.9"), Mac{}, true}};
   for (const auto& n : wanted) ASSERT_TRUE(node_->replace_neighbour(n));
   auto read = *node_->neighbours(tunnel.index);
   std::sort(read.begin(), read.end());
@@ -115,9 +138,11 @@ TEST_F(LinuxKernelTest, neighbours_and_forwarding_entries_read_back) {
 }
 
 TEST_F(LinuxKernelTest, errors_come_in_the_kernels_words) {
-  const auto unreachable = node_->replace_route({.destination = cidr("10.7.0.0/24"), .via = ip("192.0.2.1"), .ifindex = eth0_});
+  const auto unreachable =
+      node_->replace_route({.destination = cidr("10.7.0.0/24"), .via = ip("192.0.2.1"), .ifindex = eth0_});
   ASSERT_FALSE(unreachable);
-  EXPECT_NE(unreachable.error().message.find("Nexthop has invalid gateway"), std::string::npos) << unreachable.error().message;
+  EXPECT_NE(unreachable.error().message.find("Nexthop has invalid gateway"), std::string::npos)
+      << unreachable.error().message;
   EXPECT_EQ(node_->link("nothing").error().code, Errc::not_found);
   EXPECT_EQ(node_->link("a-name-that-is-too-long").error().code, Errc::invalid);
   EXPECT_EQ(here_->open("/nowhere").error().code, Errc::not_found);

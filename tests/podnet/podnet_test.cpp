@@ -9,8 +9,8 @@
 
 #include <filesystem>
 
-#include "pods/cni_versions.h"
 #include "podnet/world.h"
+#include "pods/cni_versions.h"
 
 namespace weft::podnet {
 namespace {
@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 using routing::Config;
 using routing::Mode;
 
-Node make_node(const std::string& cluster, const std::string& name, std::vector<std::string> ips, std::vector<std::string> cidrs) {
+Node make_node(const std::string& cluster, const std::string& name, std::vector<std::string> ips,
+               std::vector<std::string> cidrs) {
   Node n;
   n.cluster = cluster;
   n.name = name;
@@ -38,32 +39,46 @@ class PodNet : public testing::Test {
       // Else the fabric's link-local addresses stay tentative for a second or two, and IPv6 across it with them.
       world_.run(ns, "sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0");
     }
-    world_.run("router", "ip link add lan0 type bridge mcast_snooping 0; ip link set lan0 up; ip addr add 172.18.1.1/24 dev lan0; ip -6 addr add fd00:18:1::1/64 dev lan0 nodad;"
-                         "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
+    world_.run("router",
+               "ip link add lan0 type bridge mcast_snooping 0; ip link set lan0 up; ip addr add 172.18.1.1/24 dev "
+               "lan0; ip -6 addr add fd00:18:1::1/64 dev lan0 nodad;"
+               "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
     join("node1", "172.18.1.11/24", "fd00:18:1::11/64", "172.18.1.1", "fd00:18:1::1", "");
     join("node2", "172.18.1.12/24", "fd00:18:1::12/64", "172.18.1.1", "fd00:18:1::1", "");
-    join("node3", "172.18.2.11/24", "fd00:18:2::11/64", "172.18.2.1", "fd00:18:2::1", "ip addr add 172.18.2.1/24 dev r-node3; ip -6 addr add fd00:18:2::1/64 dev r-node3 nodad");
-    join("outside", "172.18.9.10/24", "fd00:18:9::10/64", "172.18.9.1", "fd00:18:9::1", "ip addr add 172.18.9.1/24 dev r-outside; ip -6 addr add fd00:18:9::1/64 dev r-outside nodad");
+    join("node3", "172.18.2.11/24", "fd00:18:2::11/64", "172.18.2.1", "fd00:18:2::1",
+         "ip addr add 172.18.2.1/24 dev r-node3; ip -6 addr add fd00:18:2::1/64 dev r-node3 nodad");
+    join("outside", "172.18.9.10/24", "fd00:18:9::10/64", "172.18.9.1", "fd00:18:9::1",
+         "ip addr add 172.18.9.1/24 dev r-outside; ip -6 addr add fd00:18:9::1/64 dev r-outside nodad");
   }
 
-  void join(const std::string& ns, const std::string& v4, const std::string& v6, const std::string& gw4, const std::string& gw6, const std::string& far) {
-    world_.run("router", "ip link add r-" + ns + " type veth peer name eth0 netns " + world_.netns(ns) + "; ip link set r-" + ns + " up; " +
+  void join(const std::string& ns, const std::string& v4, const std::string& v6, const std::string& gw4,
+            const std::string& gw6, const std::string& far) {
+    world_.run("router", "ip link add r-" + ns + " type veth peer name eth0 netns " + world_.netns(ns) +
+                             "; ip link set r-" + ns + " up; " +
                              (far.empty() ? "ip link set r-" + ns + " master lan0" : far));
-    world_.run(ns, "ip link set eth0 up; ip addr add " + v4 + " dev eth0; ip -6 addr add " + v6 + " dev eth0 nodad; ip route add default via " + gw4 +
-                       "; ip -6 route add default via " + gw6);
+    world_.run(ns, "ip link set eth0 up; ip addr add " + v4 + " dev eth0; ip -6 addr add " + v6 +
+                       " dev eth0 nodad; ip route add default via " + gw4 + "; ip -6 route add default via " + gw6);
   }
   /// Natively the fabric must know the way to pods; over a tunnel it must not.
   void teach_router() {
-    world_.run("router", "ip route add 10.1.0.0/24 via 172.18.1.11; ip route add 10.1.1.0/24 via 172.18.1.12; ip route add 10.2.0.0/24 via 172.18.2.11;"
-                         "ip -6 route add fd00:1::/64 via fd00:18:1::11; ip -6 route add fd00:1:0:1::/64 via fd00:18:1::12; ip -6 route add fd00:2::/64 via fd00:18:2::11");
+    world_.run("router",
+               "ip route add 10.1.0.0/24 via 172.18.1.11; ip route add 10.1.1.0/24 via 172.18.1.12; ip route add "
+               "10.2.0.0/24 via 172.18.2.11;"
+               "ip -6 route add fd00:1::/64 via fd00:18:1::11; ip -6 route add fd00:1:0:1::/64 via fd00:18:1::12; ip "
+               "-6 route add fd00:2::/64 via fd00:18:2::11");
   }
   void start_agents(Config config) {
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      agents_.push_back(std::make_unique<AgentProcess>(world_, "node" + std::to_string(i + 1), nodes_[i], nodes_, config));
+      agents_.push_back(
+          std::make_unique<AgentProcess>(world_, "node" + std::to_string(i + 1), nodes_[i], nodes_, config));
       agents_.back()->start();
     }
   }
-  struct Pod { std::string ns; Address v4, v6; json::value result; };
+  struct Pod {
+    std::string ns;
+    Address v4, v6;
+    json::value result;
+  };
   Pod add(std::size_t agent, const std::string& name) {
     if (!fs::exists(world_.netns(name))) world_.add_netns(name);
     const auto o = cni(*agents_[agent], "ADD", name, world_.netns(name));
@@ -90,10 +105,11 @@ class PodNet : public testing::Test {
     expect_no_nat(a1, a2);  // on one node
     expect_no_nat(a1, b);   // across nodes
     expect_no_nat(b, a2);
-    expect_no_nat(a1, c);   // across clusters
+    expect_no_nat(a1, c);  // across clusters
     expect_no_nat(c, b);
     // The node itself and its pods; a node and the pods of others.
-    for (const auto& to : {a1.v4, a1.v6, b.v4, b.v6, c.v4, c.v6}) EXPECT_TRUE(world_.succeeds("node1", "ping -c1 -W2 " + to.to_string())) << to.to_string();
+    for (const auto& to : {a1.v4, a1.v6, b.v4, b.v6, c.v4, c.v6})
+      EXPECT_TRUE(world_.succeeds("node1", "ping -c1 -W2 " + to.to_string())) << to.to_string();
     EXPECT_TRUE(world_.succeeds("a1", "ping -c1 -W2 172.18.1.11"));
     EXPECT_TRUE(world_.succeeds("a1", "ping -c1 -W2 172.18.1.12"));
     EXPECT_TRUE(world_.succeeds("a1", "ping -c1 -W2 fd00:18:2::11"));
@@ -105,16 +121,21 @@ class PodNet : public testing::Test {
     EXPECT_EQ(*out6, "fd00:18:1::12");
   }
   std::string state() const {
-    return shell("nsenter --net=" + world_.netns("node1") + " sh -c 'ip -br link; ip route; ip -6 route; ip neigh'; tail -5 " + world_.dir() + "/node*/log").out;
+    return shell("nsenter --net=" + world_.netns("node1") +
+                 " sh -c 'ip -br link; ip route; ip -6 route; ip neigh'; tail -5 " + world_.dir() + "/node*/log")
+        .out;
   }
   std::string host_state(const std::string& ns) const {
-    return world_.run(ns, "ip -o link | cut -d: -f2 | sort; ip route show proto 215; ip -6 route show proto 215; ip neigh show nud permanent");
+    return world_.run(ns,
+                      "ip -o link | cut -d: -f2 | sort; ip route show proto 215; ip -6 route show proto 215; ip neigh "
+                      "show nud permanent");
   }
 
   World world_;
-  std::vector<Node> nodes_{make_node("cluster1", "node1", {"172.18.1.11", "fd00:18:1::11"}, {"10.1.0.0/24", "fd00:1::/64"}),
-                           make_node("cluster1", "node2", {"172.18.1.12", "fd00:18:1::12"}, {"10.1.1.0/24", "fd00:1:0:1::/64"}),
-                           make_node("cluster2", "node3", {"172.18.2.11", "fd00:18:2::11"}, {"10.2.0.0/24", "fd00:2::/64"})};
+  std::vector<Node> nodes_{
+      make_node("cluster1", "node1", {"172.18.1.11", "fd00:18:1::11"}, {"10.1.0.0/24", "fd00:1::/64"}),
+      make_node("cluster1", "node2", {"172.18.1.12", "fd00:18:1::12"}, {"10.1.1.0/24", "fd00:1:0:1::/64"}),
+      make_node("cluster2", "node3", {"172.18.2.11", "fd00:18:2::11"}, {"10.2.0.0/24", "fd00:2::/64"})};
   std::vector<std::unique_ptr<AgentProcess>> agents_;
 };
 
@@ -164,9 +185,13 @@ TEST_F(PodNet, a_killed_agent_comes_back_to_its_pods) {
   const Pod a = add(0, "a"), b = add(1, "b"), dying = add(0, "dying");
   agents_[0]->kill();
   expect_no_nat(a, b);  // nothing of ours is in the path
-  world_.run("node1", "ip route flush proto 215; ip -6 route flush proto 215; ip route flush proto 214; ip neigh flush dev weft_vxlan nud permanent");
+  world_.run("node1",
+             "ip route flush proto 215; ip -6 route flush proto 215; ip route flush proto 214; ip neigh flush dev "
+             "weft_vxlan nud permanent");
   world_.remove_netns("dying");
-  for (int i = 0; i < 200 && shell("nsenter --net=" + world_.netns("node1") + " ip -o link | grep -c lxc").out != "1\n"; ++i) ::usleep(10'000);
+  for (int i = 0; i < 200 && shell("nsenter --net=" + world_.netns("node1") + " ip -o link | grep -c lxc").out != "1\n";
+       ++i)
+    ::usleep(10'000);
   agents_[0]->start();
   expect_no_nat(a, b);
   const Pod again = add(0, "a");
@@ -183,7 +208,9 @@ TEST_F(PodNet, routes_come_back_when_the_underlay_went_down_and_up) {
   world_.run("node1", "ip link set eth0 down; ip link set eth0 up; ip -6 addr replace fd00:18:1::11/64 dev eth0 nodad");
   bool back = false;
   for (int i = 0; i < 100 && !back; ++i) {
-    back = world_.succeeds("node1", "ip route show proto 214 | grep -q 10.1.1.0/24.via && ip -6 route show proto 214 | grep -q fd00:1:0:1::/64.via");
+    back = world_.succeeds("node1",
+                           "ip route show proto 214 | grep -q 10.1.1.0/24.via && ip -6 route show proto 214 | grep -q "
+                           "fd00:1:0:1::/64.via");
     if (!back) ::usleep(50'000);
   }
   EXPECT_TRUE(back) << state();
@@ -215,7 +242,8 @@ TEST_F(PodNet, garbage_collection_keeps_what_is_named) {
   const Pod a = add(0, "a"), b = add(1, "b");
   add(0, "x");
   add(0, "y");
-  const auto o = cni(*agents_[0], "GC", "", "", R"(,"cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}])");
+  const auto o =
+      cni(*agents_[0], "GC", "", "", R"(,"cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}])");
   EXPECT_EQ(o.code, 0) << o.out;
   EXPECT_EQ(world_.run("node1", "ip -o link | grep -c lxc"), "1\n");
   expect_no_nat(a, b);
@@ -233,7 +261,11 @@ TEST_F(PodNet, a_hundred_pods_come_and_go_and_leave_nothing) {
     const auto deleted = cni(*agents_[0], "DEL", id, world_.netns("p"));
     ASSERT_EQ(deleted.code, 0) << i << deleted.out;
   }
-  RecordProperty("ms_per_cycle", static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count() / 100));
+  RecordProperty(
+      "ms_per_cycle",
+      static_cast<int>(
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin).count() /
+          100));
   EXPECT_EQ(host_state("node1"), before);
   EXPECT_EQ(world_.run("p", "ip -o link | wc -l"), "1\n");
   EXPECT_TRUE(fs::is_empty(agents_[0]->state_dir() + "/endpoints"));

@@ -66,7 +66,8 @@ void World::add_netns(const std::string& name) {
   std::ofstream(path).close();
   std::string why;
   std::thread([&] {
-    if (::unshare(CLONE_NEWNET) != 0 || ::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) != 0)
+    if (::unshare(CLONE_NEWNET) != 0 ||
+        ::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) != 0)
       why = std::strerror(errno);
   }).join();
   if (!why.empty()) throw std::runtime_error("namespace " + name + ": " + why);
@@ -109,7 +110,8 @@ socklen_t fill(sockaddr_storage& s, const Address& a, Port port) {
 
 }  // namespace
 
-Result<std::string> peer_seen(const World& world, const std::string& server_ns, const Address& server, const std::string& client_ns) {
+Result<std::string> peer_seen(const World& world, const std::string& server_ns, const Address& server,
+                              const std::string& client_ns) {
   auto s_ns = netlink::open_netns(world.netns(server_ns));
   if (!s_ns) return fail(s_ns.error());
   auto c_ns = netlink::open_netns(world.netns(client_ns));
@@ -123,7 +125,8 @@ Result<std::string> peer_seen(const World& world, const std::string& server_ns, 
     listener = Fd(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const int on = 1;
     ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), length) != 0) return fail(errno_error("bind", errno));
+    if (::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), length) != 0)
+      return fail(errno_error("bind", errno));
     if (::listen(listener.get(), 4) != 0) return fail(errno_error("listen", errno));
     return {};
   }));
@@ -150,7 +153,9 @@ Result<std::string> peer_seen(const World& world, const std::string& server_ns, 
   std::string buffer(65536, 0);
   while (got < load.size()) {
     const auto n = ::recv(accepted.get(), buffer.data(), buffer.size(), 0);
-    if (n <= 0) return fail(Errc::timeout, "only " + std::to_string(got) + " of " + std::to_string(load.size()) + " bytes arrived");
+    if (n <= 0)
+      return fail(Errc::timeout,
+                  "only " + std::to_string(got) + " of " + std::to_string(load.size()) + " bytes arrived");
     got += static_cast<std::size_t>(n);
   }
   char text[INET6_ADDRSTRLEN];
@@ -162,8 +167,14 @@ Result<std::string> peer_seen(const World& world, const std::string& server_ns, 
   return std::string(text);
 }
 
-AgentProcess::AgentProcess(const World& world, std::string ns, Node self, std::vector<Node> nodes, routing::Config config)
-    : world_(world), ns_(std::move(ns)), dir_(world.dir() + "/" + ns_), self_(std::move(self)), nodes_(std::move(nodes)), config_(std::move(config)) {
+AgentProcess::AgentProcess(const World& world, std::string ns, Node self, std::vector<Node> nodes,
+                           routing::Config config)
+    : world_(world),
+      ns_(std::move(ns)),
+      dir_(world.dir() + "/" + ns_),
+      self_(std::move(self)),
+      nodes_(std::move(nodes)),
+      config_(std::move(config)) {
   config_.local = self_.key();
   fs::create_directories(dir_);
 }
@@ -218,8 +229,8 @@ Task<> serve(api::Server& server) {
   if (!r) log::error("server", {{"error", r.error().message}});
 }
 
-Task<int> agent_main(asio::io_context& io, pods::EndpointManager& manager, api::Server& server, routing::NodeRouter& router,
-                     std::vector<Prefix> cidrs, std::string ready) {
+Task<int> agent_main(asio::io_context& io, pods::EndpointManager& manager, api::Server& server,
+                     routing::NodeRouter& router, std::vector<Prefix> cidrs, std::string ready) {
   auto started = manager.start(cidrs);
   if (!started) {
     log::error("start", {{"error", started.error().message}});
@@ -273,13 +284,14 @@ void AgentProcess::run() {
   ::_exit(run_to_completion(io, agent_main(io, manager, server, router, self_.pod_cidrs, dir_ + "/ready")));
 }
 
-Outcome cni(const AgentProcess& agent, const std::string& command, const std::string& container, const std::string& netns_path,
-            const std::string& more_config) {
-  const std::string config = R"({"cniVersion":"1.1.0","name":"weft","type":"weft-cni","socketPath":")" + agent.socket() +
-                             R"(","stateDir":")" + agent.state_dir() + "\"" + more_config + "}";
-  return shell("echo '" + config + "' | CNI_COMMAND=" + command + " CNI_CONTAINERID=" + container + " CNI_NETNS=" + netns_path +
-               " CNI_IFNAME=eth0 CNI_PATH=/opt/cni/bin CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAMESPACE=test;K8S_POD_NAME=" + container +
-               "' " WEFT_CNI);
+Outcome cni(const AgentProcess& agent, const std::string& command, const std::string& container,
+            const std::string& netns_path, const std::string& more_config) {
+  const std::string config = R"({"cniVersion":"1.1.0","name":"weft","type":"weft-cni","socketPath":")" +
+                             agent.socket() + R"(","stateDir":")" + agent.state_dir() + "\"" + more_config + "}";
+  return shell("echo '" + config + "' | CNI_COMMAND=" + command + " CNI_CONTAINERID=" + container +
+               " CNI_NETNS=" + netns_path +
+               " CNI_IFNAME=eth0 CNI_PATH=/opt/cni/bin CNI_ARGS='IgnoreUnknown=1;K8S_POD_NAMESPACE=test;K8S_POD_NAME=" +
+               container + "' " WEFT_CNI);
 }
 
 }  // namespace weft::podnet

@@ -46,7 +46,8 @@ struct Outcome {
 Outcome shell(const std::string& command);
 
 /// Connects from one namespace to a TCP server in another and returns the address that the server sees.
-Result<std::string> peer_seen(const World&, const std::string& server_ns, const Address& server, const std::string& client_ns);
+Result<std::string> peer_seen(const World&, const std::string& server_ns, const Address& server,
+                              const std::string& client_ns);
 
 /// The part of an agent that these tests are about, in a process of its own inside a node's namespace.
 class AgentProcess {
@@ -71,7 +72,7 @@ class AgentProcess {
 };
 
 /// weft-cni as a runtime calls it.
-Outcome cni(const AgentProcess&, const std::string& command, const std::string& container, const std::string& netns_path,
-            const std::string& more_config = "");
+Outcome cni(const AgentProcess&, const std::string& command, const std::string& container,
+            const std::string& netns_path, const std::string& more_config = "");
 
 }  // namespace weft::podnet

@@ -9,7 +9,7 @@
 namespace weft::script {
 
 struct Archive {
-  std::string script;                        // what stands before the first file: the commands
+  std::string script;  // what stands before the first file: the commands
   std::map<std::string, std::string> files;
 };
 

@@ -24,8 +24,8 @@ std::string frontends_text(const Table<Frontend>& frontends) {
   frontends.for_each([&](const Frontend& f) {
     out += fmt::format("{} {} {}\n", f.address.to_string(), f.service.to_string(), api::to_string(f.kind));
     for (const Backend& b : f.backends) {
-      out += fmt::format("  {} {}{}{}\n", b.address.to_string(), api::to_string(b.state), b.cluster.empty() ? "" : " " + b.cluster,
-                         b.preferred ? "" : ", held back: " + b.held_back);
+      out += fmt::format("  {} {}{}{}\n", b.address.to_string(), api::to_string(b.state),
+                         b.cluster.empty() ? "" : " " + b.cluster, b.preferred ? "" : ", held back: " + b.held_back);
     }
   });
   return out;
@@ -63,10 +63,14 @@ std::string tidy(const std::string& text) {
 }  // namespace
 
 const kube::Resource* resource_of_kind(const std::string& kind) {
-  static const std::map<std::string, const kube::Resource*> all{
-      {"Service", &kube::kServices}, {"EndpointSlice", &kube::kEndpointSlices}, {"Node", &kube::kNodes},
-      {"Namespace", &kube::kNamespaces}, {"Pod", &kube::kPods}, {"CiliumNode", &kube::kCiliumNodes},
-      {"CiliumIdentity", &kube::kCiliumIdentities}, {"CiliumEndpoint", &kube::kCiliumEndpoints}};
+  static const std::map<std::string, const kube::Resource*> all{{"Service", &kube::kServices},
+                                                                {"EndpointSlice", &kube::kEndpointSlices},
+                                                                {"Node", &kube::kNodes},
+                                                                {"Namespace", &kube::kNamespaces},
+                                                                {"Pod", &kube::kPods},
+                                                                {"CiliumNode", &kube::kCiliumNodes},
+                                                                {"CiliumIdentity", &kube::kCiliumIdentities},
+                                                                {"CiliumEndpoint", &kube::kCiliumEndpoints}};
   const auto it = all.find(kind);
   return it == all.end() ? nullptr : it->second;
 }
@@ -96,8 +100,11 @@ Task<> World::stop_agent() {
 }
 
 Task<> World::start_agent(std::vector<std::string> words) {
-  std::map<std::string, std::string> values{{"node-name", "node-1"}, {"cluster-name", "cluster1"}, {"cluster-id", "1"},
-                                            {"state-dir", state_dir_}, {"agent-health-port", "0"}};
+  std::map<std::string, std::string> values{{"node-name", "node-1"},
+                                            {"cluster-name", "cluster1"},
+                                            {"cluster-id", "1"},
+                                            {"state-dir", state_dir_},
+                                            {"agent-health-port", "0"}};
   for (std::size_t i = 1; i < words.size(); ++i) {
     const auto eq = words[i].find('=');
     values[words[i].substr(0, eq)] = words[i].substr(eq + 1);
@@ -110,7 +117,8 @@ Task<> World::start_agent(std::vector<std::string> words) {
   co_await stop_agent();
   client_ = std::make_unique<kube::Client>(io_, kube::FakeServer::config(), server_.transport());
   kernel_ = std::make_unique<netlink::FakeKernel>(kernel_world_);
-  agent_ = std::make_unique<agent::Agent>(io_, *options, agent::Edges{.kube = *client_, .kernel = *kernel_, .lb = maps_, .serve = false});
+  agent_ = std::make_unique<agent::Agent>(
+      io_, *options, agent::Edges{.kube = *client_, .kernel = *kernel_, .lb = maps_, .serve = false});
   scope_ = std::make_unique<Scope>(io_, "script");
   const auto run = [](agent::Agent& a, std::string& failure) -> Task<> {
     const auto r = co_await a.run();
@@ -169,7 +177,8 @@ std::string World::show(const std::string& view) {
   if (view == "routes") {
     std::vector<std::string> lines;
     for (const auto& r : kernel_world_->namespaces[""].routes)
-      if (r.protocol == netlink::kRouteProtocol) lines.push_back(r.destination.to_string() + (r.via ? " via " + r.via->to_string() : ""));
+      if (r.protocol == netlink::kRouteProtocol)
+        lines.push_back(r.destination.to_string() + (r.via ? " via " + r.via->to_string() : ""));
     std::sort(lines.begin(), lines.end());
     std::string out;
     for (const auto& l : lines) out += l + "\n";

@@ -22,9 +22,11 @@ TEST(AgentOptions, refuse_with_key_value_and_mend) {
   EXPECT_EQ(refusal({{"routing-mode", "magic"}}), "routing-mode \"magic\" cannot be used: use one of native, tunnel");
   EXPECT_EQ(refusal({{"bpf-lb-maglev-table-size", "1000"}}),
             "bpf-lb-maglev-table-size \"1000\" cannot be used: use a prime from 251 to 131071, such as 16381");
-  EXPECT_EQ(refusal({{"max-connected-clusters", "300"}}), "max-connected-clusters \"300\" cannot be used: use one of 255, 511");
+  EXPECT_EQ(refusal({{"max-connected-clusters", "300"}}),
+            "max-connected-clusters \"300\" cannot be used: use one of 255, 511");
   EXPECT_NE(refusal({{"clustermesh-cache-ttl", "soon"}}).find("use a duration"), std::string::npos);
-  EXPECT_NE(refusal({{"enable-ipv4", "false"}, {"enable-ipv6", "false"}}).find("turn one of them on"), std::string::npos);
+  EXPECT_NE(refusal({{"enable-ipv4", "false"}, {"enable-ipv6", "false"}}).find("turn one of them on"),
+            std::string::npos);
 }
 
 TEST(AgentOptions, keep_unknown_keys_aside) {

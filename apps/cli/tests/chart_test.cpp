@@ -45,7 +45,8 @@ class Chart : public ::testing::Test {
     const auto documents = parse_manifest(ran->out);
     ASSERT_TRUE(documents) << documents.error().message;
     objects_.clear();
-    for (const auto& d : *documents) objects_[text(d.as_object(), {"kind"}) + "/" + name_of(d.as_object())] = d.as_object();
+    for (const auto& d : *documents)
+      objects_[text(d.as_object(), {"kind"}) + "/" + name_of(d.as_object())] = d.as_object();
   }
   std::string refusal(const std::vector<std::string>& sets) {
     const auto ran = helm_template(sets);
@@ -84,14 +85,24 @@ TEST_F(Chart, renders_agents_and_operator_by_default) {
 }
 
 TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accepted) {
-  render({"cluster.name=east,cluster.id=7,routingMode=native,ipv6.enabled=false,bpf.lbServiceMapMax=200000,bgpControlPlane.enabled=true,"
-          "l2announcements.enabled=true,externalIPs.enabled=true,kubeProxyReplacement=true,hubble.relay.enabled=true,extraConfig.any-key=x"});
+  render(
+      {"cluster.name=east,cluster.id=7,routingMode=native,ipv6.enabled=false,bpf.lbServiceMapMax=200000,"
+       "bgpControlPlane.enabled=true,"
+       "l2announcements.enabled=true,externalIPs.enabled=true,kubeProxyReplacement=true,hubble.relay.enabled=true,"
+       "extraConfig.any-key=x"});
   const auto& config = object("ConfigMap/weft-config");
-  for (const auto& [key, value] : std::map<const char*, std::string>{{"cluster-name", "east"}, {"cluster-id", "7"}, {"routing-mode", "native"},
-                                                                     {"enable-ipv4", "true"}, {"enable-ipv6", "false"}, {"bpf-lb-service-map-max", "200000"},
-                                                                     {"enable-bgp-control-plane", "true"}, {"enable-l2-announcements", "true"},
-                                                                     {"enable-external-ips", "true"}, {"kube-proxy-replacement", "true"},
-                                                                     {"socket-path", "/var/run/weft/weft.sock"}, {"any-key", "x"}})
+  for (const auto& [key, value] : std::map<const char*, std::string>{{"cluster-name", "east"},
+                                                                     {"cluster-id", "7"},
+                                                                     {"routing-mode", "native"},
+                                                                     {"enable-ipv4", "true"},
+                                                                     {"enable-ipv6", "false"},
+                                                                     {"bpf-lb-service-map-max", "200000"},
+                                                                     {"enable-bgp-control-plane", "true"},
+                                                                     {"enable-l2-announcements", "true"},
+                                                                     {"enable-external-ips", "true"},
+                                                                     {"kube-proxy-replacement", "true"},
+                                                                     {"socket-path", "/var/run/weft/weft.sock"},
+                                                                     {"any-key", "x"}})
     EXPECT_EQ(text(config, {"data", key}), value) << key;
 }
 
@@ -110,32 +121,38 @@ TEST_F(Chart, wrong_values_are_refused_with_the_mend) {
   EXPECT_THAT(refusal({"cluster.id=256"}), HasSubstr("cluster.id 256: use a number from 1 to 255"));
   EXPECT_THAT(refusal({"cluster.id=-1"}), HasSubstr("cluster.id -1"));
   EXPECT_THAT(refusal({"cluster.name=West"}), HasSubstr("cluster.name \"West\": use lower case letters"));
-  EXPECT_THAT(refusal({"cluster.name=a23456789012345678901234567890123,cluster.id=1"}), HasSubstr("33 characters are too many"));
+  EXPECT_THAT(refusal({"cluster.name=a23456789012345678901234567890123,cluster.id=1"}),
+              HasSubstr("33 characters are too many"));
   EXPECT_THAT(refusal({"cluster.id=3"}), HasSubstr("give the cluster a name of its own"));
   EXPECT_THAT(refusal({"clustermesh.useAPIServer=true"}), HasSubstr("clustermesh.useAPIServer with cluster.id 0"));
   EXPECT_THAT(refusal({"clustermesh.maxConnectedClusters=300"}), HasSubstr("use 255 or 511"));
   EXPECT_THAT(refusal({"routingMode=bridge"}), HasSubstr("use native or tunnel"));
   EXPECT_THAT(refusal({"ipv4.enabled=false,ipv6.enabled=false"}), HasSubstr("turn one of them on"));
-  EXPECT_THAT(refusal({"cluster.name=a,cluster.id=1,clustermesh.config.enabled=true,clustermesh.config.clusters[0].name=a,clustermesh.config.clusters[0].address=x"}),
+  EXPECT_THAT(refusal({"cluster.name=a,cluster.id=1,clustermesh.config.enabled=true,clustermesh.config.clusters[0]."
+                       "name=a,clustermesh.config.clusters[0].address=x"}),
               HasSubstr("\"a\" is this cluster's own name"));
-  EXPECT_THAT(refusal({"cluster.name=a,cluster.id=1,clustermesh.config.enabled=true,clustermesh.config.clusters[0].name=b"}), HasSubstr("neither ips nor address"));
+  EXPECT_THAT(
+      refusal({"cluster.name=a,cluster.id=1,clustermesh.config.enabled=true,clustermesh.config.clusters[0].name=b"}),
+      HasSubstr("neither ips nor address"));
 }
 
 TEST_F(Chart, certificates_have_the_names_that_other_clusters_look_for_and_one_authority) {
   render(kMesh);
   const auto ca = secret("cilium-ca", "ca.crt");
   EXPECT_TRUE(certificate_key_id(ca));
-  for (const auto& [name, subject] : std::map<std::string, std::string>{{"clustermesh-apiserver-server-cert", "CN = clustermesh-apiserver.cilium.io"},
-                                                                        {"clustermesh-apiserver-admin-cert", "CN = admin-cluster1"},
-                                                                        {"clustermesh-apiserver-local-cert", "CN = local-cluster1"},
-                                                                        {"clustermesh-apiserver-remote-cert", "CN = remote"}}) {
+  for (const auto& [name, subject] :
+       std::map<std::string, std::string>{{"clustermesh-apiserver-server-cert", "CN = clustermesh-apiserver.cilium.io"},
+                                          {"clustermesh-apiserver-admin-cert", "CN = admin-cluster1"},
+                                          {"clustermesh-apiserver-local-cert", "CN = local-cluster1"},
+                                          {"clustermesh-apiserver-remote-cert", "CN = remote"}}) {
     EXPECT_EQ(secret(name, "ca.crt"), ca) << name;
     const auto dir = std::filesystem::temp_directory_path() / ("weft-chart-" + std::to_string(::getpid()));
     std::filesystem::create_directories(dir);
     ASSERT_TRUE(write_file(dir / "ca", ca));
     ASSERT_TRUE(write_file(dir / "crt", secret(name, "tls.crt")));
     const auto verified = run_process({"openssl", "verify", "-CAfile", dir / "ca", dir / "crt"});
-    const auto shown = run_process({"openssl", "x509", "-noout", "-subject", "-ext", "subjectAltName", "-in", dir / "crt"});
+    const auto shown =
+        run_process({"openssl", "x509", "-noout", "-subject", "-ext", "subjectAltName", "-in", dir / "crt"});
     std::filesystem::remove_all(dir);
     ASSERT_TRUE(verified && shown);
     EXPECT_EQ(verified->code, 0) << name << verified->err;
@@ -147,28 +164,38 @@ TEST_F(Chart, certificates_have_the_names_that_other_clusters_look_for_and_one_a
 }
 
 TEST_F(Chart, remote_clusters_become_files_and_users_in_list_form_and_in_map_form) {
-  const std::string files = "endpoints:\n- https://172.18.2.11:32379\n- https://[fd00:18:2::11]:32379\nserver-name: cluster2.mesh.cilium.io\n"
-                            "trusted-ca-file: /var/lib/cilium/clustermesh/common-etcd-client-ca.crt\n"
-                            "key-file: /var/lib/cilium/clustermesh/common-etcd-client.key\n"
-                            "cert-file: /var/lib/cilium/clustermesh/common-etcd-client.crt\n";
-  for (const char* form : {"clustermesh.config.clusters[0].name=cluster2,clustermesh.config.clusters[0].ips={172.18.2.11,fd00:18:2::11},clustermesh.config.clusters[0].port=32379",
-                           "clustermesh.config.clusters.cluster2.ips={172.18.2.11,fd00:18:2::11},clustermesh.config.clusters.cluster2.port=32379"}) {
+  const std::string files =
+      "endpoints:\n- https://172.18.2.11:32379\n- https://[fd00:18:2::11]:32379\nserver-name: cluster2.mesh.cilium.io\n"
+      "trusted-ca-file: /var/lib/cilium/clustermesh/common-etcd-client-ca.crt\n"
+      "key-file: /var/lib/cilium/clustermesh/common-etcd-client.key\n"
+      "cert-file: /var/lib/cilium/clustermesh/common-etcd-client.crt\n";
+  for (const char* form : {"clustermesh.config.clusters[0].name=cluster2,clustermesh.config.clusters[0].ips={172.18.2."
+                           "11,fd00:18:2::11},clustermesh.config.clusters[0].port=32379",
+                           "clustermesh.config.clusters.cluster2.ips={172.18.2.11,fd00:18:2::11},clustermesh.config."
+                           "clusters.cluster2.port=32379"}) {
     auto sets = kMesh;
     sets.emplace_back("clustermesh.config.enabled=true");
     sets.emplace_back(form);
     render(sets);
     EXPECT_EQ(secret("cilium-clustermesh", "cluster2"), files);
     EXPECT_THAT(configured_remotes(object("Secret/cilium-clustermesh")), ElementsAre("cluster2"));
-    EXPECT_EQ(text(object("ConfigMap/clustermesh-remote-users"), {"data", "users.yaml"}), "users:\n- name: remote\n  role: remote\n- name: remote-cluster2\n  role: remote\n");
+    EXPECT_EQ(text(object("ConfigMap/clustermesh-remote-users"), {"data", "users.yaml"}),
+              "users:\n- name: remote\n  role: remote\n- name: remote-cluster2\n  role: remote\n");
   }
 }
 
 TEST_F(Chart, a_remote_with_a_name_and_its_own_certificate) {
   auto sets = kMesh;
-  sets.emplace_back("clustermesh.config.enabled=true,clustermesh.config.clusters[0].name=west,clustermesh.config.clusters[0].address=mesh.west.example,"
-                    "clustermesh.config.clusters[0].tls.cert=Yw==,clustermesh.config.clusters[0].tls.key=aw==,clustermesh.config.clusters[0].tls.caCert=YQ==");
+  sets.emplace_back(
+      "clustermesh.config.enabled=true,clustermesh.config.clusters[0].name=west,clustermesh.config.clusters[0].address="
+      "mesh.west.example,"
+      "clustermesh.config.clusters[0].tls.cert=Yw==,clustermesh.config.clusters[0].tls.key=aw==,clustermesh.config."
+      "clusters[0].tls.caCert=YQ==");
   render(sets);
-  EXPECT_THAT(secret("cilium-clustermesh", "west"), HasSubstr("- https://mesh.west.example:2379\ntrusted-ca-file: /var/lib/cilium/clustermesh/west.etcd-client-ca.crt\n"));
+  EXPECT_THAT(
+      secret("cilium-clustermesh", "west"),
+      HasSubstr(
+          "- https://mesh.west.example:2379\ntrusted-ca-file: /var/lib/cilium/clustermesh/west.etcd-client-ca.crt\n"));
   EXPECT_EQ(secret("cilium-clustermesh", "west.etcd-client.key"), "k");
   EXPECT_THAT(configured_remotes(object("Secret/cilium-clustermesh")), ElementsAre("west"));
 }
@@ -180,11 +207,15 @@ TEST_F(Chart, the_store_listens_on_the_node_port_itself) {
   const auto& d = object("Deployment/clustermesh-apiserver");
   EXPECT_THAT(json::serialize(d), HasSubstr("--listen-client-urls=https://[::]:31234"));
   EXPECT_TRUE(find(d, {"spec", "template", "spec", "hostNetwork"})->as_bool());
-  EXPECT_THAT(json::serialize(object("Service/clustermesh-apiserver")), HasSubstr(R"("port":2379,"protocol":"TCP","targetPort":31234,"nodePort":31234)"));
+  EXPECT_THAT(json::serialize(object("Service/clustermesh-apiserver")),
+              HasSubstr(R"("port":2379,"protocol":"TCP","targetPort":31234,"nodePort":31234)"));
 }
 
 TEST_F(Chart, the_store_restarts_when_it_has_to_trust_somebody_else) {
-  const auto note = [&] { return text(object("Deployment/clustermesh-apiserver"), {"spec", "template", "metadata", "annotations", "weft.io/trust-checksum"}); };
+  const auto note = [&] {
+    return text(object("Deployment/clustermesh-apiserver"),
+                {"spec", "template", "metadata", "annotations", "weft.io/trust-checksum"});
+  };
   auto sets = kMesh;  // a CA of its own, so that both renderings have the same
   const auto pem = [&](const char* key) { return base64_encode(secret("cilium-ca", key)); };
   render(sets);

@@ -1,7 +1,7 @@
 // The command line as typed: parsing, completion, errors, and reading a cluster through the in-memory API server.
-#include <CLI/CLI.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <CLI/CLI.hpp>
 
 #include <boost/json.hpp>
 
@@ -51,7 +51,8 @@ TEST(CommandLine, version_and_help) {
   EXPECT_EQ(type({"--version"}).code, 0);
   const auto help = type({"clustermesh", "--help"});
   EXPECT_EQ(help.code, 0);
-  for (const char* word : {"enable", "disable", "connect", "disconnect", "status"}) EXPECT_THAT(help.out, HasSubstr(word));
+  for (const char* word : {"enable", "disable", "connect", "disconnect", "status"})
+    EXPECT_THAT(help.out, HasSubstr(word));
 }
 
 TEST(CommandLine, global_options_may_stand_anywhere) {
@@ -80,7 +81,8 @@ TEST(CommandLine, connect_wants_another_cluster) {
   t = type({"clustermesh", "connect", "--context", "a", "--destination-context", "a"});
   EXPECT_EQ(t.code, 2);
   EXPECT_THAT(t.err, HasSubstr("is the context to connect from"));
-  EXPECT_THAT(type({"clustermesh", "connect", "--context", "a", "--destination-context", "b,b"}).err, HasSubstr("given twice"));
+  EXPECT_THAT(type({"clustermesh", "connect", "--context", "a", "--destination-context", "b,b"}).err,
+              HasSubstr("given twice"));
   EXPECT_THAT(type({"clustermesh", "connect", "--wait-duration", "soon"}).err, HasSubstr("\"soon\" is not a duration"));
 }
 
@@ -100,7 +102,8 @@ TEST(CommandLine, a_node_without_agent_is_told) {
 TEST(CommandLine, durations_as_go_writes_them) {
   EXPECT_EQ(parse_duration("90s"), 90s);
   EXPECT_EQ(parse_duration("1h30m"), 90min);
-  for (const char* wrong : {"", "5", "m", "5x", "-1s", "1.5m", "99999999999999999999s"}) EXPECT_FALSE(parse_duration(wrong)) << wrong;
+  for (const char* wrong : {"", "5", "m", "5x", "-1s", "1.5m", "99999999999999999999s"})
+    EXPECT_FALSE(parse_duration(wrong)) << wrong;
 }
 
 TEST(Completion, offers_commands_options_and_values) {
@@ -142,24 +145,30 @@ TEST(Process, absent_programs_and_endless_ones_are_errors) {
 }
 
 TEST(HelmComplaint, is_the_sentence_that_matters) {
-  EXPECT_EQ(helm_complaint("coalesce.go:301: warning: destination for x\nError: INSTALLATION FAILED: cannot re-use a name that is still in use\n"),
+  EXPECT_EQ(helm_complaint("coalesce.go:301: warning: destination for x\nError: INSTALLATION FAILED: cannot re-use a "
+                           "name that is still in use\n"),
             "INSTALLATION FAILED: cannot re-use a name that is still in use");
-  EXPECT_EQ(helm_complaint("Error: UPGRADE FAILED: execution error at (weft/templates/configmap.yaml:1:4): x: error calling fail: cluster.id 300: use less\n\nUse --debug flag\n"),
+  EXPECT_EQ(helm_complaint("Error: UPGRADE FAILED: execution error at (weft/templates/configmap.yaml:1:4): x: error "
+                           "calling fail: cluster.id 300: use less\n\nUse --debug flag\n"),
             "cluster.id 300: use less");
 }
 
 TEST(HelmComplaint, lists_are_joined) {
-  EXPECT_EQ(helm_complaint("Error: INSTALLATION FAILED: 1 error occurred:\n\t* DaemonSet.apps \"weft-agent\" is invalid\n\n"),
-            "INSTALLATION FAILED: 1 error occurred: DaemonSet.apps \"weft-agent\" is invalid");
+  EXPECT_EQ(
+      helm_complaint("Error: INSTALLATION FAILED: 1 error occurred:\n\t* DaemonSet.apps \"weft-agent\" is invalid\n\n"),
+      "INSTALLATION FAILED: 1 error occurred: DaemonSet.apps \"weft-agent\" is invalid");
 }
 
 TEST(Wait, ends_when_nothing_is_missing_or_says_what_was) {
   int looks = 0;
   EXPECT_TRUE(wait_until(10s, [&]() -> Result<std::string> { return ++looks < 2 ? "more" : ""; }));
   EXPECT_EQ(looks, 2);
-  EXPECT_EQ(wait_until(0s, []() -> Result<std::string> { return "two nodes"; }).error().message, "not ready after 0s: two nodes");
-  EXPECT_EQ(wait_until(10s, []() -> Result<std::string> { return fail(Errc::unauthorized, "no"); }).error().code, Errc::unauthorized);
-  EXPECT_EQ(wait_until(0s, []() -> Result<std::string> { return fail(Errc::unavailable, "down"); }).error().message, "not ready after 0s: down");
+  EXPECT_EQ(wait_until(0s, []() -> Result<std::string> { return "two nodes"; }).error().message,
+            "not ready after 0s: two nodes");
+  EXPECT_EQ(wait_until(10s, []() -> Result<std::string> { return fail(Errc::unauthorized, "no"); }).error().code,
+            Errc::unauthorized);
+  EXPECT_EQ(wait_until(0s, []() -> Result<std::string> { return fail(Errc::unavailable, "down"); }).error().message,
+            "not ready after 0s: down");
 }
 
 /// A Cluster whose API server is in memory.
@@ -168,12 +177,17 @@ class FakeCluster : public ::testing::Test {
   FakeCluster()
       : io(std::make_shared<asio::io_context>(1)),
         server(*io),
-        cluster({.context = "cluster1"}, io, std::make_shared<kube::Client>(*io, kube::FakeServer::config(), server.transport())) {}
+        cluster({.context = "cluster1"}, io,
+                std::make_shared<kube::Client>(*io, kube::FakeServer::config(), server.transport())) {}
 
   void add_node(const std::string& name, const std::string& ip) {
-    server.put(kube::kNodes, obj(R"({"metadata": {"name": ")" + name + R"("}, "status": {"addresses": [{"type": "InternalIP", "address": ")" + ip + R"("}]}})"));
-    server.put(kube::kPods, obj(R"({"metadata": {"name": "weft-)" + name + R"(", "namespace": "kube-system", "labels": {"k8s-app": "weft"}}, "spec": {"nodeName": ")" +
-                                name + R"("}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})"));
+    server.put(kube::kNodes,
+               obj(R"({"metadata": {"name": ")" + name +
+                   R"("}, "status": {"addresses": [{"type": "InternalIP", "address": ")" + ip + R"("}]}})"));
+    server.put(kube::kPods,
+               obj(R"({"metadata": {"name": "weft-)" + name +
+                   R"(", "namespace": "kube-system", "labels": {"k8s-app": "weft"}}, "spec": {"nodeName": ")" + name +
+                   R"("}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})"));
     api::MeshStatus s;
     s.node = name;
     s.cluster = "cluster1";
@@ -182,9 +196,15 @@ class FakeCluster : public ::testing::Test {
     server.put(kube::kConfigMaps, api::mesh_status_object(s, "kube-system", ""));
   }
   void add_mesh() {
-    server.put(kube::kConfigMaps, obj(R"({"metadata": {"name": "weft-config", "namespace": "kube-system"}, "data": {"cluster-name": "cluster1", "cluster-id": "1"}})"));
-    server.put(kube::kServices, obj(R"({"metadata": {"name": "clustermesh-apiserver", "namespace": "kube-system"}, "spec": {"type": "NodePort", "ports": [{"port": 2379, "nodePort": 32379}]}})"));
-    server.put(kube::kDeployments, obj(R"({"metadata": {"name": "clustermesh-apiserver", "namespace": "kube-system"}, "spec": {"replicas": 1}, "status": {"readyReplicas": 1}})"));
+    server.put(
+        kube::kConfigMaps,
+        obj(R"({"metadata": {"name": "weft-config", "namespace": "kube-system"}, "data": {"cluster-name": "cluster1", "cluster-id": "1"}})"));
+    server.put(
+        kube::kServices,
+        obj(R"({"metadata": {"name": "clustermesh-apiserver", "namespace": "kube-system"}, "spec": {"type": "NodePort", "ports": [{"port": 2379, "nodePort": 32379}]}})"));
+    server.put(
+        kube::kDeployments,
+        obj(R"({"metadata": {"name": "clustermesh-apiserver", "namespace": "kube-system"}, "spec": {"replicas": 1}, "status": {"readyReplicas": 1}})"));
     auto ca = obj(R"({"metadata": {"name": "cilium-ca", "namespace": "kube-system"}, "data": {}})");
     ca["data"].as_object()["ca.crt"] = base64_encode(lab::make_ca("test")->cert);
     server.put(kube::kSecrets, ca);
@@ -206,7 +226,9 @@ TEST_F(FakeCluster, mesh_status_is_read_from_kubernetes_alone) {
   ASSERT_TRUE(in) << in.error().message;
   const auto r = mesh_report(*in);
   EXPECT_TRUE(r.ready()) << r.missing();
-  EXPECT_TRUE(render(r, false).starts_with("✅ Cluster Mesh: OK\n✅ Remote clusters: 1 connected\n - cluster2: ready, 3 nodes\n")) << render(r, false);
+  EXPECT_TRUE(render(r, false).starts_with(
+      "✅ Cluster Mesh: OK\n✅ Remote clusters: 1 connected\n - cluster2: ready, 3 nodes\n"))
+      << render(r, false);
 }
 
 TEST_F(FakeCluster, an_empty_cluster_is_not_installed) {
@@ -218,7 +240,9 @@ TEST_F(FakeCluster, an_empty_cluster_is_not_installed) {
 TEST_F(FakeCluster, a_report_that_makes_no_sense_is_a_note_not_an_end) {
   add_mesh();
   add_node("n1", "172.18.1.11");
-  server.put(kube::kConfigMaps, obj(R"({"metadata": {"name": "weft-mesh-status-x", "namespace": "kube-system", "labels": {"weft.io/status": "mesh"}}, "data": {"mesh.json": "{"}})"));
+  server.put(
+      kube::kConfigMaps,
+      obj(R"({"metadata": {"name": "weft-mesh-status-x", "namespace": "kube-system", "labels": {"weft.io/status": "mesh"}}, "data": {"mesh.json": "{"}})"));
   const auto r = mesh_report(*cluster.mesh_input());
   EXPECT_TRUE(r.ready());
   ASSERT_EQ(r.notes.size(), 1u);
@@ -236,18 +260,21 @@ TEST_F(FakeCluster, an_api_server_that_is_down_is_an_error_that_names_the_cluste
 TEST_F(FakeCluster, an_authority_is_inherited_once_and_never_replaced) {
   add_mesh();
   kube::FakeServer other_server(*io);
-  Cluster other({.context = "cluster2"}, io, std::make_shared<kube::Client>(*io, kube::FakeServer::config(), other_server.transport()));
+  Cluster other({.context = "cluster2"}, io,
+                std::make_shared<kube::Client>(*io, kube::FakeServer::config(), other_server.transport()));
   ASSERT_TRUE(inherit_ca(cluster, other));
   const auto copied = other_server.get(kube::kSecrets, "kube-system", "cilium-ca");
   ASSERT_TRUE(copied);
   EXPECT_EQ(copied->at("data"), server.get(kube::kSecrets, "kube-system", "cilium-ca")->at("data"));
   EXPECT_FALSE(copied->at("metadata").as_object().contains("annotations"));
   EXPECT_TRUE(inherit_ca(cluster, other)) << "the same again";
-  auto own = obj(R"({"metadata": {"name": "cilium-ca", "namespace": "kube-system"}, "data": {"ca.crt": "x", "ca.key": "y"}})");
+  auto own =
+      obj(R"({"metadata": {"name": "cilium-ca", "namespace": "kube-system"}, "data": {"ca.crt": "x", "ca.key": "y"}})");
   other_server.put(kube::kSecrets, own);
   EXPECT_THAT(inherit_ca(cluster, other).error().message, HasSubstr("cluster2: has a Secret cilium-ca of its own"));
   kube::FakeServer empty(*io);
-  Cluster none({.context = "cluster3"}, io, std::make_shared<kube::Client>(*io, kube::FakeServer::config(), empty.transport()));
+  Cluster none({.context = "cluster3"}, io,
+               std::make_shared<kube::Client>(*io, kube::FakeServer::config(), empty.transport()));
   EXPECT_THAT(inherit_ca(none, other).error().message, HasSubstr("cluster3: no Secret cilium-ca"));
 }
 
@@ -257,7 +284,8 @@ TEST_F(FakeCluster, objects_are_made_or_merged) {
   auto changed = crd;
   changed["spec"].as_object()["scope"] = "Namespaced";
   ASSERT_TRUE(cluster.apply(kube::kCustomResourceDefinitions, changed));
-  EXPECT_EQ(server.get(kube::kCustomResourceDefinitions, "", "a.cilium.io")->at("spec").at("scope"), json::value("Namespaced"));
+  EXPECT_EQ(server.get(kube::kCustomResourceDefinitions, "", "a.cilium.io")->at("spec").at("scope"),
+            json::value("Namespaced"));
   EXPECT_TRUE(cluster.remove(kube::kCustomResourceDefinitions, "", "a.cilium.io"));
   EXPECT_TRUE(cluster.remove(kube::kCustomResourceDefinitions, "", "a.cilium.io"));
 }

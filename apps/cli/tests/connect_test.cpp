@@ -38,54 +38,64 @@ TEST(Refusals, two_good_clusters_have_none) { EXPECT_THAT(refusals(side(1), side
 TEST(Refusals, equal_names) {
   auto b = side(2);
   b.cluster = "cluster1";
-  EXPECT_THAT(refusals(side(1), b, false), ElementsAre("ctx1 and ctx2 have the same cluster.name \"cluster1\"; rename one (weft upgrade "
-                                                       "--context ctx2 --set cluster.name=NAME) and restart its workloads"));
+  EXPECT_THAT(refusals(side(1), b, false),
+              ElementsAre("ctx1 and ctx2 have the same cluster.name \"cluster1\"; rename one (weft upgrade "
+                          "--context ctx2 --set cluster.name=NAME) and restart its workloads"));
 }
 
 TEST(Refusals, equal_ids) {
   auto b = side(2);
   b.id = 1;
-  EXPECT_THAT(refusals(side(1), b, false), ElementsAre("ctx1 and ctx2 have the same cluster.id 1; give one another number from 1 to 255 (weft "
-                                                       "upgrade --context ctx2 --set cluster.id=N) and restart its workloads"));
+  EXPECT_THAT(refusals(side(1), b, false),
+              ElementsAre("ctx1 and ctx2 have the same cluster.id 1; give one another number from 1 to 255 (weft "
+                          "upgrade --context ctx2 --set cluster.id=N) and restart its workloads"));
 }
 
 TEST(Refusals, an_id_of_zero_or_out_of_range_names_both_sides) {
   auto b = side(2);
   b.id = 0;
-  EXPECT_THAT(refusals(side(1), b, false), ElementsAre("connecting ctx1 to ctx2: ctx2 has cluster.id 0, which means no mesh; give it a number "
-                                                       "from 1 to 255 other than 1 (weft upgrade --context ctx2 --set cluster.id=N)"));
+  EXPECT_THAT(refusals(side(1), b, false),
+              ElementsAre("connecting ctx1 to ctx2: ctx2 has cluster.id 0, which means no mesh; give it a number "
+                          "from 1 to 255 other than 1 (weft upgrade --context ctx2 --set cluster.id=N)"));
   b.id = 256;
-  EXPECT_THAT(refusals(side(1), b, false), ElementsAre("connecting ctx1 to ctx2: ctx2: cluster.id 256 is out of range: use 1 to 255 (weft "
-                                                       "upgrade --context ctx2 --set cluster.id=N)"));
+  EXPECT_THAT(refusals(side(1), b, false),
+              ElementsAre("connecting ctx1 to ctx2: ctx2: cluster.id 256 is out of range: use 1 to 255 (weft "
+                          "upgrade --context ctx2 --set cluster.id=N)"));
 }
 
 TEST(Refusals, a_name_against_the_rule) {
   auto b = side(2);
   b.cluster = "West_1";
-  EXPECT_THAT(refusals(side(1), b, false), ElementsAre(HasSubstr("connecting ctx1 to ctx2: ctx2: cluster.name \"West_1\" is not allowed")));
+  EXPECT_THAT(refusals(side(1), b, false),
+              ElementsAre(HasSubstr("connecting ctx1 to ctx2: ctx2: cluster.name \"West_1\" is not allowed")));
   b.cluster = "default";
-  EXPECT_THAT(refusals(side(1), b, false), ElementsAre(HasSubstr("cluster.name \"default\" cannot be used with cluster.id 2")));
+  EXPECT_THAT(refusals(side(1), b, false),
+              ElementsAre(HasSubstr("cluster.name \"default\" cannot be used with cluster.id 2")));
 }
 
 TEST(Refusals, different_maximum_of_clusters) {
   auto b = side(2);
   b.max_connected_clusters = 511;
-  EXPECT_THAT(refusals(side(1), b, false), ElementsAre(HasSubstr("ctx1 and ctx2 differ in clustermesh.maxConnectedClusters, 255 and 511")));
+  EXPECT_THAT(refusals(side(1), b, false),
+              ElementsAre(HasSubstr("ctx1 and ctx2 differ in clustermesh.maxConnectedClusters, 255 and 511")));
 }
 
 TEST(Refusals, another_authority_unless_allowed) {
   auto b = side(2);
   b.ca_key_id = "bb";
-  EXPECT_THAT(refusals(side(1), b, false), ElementsAre(HasSubstr("ctx1 and ctx2 have different certificate authorities, key ids aa and bb")));
+  EXPECT_THAT(refusals(side(1), b, false),
+              ElementsAre(HasSubstr("ctx1 and ctx2 have different certificate authorities, key ids aa and bb")));
   EXPECT_THAT(refusals(side(1), b, true), IsEmpty());
 }
 
 TEST(Refusals, overlapping_pod_cidrs_of_either_family) {
   auto b = side(2);
   b.pod_cidrs = {{"m1", *Prefix::parse("10.1.0.128/25")}};
-  EXPECT_THAT(refusals(side(1), b, false), ElementsAre(HasSubstr("10.1.0.0/24 of node n1 in ctx1 and 10.1.0.128/25 of node m1 in ctx2")));
+  EXPECT_THAT(refusals(side(1), b, false),
+              ElementsAre(HasSubstr("10.1.0.0/24 of node n1 in ctx1 and 10.1.0.128/25 of node m1 in ctx2")));
   b.pod_cidrs = {{"m1", *Prefix::parse("10.3.0.0/24")}, {"m2", *Prefix::parse("fd00::/16")}};
-  EXPECT_THAT(refusals(side(1), b, false), ElementsAre(HasSubstr("fd00:1::/64 of node n1 in ctx1 and fd00::/16 of node m2 in ctx2")));
+  EXPECT_THAT(refusals(side(1), b, false),
+              ElementsAre(HasSubstr("fd00:1::/64 of node n1 in ctx1 and fd00::/16 of node m2 in ctx2")));
   b.pod_cidrs = {{"m1", *Prefix::parse("10.1.0.0/24")}};
   EXPECT_THAT(refusals(side(1), b, false), ElementsAre(HasSubstr("overlapping pod CIDRs")));
 }
@@ -107,11 +117,13 @@ TEST(Refusals, different_routing_is_a_remark) {
 TEST(ConnectValues, connecting_twice_is_connecting_once_and_disconnecting_undoes_it) {
   const auto before = obj(R"({"cluster": {"name": "cluster1", "id": 1}})");
   const auto once = connected_values(before, side(2));
-  EXPECT_EQ(once, obj(R"({"cluster": {"name": "cluster1", "id": 1}, "clustermesh": {"config": {"enabled": true, "clusters":
+  EXPECT_EQ(once,
+            obj(R"({"cluster": {"name": "cluster1", "id": 1}, "clustermesh": {"config": {"enabled": true, "clusters":
       [{"name": "cluster2", "ips": ["172.18.2.11"], "port": 32379}]}}})"));
   EXPECT_EQ(connected_values(once, side(2)), once);
-  EXPECT_EQ(disconnected_values(once, "cluster2"),
-            obj(R"({"cluster": {"name": "cluster1", "id": 1}, "clustermesh": {"config": {"enabled": false, "clusters": []}}})"));
+  EXPECT_EQ(
+      disconnected_values(once, "cluster2"),
+      obj(R"({"cluster": {"name": "cluster1", "id": 1}, "clustermesh": {"config": {"enabled": false, "clusters": []}}})"));
 }
 
 TEST(ConnectValues, a_foreign_authority_joins_the_bundle_once) {
@@ -136,12 +148,14 @@ ClusterObjects objects() {
   static const std::string ca = lab::make_ca("test")->cert;
   ClusterObjects o;
   o.context = "ctx1";
-  o.config = obj(R"({"data": {"cluster-name": "cluster1", "cluster-id": "7", "max-connected-clusters": "511", "routing-mode": "tunnel"}})");
+  o.config = obj(
+      R"({"data": {"cluster-name": "cluster1", "cluster-id": "7", "max-connected-clusters": "511", "routing-mode": "tunnel"}})");
   o.service = obj(R"({"spec": {"type": "NodePort", "ports": [{"port": 2379, "nodePort": 32379}]}})");
   o.ca = json::object{{"data", json::object{{"ca.crt", base64_encode(ca)}}}};
-  o.nodes = {obj(R"({"metadata": {"name": "n1"}, "spec": {"podCIDRs": ["10.1.0.0/24", "fd00:1::/64"]}, "status": {"addresses":
+  o.nodes = {
+      obj(R"({"metadata": {"name": "n1"}, "spec": {"podCIDRs": ["10.1.0.0/24", "fd00:1::/64"]}, "status": {"addresses":
       [{"type": "Hostname", "address": "n1"}, {"type": "InternalIP", "address": "192.0.2.1"}, {"type": "InternalIP", "address": "2001:db8::1"}]}})"),
-             obj(R"({"metadata": {"name": "n2"}, "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.2"}]}})")};
+      obj(R"({"metadata": {"name": "n2"}, "status": {"addresses": [{"type": "InternalIP", "address": "192.0.2.2"}]}})")};
   o.mesh_pods = {obj(R"({"spec": {"nodeName": "n2"}})")};
   return o;
 }
@@ -169,9 +183,11 @@ TEST(Access, a_load_balancer_is_reached_at_its_addresses_or_name) {
   auto o = objects();
   o.service = obj(R"({"spec": {"type": "LoadBalancer", "ports": [{"port": 2379, "nodePort": 31000}]}})");
   EXPECT_EQ(access_info(o).error().code, Errc::unavailable);
-  o.service = obj(R"({"spec": {"type": "LoadBalancer", "ports": [{"port": 2379}]}, "status": {"loadBalancer": {"ingress": [{"hostname": "x.example"}]}}})");
+  o.service = obj(
+      R"({"spec": {"type": "LoadBalancer", "ports": [{"port": 2379}]}, "status": {"loadBalancer": {"ingress": [{"hostname": "x.example"}]}}})");
   EXPECT_THAT(access_info(o)->endpoints(), ElementsAre("x.example:2379"));
-  o.service = obj(R"({"spec": {"type": "LoadBalancer", "ports": [{"port": 2379}]}, "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}})");
+  o.service = obj(
+      R"({"spec": {"type": "LoadBalancer", "ports": [{"port": 2379}]}, "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}})");
   EXPECT_THAT(access_info(o)->endpoints(), ElementsAre("203.0.113.5:2379"));
 }
 
@@ -196,16 +212,20 @@ TEST(Access, endpoints_may_be_given_by_hand) {
   EXPECT_EQ(a.port, 32379);
   EXPECT_TRUE(override_endpoints(a, {"198.51.100.1:2379", "[2001:db8::5]:2379"}, "--source-endpoint"));
   EXPECT_THAT(a.endpoints(), ElementsAre("198.51.100.1:2379", "[2001:db8::5]:2379"));
-  EXPECT_THAT(override_endpoints(a, {"nonsense"}, "--source-endpoint").error().message, HasSubstr("--source-endpoint nonsense: use address:port"));
-  EXPECT_THAT(override_endpoints(a, {"192.0.2.1:1", "192.0.2.2:2"}, "--source-endpoint").error().message, HasSubstr("port 2 differs from 1"));
+  EXPECT_THAT(override_endpoints(a, {"nonsense"}, "--source-endpoint").error().message,
+              HasSubstr("--source-endpoint nonsense: use address:port"));
+  EXPECT_THAT(override_endpoints(a, {"192.0.2.1:1", "192.0.2.2:2"}, "--source-endpoint").error().message,
+              HasSubstr("port 2 differs from 1"));
 }
 
 TEST(Access, load_balancers_are_noticed_by_cloud_or_by_a_service_that_has_an_address) {
   EXPECT_EQ(load_balancers_at_hand({obj(R"({"spec": {}})")}, {}), std::nullopt);
   EXPECT_EQ(load_balancers_at_hand({obj(R"({"spec": {"providerID": "aws:///eu/i-1"}})")}, {}), "nodes are AWS's");
-  const auto mine = obj(R"({"metadata": {"namespace": "shop", "name": "web"}, "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}})");
+  const auto mine = obj(
+      R"({"metadata": {"namespace": "shop", "name": "web"}, "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}}})");
   EXPECT_EQ(load_balancers_at_hand({}, {mine}), "Service shop/web has got one");
-  const auto pending = obj(R"({"metadata": {"namespace": "shop", "name": "web"}, "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {}}})");
+  const auto pending = obj(
+      R"({"metadata": {"namespace": "shop", "name": "web"}, "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {}}})");
   EXPECT_EQ(load_balancers_at_hand({}, {pending}), std::nullopt);
 }
 

@@ -45,11 +45,13 @@ MeshInput meshed() {
   MeshInput in;
   in.now = kNow;
   in.objects.context = "cluster1";
-  in.objects.config = obj(R"({"data": {"cluster-name": "cluster1", "cluster-id": "1", "max-connected-clusters": "255", "routing-mode": "native"}})");
+  in.objects.config = obj(
+      R"({"data": {"cluster-name": "cluster1", "cluster-id": "1", "max-connected-clusters": "255", "routing-mode": "native"}})");
   in.objects.service = obj(R"({"spec": {"type": "NodePort", "ports": [{"port": 2379, "nodePort": 32379}]}})");
   in.objects.ca = json::object{{"data", json::object{{"ca.crt", base64_encode(ca)}}}};
-  in.objects.nodes = {obj(R"({"metadata": {"name": "n1"}, "status": {"addresses": [{"type": "InternalIP", "address": "172.18.1.11"}]}})"),
-                      obj(R"({"metadata": {"name": "n2"}, "status": {"addresses": [{"type": "InternalIP", "address": "172.18.1.12"}]}})")};
+  in.objects.nodes = {
+      obj(R"({"metadata": {"name": "n1"}, "status": {"addresses": [{"type": "InternalIP", "address": "172.18.1.11"}]}})"),
+      obj(R"({"metadata": {"name": "n2"}, "status": {"addresses": [{"type": "InternalIP", "address": "172.18.1.12"}]}})")};
   in.objects.mesh_pods = {obj(R"({"spec": {"nodeName": "n2"}})")};
   in.deployment = obj(R"({"spec": {"replicas": 1}, "status": {"readyReplicas": 1}})");
   in.agent_pods = {pod("n1"), pod("n2")};
@@ -82,9 +84,10 @@ TEST(MeshStatusText, one_node_without_connection_makes_it_not_ready_and_says_why
   const auto r = mesh_report(in);
   EXPECT_FALSE(r.ready());
   const auto text = render(r, false);
-  EXPECT_TRUE(text.starts_with("❌ Cluster Mesh: remote clusters are not ready\n"
-                               "❌ Remote clusters: 0 of 1 connected\n"
-                               " - cluster2: not ready, 1 of 2 nodes connected: node n1: https://172.18.2.11:32379: connection refused\n"))
+  EXPECT_TRUE(text.starts_with(
+      "❌ Cluster Mesh: remote clusters are not ready\n"
+      "❌ Remote clusters: 0 of 1 connected\n"
+      " - cluster2: not ready, 1 of 2 nodes connected: node n1: https://172.18.2.11:32379: connection refused\n"))
       << text;
   EXPECT_NE(text.find("   ❌ n1: https://172.18.2.11:32379: connection refused\n"), std::string::npos) << text;
   EXPECT_EQ(r.missing(), "cluster2 (1 of 2 nodes): node n1: https://172.18.2.11:32379: connection refused");
@@ -117,7 +120,8 @@ TEST(MeshStatusText, not_enabled_and_not_installed_name_the_command) {
   in.remotes.reset();
   in.reports.clear();
   EXPECT_EQ(render(mesh_report(in), false),
-            "❌ Cluster Mesh: not enabled; run weft clustermesh enable --context cluster1\nℹ️  Remote clusters: none connected\n");
+            "❌ Cluster Mesh: not enabled; run weft clustermesh enable --context cluster1\nℹ️  Remote clusters: none "
+            "connected\n");
   in.objects.config.reset();
   EXPECT_FALSE(mesh_report(in).ready());
 }
@@ -134,7 +138,8 @@ TEST(MeshStatusText, enabled_and_alone_is_ok) {
 TEST(MeshStatusText, a_store_that_is_down_is_the_first_line) {
   auto in = meshed();
   in.deployment = obj(R"({"spec": {"replicas": 1}, "status": {}})");
-  EXPECT_TRUE(render(mesh_report(in), false).starts_with("❌ Cluster Mesh: the mesh store is not ready, 0 of 1 replicas"));
+  EXPECT_TRUE(
+      render(mesh_report(in), false).starts_with("❌ Cluster Mesh: the mesh store is not ready, 0 of 1 replicas"));
 }
 
 TEST(MeshStatusText, a_remote_being_withdrawn_is_a_note) {
@@ -154,8 +159,9 @@ TEST(MeshStatusJson, has_the_keys_that_scripts_read) {
   EXPECT_EQ(o.at("access_information").at("service_port").to_number<int>(), 32379);
   EXPECT_EQ(o.at("access_information").at("cluster_name"), json::value("cluster1"));
   const auto& c = o.at("connectivity");
-  EXPECT_EQ(json::serialize(c), R"({"connected":{"min":0,"avg":5E-1,"max":1},"clusters":{"cluster2":{"configured":2,"connected":1}},)"
-                                R"("total":2,"not_ready":1,"errors":{"n1":{"cluster2":"no"}}})");
+  EXPECT_EQ(json::serialize(c),
+            R"({"connected":{"min":0,"avg":5E-1,"max":1},"clusters":{"cluster2":{"configured":2,"connected":1}},)"
+            R"("total":2,"not_ready":1,"errors":{"n1":{"cluster2":"no"}}})");
   EXPECT_EQ(o.at("remotes").at(0).at("agents").at(1).at("status").at("endpoints").to_number<int>(), 14);
 }
 

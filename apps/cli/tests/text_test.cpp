@@ -58,36 +58,46 @@ TEST(Lists, services_have_the_columns_people_know) {
 }
 
 TEST(Lists, clustermesh_shows_global_services_with_cluster_and_choice) {
-  EXPECT_EQ(services_text(json::parse(kServices), {.global_only = true}),
-            "ID  Frontend          Service Type  Service    Affinity  Backend\n"
-            "7   10.96.3.7:80/TCP  ClusterIP     shop/cart  local     1 => 10.1.0.5:8080/TCP (active) cluster1 (preferred)\n"
-            "                                                         2 => 10.2.0.9:8080/TCP (active) cluster2 (held back: affinity local)\n");
+  EXPECT_EQ(
+      services_text(json::parse(kServices), {.global_only = true}),
+      "ID  Frontend          Service Type  Service    Affinity  Backend\n"
+      "7   10.96.3.7:80/TCP  ClusterIP     shop/cart  local     1 => 10.1.0.5:8080/TCP (active) cluster1 (preferred)\n"
+      "                                                         2 => 10.2.0.9:8080/TCP (active) cluster2 (held back: "
+      "affinity local)\n");
   EXPECT_EQ(global_services(json::parse(kServices)).as_array().size(), 1u);
 }
 
 TEST(Lists, an_answer_of_another_shape_is_not_a_crash) {
   for (const char* text : {"null", "{}", "[1, null, {}]", R"([{"backends": [3, {}], "labels": 5, "addresses": {}}])"}) {
     const auto v = json::parse(text);
-    for (const auto& out : {services_text(v, {.global_only = false, .choice = true}), nodes_text(v), identities_text(v), endpoints_text(v), lb_text(v)})
+    for (const auto& out : {services_text(v, {.global_only = false, .choice = true}), nodes_text(v), identities_text(v),
+                            endpoints_text(v), lb_text(v)})
       EXPECT_FALSE(out.empty());
   }
 }
 
 TEST(Lists, nodes_identities_endpoints_and_maps) {
-  EXPECT_EQ(nodes_text(json::parse(R"([{"cluster": "c2", "name": "n1", "addresses": [{"type": "InternalIP", "ip": "172.18.2.11"},
+  EXPECT_EQ(nodes_text(json::parse(
+                R"([{"cluster": "c2", "name": "n1", "addresses": [{"type": "InternalIP", "ip": "172.18.2.11"},
       {"type": "CiliumInternalIP", "ip": "10.2.0.1"}], "podCIDRs": ["10.2.0.0/24", "fd00:2::/64"], "source": "clustermesh"}])")),
             "Name   Internal IP  Pod CIDRs                 Source\n"
             "c2/n1  172.18.2.11  10.2.0.0/24, fd00:2::/64  clustermesh\n");
-  EXPECT_EQ(identities_text(json::parse(R"([{"id": 1, "labels": {"reserved:host": ""}}, {"id": 65792, "cluster": "c1", "labels": {"k8s:b": "2", "k8s:a": "1"}}])")),
-            "   ID  Cluster  Labels\n"
-            "    1  -        reserved:host\n"
-            "65792  c1       k8s:a=1, k8s:b=2\n");
-  EXPECT_EQ(endpoints_text(json::parse(R"([{"id": 12, "namespace": "shop", "pod": "cart-1", "addresses": ["10.1.0.5", "fd00:1::5"], "identity": 65792, "state": "ready", "interface": "lxc1"}])")),
-            "ID  Pod          Addresses            Identity  State  Interface\n"
-            "12  shop/cart-1  10.1.0.5, fd00:1::5     65792  ready  lxc1\n");
-  EXPECT_EQ(lb_text(json::parse(R"([{"id": 3, "frontend": "10.96.3.7:80/TCP", "flags": "ClusterIP", "backends": [{"slot": 1, "backendId": 41, "address": "10.1.0.5:8080", "state": "active"}]}])")),
-            "ID  Frontend          Flags      Backend\n"
-            "3   10.96.3.7:80/TCP  ClusterIP  1 => 10.1.0.5:8080 (id 41, active)\n");
+  EXPECT_EQ(
+      identities_text(json::parse(
+          R"([{"id": 1, "labels": {"reserved:host": ""}}, {"id": 65792, "cluster": "c1", "labels": {"k8s:b": "2", "k8s:a": "1"}}])")),
+      "   ID  Cluster  Labels\n"
+      "    1  -        reserved:host\n"
+      "65792  c1       k8s:a=1, k8s:b=2\n");
+  EXPECT_EQ(
+      endpoints_text(json::parse(
+          R"([{"id": 12, "namespace": "shop", "pod": "cart-1", "addresses": ["10.1.0.5", "fd00:1::5"], "identity": 65792, "state": "ready", "interface": "lxc1"}])")),
+      "ID  Pod          Addresses            Identity  State  Interface\n"
+      "12  shop/cart-1  10.1.0.5, fd00:1::5     65792  ready  lxc1\n");
+  EXPECT_EQ(
+      lb_text(json::parse(
+          R"([{"id": 3, "frontend": "10.96.3.7:80/TCP", "flags": "ClusterIP", "backends": [{"slot": 1, "backendId": 41, "address": "10.1.0.5:8080", "state": "active"}]}])")),
+      "ID  Frontend          Flags      Backend\n"
+      "3   10.96.3.7:80/TCP  ClusterIP  1 => 10.1.0.5:8080 (id 41, active)\n");
 }
 
 StatusInput running() {
@@ -95,9 +105,11 @@ StatusInput running() {
   in.context = "cluster1";
   in.chart = "weft-0.1.0";
   in.config = obj(R"({"data": {"cluster-name": "cluster1", "cluster-id": "1"}})");
-  in.agents = obj(R"({"metadata": {"generation": 2}, "status": {"observedGeneration": 2, "desiredNumberScheduled": 3, "numberReady": 3, "updatedNumberScheduled": 3}})");
+  in.agents = obj(
+      R"({"metadata": {"generation": 2}, "status": {"observedGeneration": 2, "desiredNumberScheduled": 3, "numberReady": 3, "updatedNumberScheduled": 3}})");
   in.op = obj(R"({"spec": {"replicas": 1}, "status": {"readyReplicas": 1, "updatedReplicas": 1}})");
-  in.pods = {obj(R"({"metadata": {"name": "weft-agent-a"}, "spec": {"nodeName": "n1", "containers": [{"image": "weft:0.1.0"}]}})")};
+  in.pods = {obj(
+      R"({"metadata": {"name": "weft-agent-a"}, "spec": {"nodeName": "n1", "containers": [{"image": "weft:0.1.0"}]}})")};
   in.cluster_pods = {obj(R"({"spec": {"hostNetwork": true}})"), obj(R"({"spec": {}})")};
   in.endpoints = 1;
   return in;
@@ -114,7 +126,8 @@ TEST(Status, of_a_healthy_cluster) {
 
 TEST(Status, a_roll_out_under_way_is_not_ready) {
   auto in = running();
-  in.agents = obj(R"({"metadata": {"generation": 3}, "status": {"observedGeneration": 2, "desiredNumberScheduled": 3, "numberReady": 3, "updatedNumberScheduled": 3}})");
+  in.agents = obj(
+      R"({"metadata": {"generation": 3}, "status": {"observedGeneration": 2, "desiredNumberScheduled": 3, "numberReady": 3, "updatedNumberScheduled": 3}})");
   EXPECT_FALSE(status_report(in).ready());
   in.agents = obj(R"({"status": {"desiredNumberScheduled": 3, "numberReady": 3, "updatedNumberScheduled": 1}})");
   EXPECT_THAT(render(status_report(in), false), HasSubstr("❌ Agents: 3 of 3 ready, 1 of 3 updated\n"));
@@ -122,13 +135,16 @@ TEST(Status, a_roll_out_under_way_is_not_ready) {
 
 TEST(Status, a_crashing_container_is_named_with_its_reason) {
   auto in = running();
-  in.pods.push_back(obj(R"({"metadata": {"name": "weft-agent-b"}, "spec": {"nodeName": "n2"}, "status": {"containerStatuses":
+  in.pods.push_back(
+      obj(R"({"metadata": {"name": "weft-agent-b"}, "spec": {"nodeName": "n2"}, "status": {"containerStatuses":
       [{"name": "weft-agent", "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}}}]}})"));
-  EXPECT_THAT(render(status_report(in), false), HasSubstr("❌ weft-agent-b on n2: container weft-agent: CrashLoopBackOff: back-off 10s\n"));
+  EXPECT_THAT(render(status_report(in), false),
+              HasSubstr("❌ weft-agent-b on n2: container weft-agent: CrashLoopBackOff: back-off 10s\n"));
 }
 
 TEST(Status, not_installed_names_the_command) {
-  EXPECT_EQ(render(status_report({.context = "c"}), false), "❌ Weft: not installed in c; run weft install --context c\n");
+  EXPECT_EQ(render(status_report({.context = "c"}), false),
+            "❌ Weft: not installed in c; run weft install --context c\n");
   EXPECT_FALSE(status_report({}).ready());
 }
 
@@ -137,7 +153,8 @@ TEST(Install, finds_name_and_api_server_where_no_kube_proxy_runs) {
   f.context = "cluster1";
   f.server = "https://127.0.0.1:41001";
   f.endpoints = obj(R"({"subsets": [{"addresses": [{"ip": "172.18.1.2"}], "ports": [{"port": 6443}]}]})");
-  EXPECT_THAT(install_plan(f).sets, ElementsAre("cluster.name=cluster1", "k8sServiceHost=172.18.1.2", "k8sServicePort=6443"));
+  EXPECT_THAT(install_plan(f).sets,
+              ElementsAre("cluster.name=cluster1", "k8sServiceHost=172.18.1.2", "k8sServicePort=6443"));
   f.name_given = f.host_given = true;
   EXPECT_THAT(install_plan(f).sets, IsEmpty());
 }
@@ -146,7 +163,8 @@ TEST(Install, several_api_servers_are_reached_through_what_stands_before_them) {
   InstallFacts f;
   f.context = "Admin@Prod";  // no cluster name
   f.server = "https://api.example:6443";
-  f.endpoints = obj(R"({"subsets": [{"addresses": [{"ip": "192.0.2.1"}, {"ip": "192.0.2.2"}], "ports": [{"port": 6443}]}]})");
+  f.endpoints =
+      obj(R"({"subsets": [{"addresses": [{"ip": "192.0.2.1"}, {"ip": "192.0.2.2"}], "ports": [{"port": 6443}]}]})");
   EXPECT_THAT(install_plan(f).sets, ElementsAre("k8sServiceHost=api.example", "k8sServicePort=6443"));
   f.server = "https://localhost:6443";
   EXPECT_THAT(install_plan(f).sets, ElementsAre("k8sServiceHost=192.0.2.1", "k8sServicePort=6443"));

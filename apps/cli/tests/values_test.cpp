@@ -10,7 +10,8 @@ namespace {
 json::object obj(const char* text) { return json::parse(text).as_object(); }
 
 TEST(Values, merge_as_helm_does) {
-  EXPECT_EQ(merge_values(obj(R"({"a": {"b": 1, "c": [1, 2], "d": "x"}, "e": 1})"), obj(R"({"a": {"c": [3], "d": null}, "f": {"g": 2}})")),
+  EXPECT_EQ(merge_values(obj(R"({"a": {"b": 1, "c": [1, 2], "d": "x"}, "e": 1})"),
+                         obj(R"({"a": {"c": [3], "d": null}, "f": {"g": 2}})")),
             obj(R"({"a": {"b": 1, "c": [3]}, "e": 1, "f": {"g": 2}})"));
 }
 
@@ -40,7 +41,8 @@ TEST(Values, a_cluster_is_added_to_a_list_and_replaced_by_name) {
   v = with_cluster(std::move(v), {"west", {"192.0.2.9"}, "", 32379});
   const auto clusters = mesh_clusters(v);
   ASSERT_TRUE(clusters);
-  EXPECT_EQ(*clusters, (std::vector<MeshCluster>{{"west", {"192.0.2.9"}, "", 32379}, {"south", {}, "mesh.south.example", 2379}}));
+  EXPECT_EQ(*clusters,
+            (std::vector<MeshCluster>{{"west", {"192.0.2.9"}, "", 32379}, {"south", {}, "mesh.south.example", 2379}}));
 }
 
 TEST(Values, the_map_form_and_certificates_in_it_stay) {
@@ -48,7 +50,8 @@ TEST(Values, the_map_form_and_certificates_in_it_stay) {
       {"west": {"ips": ["192.0.2.1"], "port": 1, "tls": {"cert": "Yw=="}}, "off": {"enabled": false, "ips": ["192.0.2.7"]}}}}})");
   EXPECT_EQ(mesh_clusters(v)->size(), 1u);
   v = with_cluster(std::move(v), {"west", {"192.0.2.2"}, "", 32379});
-  EXPECT_EQ(*at_path(v, "clustermesh.config.clusters.west"), obj(R"({"ips": ["192.0.2.2"], "port": 32379, "tls": {"cert": "Yw=="}})"));
+  EXPECT_EQ(*at_path(v, "clustermesh.config.clusters.west"),
+            obj(R"({"ips": ["192.0.2.2"], "port": 32379, "tls": {"cert": "Yw=="}})"));
 }
 
 TEST(Values, the_last_cluster_taken_away_disables_the_configuration) {
@@ -64,7 +67,9 @@ TEST(Values, the_last_cluster_taken_away_disables_the_configuration) {
 TEST(Values, wrong_entries_are_named) {
   EXPECT_EQ(mesh_clusters(obj(R"({"clustermesh": {"config": {"clusters": [{"ips": []}]}}})")).error().message,
             "clustermesh.config.clusters[0]: has no name");
-  EXPECT_EQ(mesh_clusters(obj(R"({"clustermesh": {"config": {"clusters": [{"name": "w", "port": 70000}]}}})")).error().message,
+  EXPECT_EQ(mesh_clusters(obj(R"({"clustermesh": {"config": {"clusters": [{"name": "w", "port": 70000}]}}})"))
+                .error()
+                .message,
             "clustermesh.config.clusters: w: port 70000: use a number from 1 to 65535");
   EXPECT_FALSE(mesh_clusters(obj(R"({"clustermesh": {"config": {"clusters": "x"}}})")));
 }

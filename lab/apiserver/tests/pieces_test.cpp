@@ -54,11 +54,15 @@ TEST(field_selector, offers_the_fields_of_the_kind_and_no_others) {
   EXPECT_TRUE(FieldSelector::parse("involvedObject.name=x", "", "events"));
   EXPECT_EQ(FieldSelector::parse("metadata.name=x", "a.b", "cs")->name(), "x");
   ASSERT_FALSE(FieldSelector::parse("spec.nodeName=n1", "", "services"));
-  EXPECT_THAT(FieldSelector::parse("spec.x=n1", "", "pods").error().message, HasSubstr("field label not supported: spec.x"));
+  EXPECT_THAT(FieldSelector::parse("spec.x=n1", "", "pods").error().message,
+              HasSubstr("field label not supported: spec.x"));
 }
 
 TEST(selector, a_selector_object_as_text) {
-  EXPECT_EQ(selector_text(j(R"({"matchLabels":{"b":"2","a":"1"},"matchExpressions":[{"key":"c","operator":"NotIn","values":["x","y"]},{"key":"d","operator":"Exists"}]})")), "a=1,b=2,c notin (x,y),d");
+  EXPECT_EQ(
+      selector_text(j(
+          R"({"matchLabels":{"b":"2","a":"1"},"matchExpressions":[{"key":"c","operator":"NotIn","values":["x","y"]},{"key":"d","operator":"Exists"}]})")),
+      "a=1,b=2,c notin (x,y),d");
 }
 
 TEST(continue_token, comes_back_as_it_went_and_garbage_is_refused) {
@@ -118,22 +122,44 @@ std::vector<std::string> row(const char* kind, const std::string& object) {
 }
 
 TEST(table, services_look_as_on_a_real_cluster) {
-  EXPECT_THAT(row("Service", R"({"metadata":{"name":"web"},"spec":{"type":"NodePort","clusterIPs":["10.96.0.7"],"ports":[{"port":80,"nodePort":30080,"protocol":"TCP"},{"port":53,"protocol":"UDP"}],"selector":{"b":"2","a":"1"}}})"),
-              ElementsAre("web", "NodePort", "10.96.0.7", "<none>", "80:30080/TCP,53/UDP", "a=1,b=2"));
-  EXPECT_THAT(row("Service", R"({"metadata":{"name":"lb"},"spec":{"type":"LoadBalancer","clusterIP":"10.96.0.8"}})"), ElementsAre("lb", "LoadBalancer", "10.96.0.8", "<pending>", "<none>", "<none>"));
+  EXPECT_THAT(
+      row("Service",
+          R"({"metadata":{"name":"web"},"spec":{"type":"NodePort","clusterIPs":["10.96.0.7"],"ports":[{"port":80,"nodePort":30080,"protocol":"TCP"},{"port":53,"protocol":"UDP"}],"selector":{"b":"2","a":"1"}}})"),
+      ElementsAre("web", "NodePort", "10.96.0.7", "<none>", "80:30080/TCP,53/UDP", "a=1,b=2"));
+  EXPECT_THAT(row("Service", R"({"metadata":{"name":"lb"},"spec":{"type":"LoadBalancer","clusterIP":"10.96.0.8"}})"),
+              ElementsAre("lb", "LoadBalancer", "10.96.0.8", "<pending>", "<none>", "<none>"));
 }
 
 TEST(table, pods_tell_the_most_telling_state) {
   const std::string spec = R"("metadata":{"name":"p"},"spec":{"nodeName":"n1","containers":[{"name":"c"}]})";
-  EXPECT_THAT(row("Pod", "{" + spec + R"(,"status":{"phase":"Running","podIPs":[{"ip":"10.1.0.5"}],"containerStatuses":[{"name":"c","ready":true,"restartCount":2,"state":{"running":{}}}]}})"),
-              ElementsAre("p", "1/1", "Running", "2", "10.1.0.5", "n1", "<none>", "<none>"));
-  EXPECT_EQ(row("Pod", "{" + spec + R"(,"status":{"phase":"Running","containerStatuses":[{"name":"c","ready":false,"restartCount":0,"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}})")[2], "CrashLoopBackOff");
-  EXPECT_EQ(row("Pod", R"({"metadata":{"name":"p","deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"containers":[{}]},"status":{"phase":"Running"}})")[2], "Terminating");
-  EXPECT_EQ(row("Pod", "{" + spec + R"(,"status":{"phase":"Failed","containerStatuses":[{"name":"c","state":{"terminated":{"exitCode":3}}}]}})")[2], "ExitCode:3");
+  EXPECT_THAT(
+      row("Pod",
+          "{" + spec +
+              R"(,"status":{"phase":"Running","podIPs":[{"ip":"10.1.0.5"}],"containerStatuses":[{"name":"c","ready":true,"restartCount":2,"state":{"running":{}}}]}})"),
+      ElementsAre("p", "1/1", "Running", "2", "10.1.0.5", "n1", "<none>", "<none>"));
+  EXPECT_EQ(
+      row("Pod",
+          "{" + spec +
+              R"(,"status":{"phase":"Running","containerStatuses":[{"name":"c","ready":false,"restartCount":0,"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}})")
+          [2],
+      "CrashLoopBackOff");
+  EXPECT_EQ(
+      row("Pod",
+          R"({"metadata":{"name":"p","deletionTimestamp":"2026-01-01T00:00:00Z"},"spec":{"containers":[{}]},"status":{"phase":"Running"}})")
+          [2],
+      "Terminating");
+  EXPECT_EQ(
+      row("Pod",
+          "{" + spec +
+              R"(,"status":{"phase":"Failed","containerStatuses":[{"name":"c","state":{"terminated":{"exitCode":3}}}]}})")
+          [2],
+      "ExitCode:3");
 }
 
 TEST(table, custom_columns_follow_their_paths) {
-  const auto columns = custom_columns(j(R"([{"name":"Size","type":"integer","jsonPath":".spec.size"},{"name":"IPs","type":"string","jsonPath":".spec.ips[*]"},{"name":"Ready","type":"boolean","jsonPath":".status.ready","priority":1}])").as_array());
+  const auto columns = custom_columns(
+      j(R"([{"name":"Size","type":"integer","jsonPath":".spec.size"},{"name":"IPs","type":"string","jsonPath":".spec.ips[*]"},{"name":"Ready","type":"boolean","jsonPath":".status.ready","priority":1}])")
+          .as_array());
   ASSERT_EQ(columns.size(), 4u);
   const auto v = j(R"({"metadata":{"name":"x"},"spec":{"size":3,"ips":["a","b"]}})");
   EXPECT_EQ(columns[0].cell(v), json::value("x"));
@@ -146,9 +172,14 @@ TEST(table, custom_columns_follow_their_paths) {
 
 TEST(accept, the_first_form_that_we_offer_is_taken) {
   EXPECT_EQ(parse_accept("application/json;as=Table;v=v1;g=meta.k8s.io,application/json")->as, Form::As::table);
-  EXPECT_EQ(parse_accept("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")->as, Form::As::partial);
+  EXPECT_EQ(parse_accept("application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/"
+                         "json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1")
+                ->as,
+            Form::As::partial);
   EXPECT_EQ(parse_accept("application/vnd.kubernetes.protobuf,application/json")->as, Form::As::object);
-  EXPECT_EQ(parse_accept("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json")->discovery, "v2");
+  EXPECT_EQ(
+      parse_accept("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json")->discovery,
+      "v2");
   EXPECT_EQ(parse_accept("*/*")->as, Form::As::object);
   EXPECT_EQ(parse_accept("application/vnd.kubernetes.protobuf").error().code, 406);
 }
@@ -180,10 +211,13 @@ TEST(tokens, a_token_is_verified_until_it_expires_and_not_when_changed) {
   EXPECT_FALSE(TokenSigner::make("no key", "x"));
 }
 
-// What `kubectl create namespace foo` sends: envelope, then Namespace{metadata{name, creationTimestamp{}}, spec{}, status{}}.
+// What `kubectl create namespace foo` sends: envelope, then Namespace{metadata{name, creationTimestamp{}}, spec{},
+// status{}}.
 TEST(protobuf, a_namespace_is_read) {
   using namespace std::string_literals;
-  const std::string raw = "\x0a\x07\x0a\x03" "foo\x42\x00\x12\x00\x1a\x00"s;
+  const std::string raw =
+      "\x0a\x07\x0a\x03"
+      "foo\x42\x00\x12\x00\x1a\x00"s;
   std::string body = "k8s\0\x0a\x0f\x0a\x02v1\x12\x09Namespace\x12"s;
   body.push_back(static_cast<char>(raw.size()));
   body.append(raw);
@@ -203,7 +237,8 @@ TEST(protobuf, broken_bytes_and_unknown_kinds_are_errors) {
   EXPECT_EQ(unknown.error().code, Errc::unsupported);
 }
 
-FieldErrors problems(const Kinds& kinds, const char* group, const char* version, const char* plural, json::value v, const json::value* old = nullptr) {
+FieldErrors problems(const Kinds& kinds, const char* group, const char* version, const char* plural, json::value v,
+                     const json::value* old = nullptr) {
   const auto k = kinds.find(group, version, plural);
   apply_defaults(*k->schema, v, false);
   prepare(*k, v, old);
@@ -214,16 +249,18 @@ FieldErrors problems(const Kinds& kinds, const char* group, const char* version,
 
 TEST(strategy, a_selector_that_misses_its_template_is_refused) {
   const Kinds kinds;
-  const auto e = problems(kinds, "apps", "v1", "deployments",
-                          j(R"({"metadata":{"name":"d"},"spec":{"selector":{"matchLabels":{"a":"1"}},"template":{"metadata":{"labels":{"a":"2"}},"spec":{"containers":[{"name":"c","image":"x"}]}}}})"));
+  const auto e = problems(
+      kinds, "apps", "v1", "deployments",
+      j(R"({"metadata":{"name":"d"},"spec":{"selector":{"matchLabels":{"a":"1"}},"template":{"metadata":{"labels":{"a":"2"}},"spec":{"containers":[{"name":"c","image":"x"}]}}}})"));
   ASSERT_EQ(e.size(), 1u);
   EXPECT_EQ(e[0].field, "spec.template.metadata.labels");
 }
 
 TEST(strategy, names_labels_and_mounts_are_checked) {
   const Kinds kinds;
-  const auto e = problems(kinds, "", "v1", "pods",
-                          j(R"({"metadata":{"name":"Bad_Name","labels":{"a":"-x"}},"spec":{"containers":[{"name":"c","image":"x","volumeMounts":[{"name":"nope","mountPath":"/x"}]}]}})"));
+  const auto e = problems(
+      kinds, "", "v1", "pods",
+      j(R"({"metadata":{"name":"Bad_Name","labels":{"a":"-x"}},"spec":{"containers":[{"name":"c","image":"x","volumeMounts":[{"name":"nope","mountPath":"/x"}]}]}})"));
   ASSERT_EQ(e.size(), 3u);
   EXPECT_EQ(e[0].field, "metadata.name");
   EXPECT_EQ(e[1].field, "metadata.labels");
@@ -232,8 +269,16 @@ TEST(strategy, names_labels_and_mounts_are_checked) {
 
 TEST(strategy, endpoint_slices_hold_addresses_of_their_type_that_can_be_reached) {
   const Kinds kinds;
-  EXPECT_EQ(problems(kinds, "discovery.k8s.io", "v1", "endpointslices", j(R"({"metadata":{"name":"s"},"addressType":"IPv4","endpoints":[{"addresses":["10.1.0.1"]}]})")).size(), 0u);
-  EXPECT_EQ(problems(kinds, "discovery.k8s.io", "v1", "endpointslices", j(R"({"metadata":{"name":"s"},"addressType":"IPv4","endpoints":[{"addresses":["fd00::1"]},{"addresses":["127.0.0.1"]}]})")).size(), 2u);
+  EXPECT_EQ(problems(kinds, "discovery.k8s.io", "v1", "endpointslices",
+                     j(R"({"metadata":{"name":"s"},"addressType":"IPv4","endpoints":[{"addresses":["10.1.0.1"]}]})"))
+                .size(),
+            0u);
+  EXPECT_EQ(
+      problems(
+          kinds, "discovery.k8s.io", "v1", "endpointslices",
+          j(R"({"metadata":{"name":"s"},"addressType":"IPv4","endpoints":[{"addresses":["fd00::1"]},{"addresses":["127.0.0.1"]}]})"))
+          .size(),
+      2u);
 }
 
 TEST(strategy, secrets_take_text_and_keep_their_type) {

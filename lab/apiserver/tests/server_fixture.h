@@ -21,13 +21,16 @@ class TestServer {
   ~TestServer();
 
   /// `as`: "admin", "other-ca", "" (no certificate), or "Bearer …".
-  Reply request(const std::string& method, const std::string& path, const std::string& body = {}, const std::string& content_type = "application/json",
-                const std::string& accept = "application/json", const std::string& as = "admin");
+  Reply request(const std::string& method, const std::string& path, const std::string& body = {},
+                const std::string& content_type = "application/json", const std::string& accept = "application/json",
+                const std::string& as = "admin");
   Reply get(const std::string& path) { return request("GET", path); }
   Reply post(const std::string& path, const std::string& body) { return request("POST", path, body); }
   Reply put(const std::string& path, const std::string& body) { return request("PUT", path, body); }
   Reply del(const std::string& path, const std::string& body = {}) { return request("DELETE", path, body); }
-  Reply patch(const std::string& path, const std::string& kind, const std::string& body) { return request("PATCH", path, body, "application/" + kind); }
+  Reply patch(const std::string& path, const std::string& kind, const std::string& body) {
+    return request("PATCH", path, body, "application/" + kind);
+  }
   /// The events of a watch that lasts `seconds`.
   std::vector<json::value> watch(const std::string& path_and_query, int seconds = 1);
 

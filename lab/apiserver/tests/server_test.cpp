@@ -15,11 +15,16 @@ using ::testing::HasSubstr;
 const std::string kMaps = "/api/v1/namespaces/default/configmaps";
 const std::string kPods = "/api/v1/namespaces/default/pods";
 
-std::string config_map(const std::string& name, const std::string& value = "1", const std::string& labels = "{}", const std::string& more = "") {
-  return fmt::format(R"({{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{}","labels":{}{}}},"data":{{"v":"{}"}}}})", name, labels, more, value);
+std::string config_map(const std::string& name, const std::string& value = "1", const std::string& labels = "{}",
+                       const std::string& more = "") {
+  return fmt::format(
+      R"({{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{}","labels":{}{}}},"data":{{"v":"{}"}}}})", name,
+      labels, more, value);
 }
 std::string pod(const std::string& name, const std::string& more = "") {
-  return fmt::format(R"({{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{}"}},"spec":{{"containers":[{{"name":"c","image":"x"}}]{}}}}})", name, more);
+  return fmt::format(
+      R"({{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{}"}},"spec":{{"containers":[{{"name":"c","image":"x"}}]{}}}}})",
+      name, more);
 }
 std::string version(const Reply& r) { return text(r.json, {"metadata", "resourceVersion"}); }
 std::string reason(const Reply& r) { return fmt::format("{} {}", r.code, text(r.json, {"reason"})); }
@@ -44,18 +49,23 @@ TEST_F(Server, knows_who_asks) {
   EXPECT_EQ(s.request("GET", "/api/v1/namespaces", "", "", "", "other-ca").code, 401);
   EXPECT_EQ(s.request("GET", "/api/v1/namespaces", "", "", "", "Bearer nonsense").code, 401);
   EXPECT_EQ(s.request("GET", "/healthz", "", "", "", "").body, "ok");
-  const auto who = s.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", R"({"kind":"SelfSubjectReview","apiVersion":"authentication.k8s.io/v1"})");
+  const auto who = s.post("/apis/authentication.k8s.io/v1/selfsubjectreviews",
+                          R"({"kind":"SelfSubjectReview","apiVersion":"authentication.k8s.io/v1"})");
   EXPECT_EQ(text(who.json, {"status", "userInfo", "username"}), "kubernetes-admin");
 }
 
 TEST_F(Server, service_account_tokens_work_until_the_account_goes) {
   ASSERT_EQ(s.post("/api/v1/namespaces/default/serviceaccounts", R"({"metadata":{"name":"robot"}})").code, 201);
-  const auto made = s.post("/api/v1/namespaces/default/serviceaccounts/robot/token", R"({"spec":{"expirationSeconds":600}})");
+  const auto made =
+      s.post("/api/v1/namespaces/default/serviceaccounts/robot/token", R"({"spec":{"expirationSeconds":600}})");
   ASSERT_EQ(made.code, 201) << made.body;
   const auto token = "Bearer " + text(made.json, {"status", "token"});
   EXPECT_EQ(s.request("GET", "/api/v1/namespaces", "", "", "", token).code, 200);
-  const auto other = s.post("/api/v1/namespaces/default/serviceaccounts/robot/token", R"({"spec":{"audiences":["vault"]}})");
-  EXPECT_EQ(s.request("GET", "/api/v1/namespaces", "", "", "", "Bearer " + text(other.json, {"status", "token"})).code, 401) << "the token is for somebody else";
+  const auto other =
+      s.post("/api/v1/namespaces/default/serviceaccounts/robot/token", R"({"spec":{"audiences":["vault"]}})");
+  EXPECT_EQ(s.request("GET", "/api/v1/namespaces", "", "", "", "Bearer " + text(other.json, {"status", "token"})).code,
+            401)
+      << "the token is for somebody else";
   s.del("/api/v1/namespaces/default/serviceaccounts/robot");
   EXPECT_EQ(s.request("GET", "/api/v1/namespaces", "", "", "", token).code, 401);
 }
@@ -65,10 +75,14 @@ TEST_F(Server, creates_once_and_updates_only_what_was_read) {
   ASSERT_EQ(made.code, 201) << made.body;
   EXPECT_FALSE(text(made.json, {"metadata", "uid"}).empty());
   EXPECT_EQ(reason(s.post(kMaps, config_map("one"))), "409 AlreadyExists");
-  const auto put = s.put(kMaps + "/one", config_map("one", "2", "{}", R"(,"resourceVersion":")" + version(made) + "\""));
+  const auto put =
+      s.put(kMaps + "/one", config_map("one", "2", "{}", R"(,"resourceVersion":")" + version(made) + "\""));
   EXPECT_EQ(put.code, 200);
-  EXPECT_EQ(reason(s.put(kMaps + "/one", config_map("one", "3", "{}", R"(,"resourceVersion":")" + version(made) + "\""))), "409 Conflict");
-  EXPECT_EQ(version(s.put(kMaps + "/one", config_map("one", "2"))), version(put)) << "an update that changes nothing is none";
+  EXPECT_EQ(
+      reason(s.put(kMaps + "/one", config_map("one", "3", "{}", R"(,"resourceVersion":")" + version(made) + "\""))),
+      "409 Conflict");
+  EXPECT_EQ(version(s.put(kMaps + "/one", config_map("one", "2"))), version(put))
+      << "an update that changes nothing is none";
   EXPECT_EQ(reason(s.get(kMaps + "/two")), "404 NotFound");
   const auto generated = s.post(kMaps, R"({"metadata":{"generateName":"gen-"}})");
   EXPECT_EQ(text(generated.json, {"metadata", "name"}).size(), 9u);
@@ -91,7 +105,8 @@ TEST_F(Server, refuses_clearly) {
   const auto strict = s.post(kMaps + "?fieldValidation=Strict", R"({"metadata":{"name":"x"},"dat":{}})");
   EXPECT_EQ(strict.code, 400);
   EXPECT_THAT(text(strict.json, {"message"}), HasSubstr("unknown field \"dat\""));
-  const auto type = s.post("/apis/apps/v1/namespaces/default/deployments", R"({"metadata":{"name":"x"},"spec":{"replicas":"1"}})");
+  const auto type =
+      s.post("/apis/apps/v1/namespaces/default/deployments", R"({"metadata":{"name":"x"},"spec":{"replicas":"1"}})");
   EXPECT_EQ(type.code, 400);
   const auto bad = s.post("/api/v1/namespaces/default/services", R"({"metadata":{"name":"X"},"spec":{}})");
   EXPECT_EQ(reason(bad), "422 Invalid");
@@ -106,10 +121,14 @@ TEST_F(Server, watches_resume_bookmark_and_follow_selectors) {
   s.put(kMaps + "/w2", config_map("w2", "1", R"({"in":"yes"})"));
   s.del(kMaps + "/w2");
   const auto from = "?resourceVersion=" + version(first);
-  EXPECT_THAT(types(s.watch(kMaps + from)), ElementsAre("MODIFIED w1", "ADDED w2", "MODIFIED w1", "MODIFIED w2", "DELETED w2"));
-  EXPECT_THAT(types(s.watch(kMaps + from + "&labelSelector=in%3Dyes")), ElementsAre("MODIFIED w1", "DELETED w1", "ADDED w2", "DELETED w2"));
-  EXPECT_THAT(types(s.watch(kMaps + from + "&fieldSelector=metadata.name%3Dw2&allowWatchBookmarks=true")), ElementsAre("ADDED w2", "MODIFIED w2", "DELETED w2", "BOOKMARK "));
-  const auto all = s.watch(kMaps + "?labelSelector=in&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
+  EXPECT_THAT(types(s.watch(kMaps + from)),
+              ElementsAre("MODIFIED w1", "ADDED w2", "MODIFIED w1", "MODIFIED w2", "DELETED w2"));
+  EXPECT_THAT(types(s.watch(kMaps + from + "&labelSelector=in%3Dyes")),
+              ElementsAre("MODIFIED w1", "DELETED w1", "ADDED w2", "DELETED w2"));
+  EXPECT_THAT(types(s.watch(kMaps + from + "&fieldSelector=metadata.name%3Dw2&allowWatchBookmarks=true")),
+              ElementsAre("ADDED w2", "MODIFIED w2", "DELETED w2", "BOOKMARK "));
+  const auto all = s.watch(
+      kMaps + "?labelSelector=in&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true");
   ASSERT_GE(all.size(), 2u);
   EXPECT_EQ(text(all[0], {"type"}), "ADDED");
   EXPECT_EQ(text(all[1], {"object", "metadata", "annotations", "k8s.io/initial-events-end"}), "true");
@@ -144,7 +163,8 @@ TEST_F(Server, pages_come_from_one_revision_until_it_is_compacted) {
   ASSERT_EQ(list(three.json, {"items"}).size(), 1u);
   EXPECT_EQ(text(list(three.json, {"items"})[0], {"metadata", "name"}), "page-4");
   EXPECT_EQ(text(three.json, {"metadata", "continue"}), "");
-  const auto compacted = run(fmt::format("ETCDCTL_API=3 etcdctl --endpoints {} compact {}", s.etcd().endpoint(), version(s.get(kMaps))));
+  const auto compacted =
+      run(fmt::format("ETCDCTL_API=3 etcdctl --endpoints {} compact {}", s.etcd().endpoint(), version(s.get(kMaps))));
   ASSERT_EQ(compacted.code, 0) << compacted.out;
   EXPECT_EQ(reason(s.get(query + "&continue=" + next)), "410 Expired");
   EXPECT_EQ(s.get(query + "&continue=junk").code, 400);
@@ -154,8 +174,14 @@ TEST_F(Server, pages_come_from_one_revision_until_it_is_compacted) {
 
 TEST_F(Server, patches_of_every_kind) {
   const std::string d = "/apis/apps/v1/namespaces/default/deployments";
-  ASSERT_EQ(s.post(d, R"({"metadata":{"name":"web"},"spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"x:1"}]}}}})").code, 201);
-  auto r = s.patch(d + "/web", "strategic-merge-patch+json", R"({"spec":{"template":{"spec":{"containers":[{"name":"c","env":[{"name":"A","value":"1"}]}]}}}})");
+  ASSERT_EQ(
+      s.post(
+           d,
+           R"({"metadata":{"name":"web"},"spec":{"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"x:1"}]}}}})")
+          .code,
+      201);
+  auto r = s.patch(d + "/web", "strategic-merge-patch+json",
+                   R"({"spec":{"template":{"spec":{"containers":[{"name":"c","env":[{"name":"A","value":"1"}]}]}}}})");
   ASSERT_EQ(r.code, 200) << r.body;
   EXPECT_EQ(text(list(r.json, {"spec", "template", "spec", "containers"})[0], {"image"}), "x:1");
   EXPECT_EQ(number(r.json, {"metadata", "generation"}), 2);
@@ -171,9 +197,13 @@ TEST_F(Server, patches_of_every_kind) {
   EXPECT_EQ(number(s.get(d + "/web").json, {"spec", "replicas"}), 2);
   r = s.patch(d + "/web", "merge-patch+json", R"({"metadata":{"resourceVersion":"1"},"spec":{"replicas":3}})");
   EXPECT_EQ(reason(r), "409 Conflict");
-  r = s.request("PATCH", d + "/web?fieldManager=t", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 7}\n", "application/apply-patch+yaml");
+  r = s.request("PATCH", d + "/web?fieldManager=t",
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 7}\n",
+                "application/apply-patch+yaml");
   EXPECT_EQ(reason(r), "409 Conflict") << r.body;
-  r = s.request("PATCH", d + "/web?fieldManager=t&force=true", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 7}\n", "application/apply-patch+yaml");
+  r = s.request("PATCH", d + "/web?fieldManager=t&force=true",
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 7}\n",
+                "application/apply-patch+yaml");
   EXPECT_EQ(r.code, 200) << r.body;
   EXPECT_EQ(number(r.json, {"spec", "replicas"}), 7);
   EXPECT_EQ(s.del(d + "/web").code, 200);
@@ -186,7 +216,10 @@ TEST_F(Server, deletion_waits_for_finalizers_and_preconditions) {
   EXPECT_EQ(deleted.code, 200);
   EXPECT_FALSE(text(deleted.json, {"metadata", "deletionTimestamp"}).empty());
   EXPECT_EQ(s.get(kMaps + "/fin").code, 200);
-  EXPECT_EQ(s.patch(kMaps + "/fin", "merge-patch+json", R"({"metadata":{"finalizers":["example.com/hold","example.com/more"]}})").code, 422);
+  EXPECT_EQ(s.patch(kMaps + "/fin", "merge-patch+json",
+                    R"({"metadata":{"finalizers":["example.com/hold","example.com/more"]}})")
+                .code,
+            422);
   EXPECT_EQ(s.patch(kMaps + "/fin", "merge-patch+json", R"({"metadata":{"finalizers":null}})").code, 200);
   EXPECT_EQ(s.get(kMaps + "/fin").code, 404);
   s.post(kMaps, config_map("owner"));
@@ -203,7 +236,9 @@ TEST_F(Server, a_running_pod_gets_its_grace_and_goes_when_the_node_says_so) {
   EXPECT_EQ(s.post(kPods + "/graceful/binding", R"({"target":{"kind":"Node","name":"n2"}})").code, 409);
   EXPECT_THAT(s.get(kPods + "?fieldSelector=spec.nodeName%3Dn1").body, HasSubstr("graceful"));
   EXPECT_EQ(number(s.del(kPods + "/graceful").json, {"metadata", "deletionGracePeriodSeconds"}), 30);
-  EXPECT_EQ(number(s.del(kPods + "/graceful", R"({"gracePeriodSeconds":5})").json, {"metadata", "deletionGracePeriodSeconds"}), 5);
+  EXPECT_EQ(number(s.del(kPods + "/graceful", R"({"gracePeriodSeconds":5})").json,
+                   {"metadata", "deletionGracePeriodSeconds"}),
+            5);
   EXPECT_EQ(s.del(kPods + "/graceful", R"({"gracePeriodSeconds":0})").code, 200);
   EXPECT_EQ(s.get(kPods + "/graceful").code, 404);
   s.post(kPods, pod("unbound"));
@@ -218,7 +253,8 @@ TEST_F(Server, a_namespace_ends_when_it_is_finalized) {
   ASSERT_EQ(s.post("/api/v1/namespaces", R"({"metadata":{"name":"shortlived"}})").code, 201);
   EXPECT_EQ(text(s.del("/api/v1/namespaces/shortlived").json, {"status", "phase"}), "Terminating");
   EXPECT_EQ(reason(s.post("/api/v1/namespaces/shortlived/configmaps", config_map("x"))), "403 Forbidden");
-  EXPECT_EQ(s.put("/api/v1/namespaces/shortlived/finalize", R"({"metadata":{"name":"shortlived"},"spec":{}})").code, 200);
+  EXPECT_EQ(s.put("/api/v1/namespaces/shortlived/finalize", R"({"metadata":{"name":"shortlived"},"spec":{}})").code,
+            200);
   EXPECT_EQ(s.get("/api/v1/namespaces/shortlived").code, 404);
   EXPECT_EQ(s.del("/api/v1/namespaces/default").code, 403);
 }
@@ -229,7 +265,8 @@ std::string definition(const std::string& more = "") {
       "additionalPrinterColumns":[{"name":"Size","type":"integer","jsonPath":".spec.size"}],
       "schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","required":["owner"],"properties":{"size":{"type":"integer","default":3,"minimum":1},"owner":{"type":"string"}}},
         "status":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}},
-     {"name":"v1beta1","served":true,"storage":false,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]})" + more + "}";
+     {"name":"v1beta1","served":true,"storage":false,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]})" +
+         more + "}";
 }
 
 TEST_F(Server, definitions_are_served_at_once_and_take_their_objects_along) {
@@ -237,7 +274,9 @@ TEST_F(Server, definitions_are_served_at_once_and_take_their_objects_along) {
   ASSERT_EQ(crd.code, 201) << crd.body;
   EXPECT_THAT(crd.body, HasSubstr("Established"));
   const std::string carts = "/apis/shop.example.com/v1/namespaces/default/carts";
-  const auto made = s.post(carts, R"({"apiVersion":"shop.example.com/v1","kind":"Cart","metadata":{"name":"mine"},"spec":{"owner":"me","gone":1},"status":{"x":1}})");
+  const auto made = s.post(
+      carts,
+      R"({"apiVersion":"shop.example.com/v1","kind":"Cart","metadata":{"name":"mine"},"spec":{"owner":"me","gone":1},"status":{"x":1}})");
   ASSERT_EQ(made.code, 201) << made.body;
   EXPECT_TRUE(same(made.json.at("spec"), *parse_json(R"({"owner":"me","size":3})"))) << made.body;
   EXPECT_EQ(find(made.json, {"status"}), nullptr);
@@ -245,7 +284,8 @@ TEST_F(Server, definitions_are_served_at_once_and_take_their_objects_along) {
   EXPECT_EQ(reason(bad), "422 Invalid");
   EXPECT_THAT(bad.body, HasSubstr("spec.owner"));
   EXPECT_THAT(bad.body, HasSubstr("greater than or equal to 1"));
-  EXPECT_EQ(text(s.get("/apis/shop.example.com/v1beta1/namespaces/default/carts/mine").json, {"apiVersion"}), "shop.example.com/v1beta1");
+  EXPECT_EQ(text(s.get("/apis/shop.example.com/v1beta1/namespaces/default/carts/mine").json, {"apiVersion"}),
+            "shop.example.com/v1beta1");
   EXPECT_EQ(s.patch(carts + "/mine/status", "merge-patch+json", R"({"status":{"size":2}})").code, 200);
   EXPECT_EQ(number(s.get(carts + "/mine/scale").json, {"status", "replicas"}), 2);
   EXPECT_EQ(s.patch(carts + "/mine", "strategic-merge-patch+json", "{}").code, 415);
@@ -254,9 +294,16 @@ TEST_F(Server, definitions_are_served_at_once_and_take_their_objects_along) {
   EXPECT_THAT(s.get("/apis/shop.example.com/v1").body, HasSubstr("carts/scale"));
   EXPECT_THAT(s.get("/openapi/v3/apis/shop.example.com/v1").body, HasSubstr("com.example.shop.v1.Cart"));
   EXPECT_EQ(s.del("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/carts.shop.example.com").code, 200);
-  for (int i = 0; i < 50 && s.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/carts.shop.example.com").code != 404; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  for (int i = 0;
+       i < 50 && s.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/carts.shop.example.com").code != 404;
+       ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   EXPECT_EQ(s.get(carts).code, 404);
-  EXPECT_EQ(run(fmt::format("ETCDCTL_API=3 etcdctl --endpoints {} get --prefix --keys-only /registry/shop", s.etcd().endpoint())).out, "") << "its objects went with it";
+  EXPECT_EQ(run(fmt::format("ETCDCTL_API=3 etcdctl --endpoints {} get --prefix --keys-only /registry/shop",
+                            s.etcd().endpoint()))
+                .out,
+            "")
+      << "its objects went with it";
 }
 
 TEST_F(Server, discovery_and_openapi_hold_together) {
@@ -282,18 +329,23 @@ TEST_F(Server, discovery_and_openapi_hold_together) {
       for (const auto& child : *a) walk(child);
   };
   walk(document.json);
-  EXPECT_EQ(s.request("GET", "/apis", "", "", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList").json.at("kind"), "APIGroupDiscoveryList");
+  EXPECT_EQ(s.request("GET", "/apis", "", "", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
+                .json.at("kind"),
+            "APIGroupDiscoveryList");
 }
 
 TEST(ServerLife, objects_addresses_and_history_survive_restarts_of_both_processes) {
   TestServer s;
-  const auto made = s.post("/api/v1/namespaces/default/services", R"({"metadata":{"name":"web"},"spec":{"ports":[{"port":80}]}})");
+  const auto made =
+      s.post("/api/v1/namespaces/default/services", R"({"metadata":{"name":"web"},"spec":{"ports":[{"port":80}]}})");
   ASSERT_EQ(made.code, 201);
   s.stop();
   s.start();
   EXPECT_EQ(s.get("/api/v1/namespaces/default/services/web").body, made.body);
   const auto ip = text(made.json, {"spec", "clusterIP"});
-  const auto taken = s.post("/api/v1/namespaces/default/services", R"({"metadata":{"name":"thief"},"spec":{"clusterIP":")" + ip + R"(","ports":[{"port":80}]}})");
+  const auto taken =
+      s.post("/api/v1/namespaces/default/services",
+             R"({"metadata":{"name":"thief"},"spec":{"clusterIP":")" + ip + R"(","ports":[{"port":80}]}})");
   EXPECT_EQ(taken.code, 422) << "the address is still web's";
   s.etcd().kill();
   EXPECT_EQ(s.get("/api/v1/namespaces/default/services/web").code, 200) << "reads come from the cache";

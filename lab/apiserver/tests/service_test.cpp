@@ -14,7 +14,9 @@ std::uint64_t zero(std::uint64_t) { return 0; }
 struct Cluster {
   ServiceAllocator allocator;
   explicit Cluster(bool dual = true)
-      : allocator(dual ? std::vector<Prefix>{*Prefix::parse("10.96.0.0/16"), *Prefix::parse("fd00:96:1::/108")} : std::vector<Prefix>{*Prefix::parse("10.96.0.0/16")}, 30000, 30002, zero) {}
+      : allocator(dual ? std::vector<Prefix>{*Prefix::parse("10.96.0.0/16"), *Prefix::parse("fd00:96:1::/108")}
+                       : std::vector<Prefix>{*Prefix::parse("10.96.0.0/16")},
+                  30000, 30002, zero) {}
   FieldErrors errors;
   json::value make(const std::string& spec, const json::value* old = nullptr) {
     auto v = j(R"({"metadata":{"name":"s"},"spec":)" + spec + "}");
@@ -73,7 +75,8 @@ TEST(service, an_ipv6_service_is_made_by_naming_the_family) {
 
 TEST(service, an_address_asked_for_is_given_once) {
   Cluster c;
-  EXPECT_EQ(text(c.make(R"({"clusterIP":"10.96.0.10","ports":[{"port":53,"protocol":"UDP"}]})"), {"spec", "clusterIP"}), "10.96.0.10");
+  EXPECT_EQ(text(c.make(R"({"clusterIP":"10.96.0.10","ports":[{"port":53,"protocol":"UDP"}]})"), {"spec", "clusterIP"}),
+            "10.96.0.10");
   c.make(R"({"clusterIP":"10.96.0.10","ports":[{"port":53,"protocol":"UDP"}]})");
   ASSERT_EQ(c.errors.size(), 1u);
   EXPECT_THAT(c.errors[0].message, HasSubstr("failed to allocate IP 10.96.0.10: provided IP is already allocated"));
@@ -92,7 +95,8 @@ TEST(service, headless_services_have_no_address) {
 
 TEST(service, node_ports_are_given_shared_between_protocols_and_refused_when_taken) {
   Cluster c;
-  const auto s = c.make(R"({"type":"NodePort","ports":[{"name":"t","port":53,"protocol":"TCP"},{"name":"u","port":53,"protocol":"UDP"}]})");
+  const auto s = c.make(
+      R"({"type":"NodePort","ports":[{"name":"t","port":53,"protocol":"TCP"},{"name":"u","port":53,"protocol":"UDP"}]})");
   ASSERT_THAT(c.errors, IsEmpty());
   EXPECT_EQ(number(list(s, {"spec", "ports"})[0], {"nodePort"}), 30000);
   EXPECT_EQ(number(list(s, {"spec", "ports"})[1], {"nodePort"}), 30000);
@@ -116,7 +120,10 @@ TEST(service, what_an_update_leaves_out_stays_and_what_goes_is_freed) {
   const auto plain = c.make(back, &kept);
   ASSERT_THAT(c.errors, IsEmpty());
   EXPECT_EQ(find(list(plain, {"spec", "ports"})[0], {"nodePort"}), nullptr);
-  EXPECT_EQ(number(list(c.make(R"({"type":"NodePort","ports":[{"port":1,"protocol":"TCP"}]})"), {"spec", "ports"})[0], {"nodePort"}), 30000) << "the port is free again";
+  EXPECT_EQ(number(list(c.make(R"({"type":"NodePort","ports":[{"port":1,"protocol":"TCP"}]})"), {"spec", "ports"})[0],
+                   {"nodePort"}),
+            30000)
+      << "the port is free again";
 }
 
 TEST(service, the_cluster_address_may_not_change) {

@@ -29,14 +29,20 @@ class Tools : public ::testing::Test {
     const auto made = run_kubectl("create namespace " + ns);
     ASSERT_EQ(made.code, 0) << made.out;
   }
-  static Ran run_kubectl(const std::string& args) { return run(fmt::format("KUBECONFIG={0} HOME={1} timeout 60 {2} {3}", server->kubeconfig(), server->dir(), kubectl_path, args)); }
+  static Ran run_kubectl(const std::string& args) {
+    return run(fmt::format("KUBECONFIG={0} HOME={1} timeout 60 {2} {3}", server->kubeconfig(), server->dir(),
+                           kubectl_path, args));
+  }
   Ran k(const std::string& args) { return run_kubectl("-n " + ns + " " + args); }
   std::string ok(const std::string& args) {
     const auto r = k(args);
     EXPECT_EQ(r.code, 0) << args << "\n" << r.out;
     return r.out;
   }
-  Ran helm(const std::string& args) { return run(fmt::format("KUBECONFIG={0} HOME={1} timeout 60 {2} -n {3} {4}", server->kubeconfig(), server->dir(), helm_path, ns, args)); }
+  Ran helm(const std::string& args) {
+    return run(fmt::format("KUBECONFIG={0} HOME={1} timeout 60 {2} -n {3} {4}", server->kubeconfig(), server->dir(),
+                           helm_path, ns, args));
+  }
   std::string file(const std::string& name, const std::string& content) {
     const auto path = server->dir() + "/" + name;
     EXPECT_TRUE(write_file(path, content));
@@ -83,12 +89,16 @@ TEST_F(Tools, apply_patch_scale_rollout_and_delete) {
   file("a.yaml", manifest(5));
   EXPECT_THAT(ok("apply -f " + path), HasSubstr("deployment.apps/api configured"));
   EXPECT_THAT(ok("diff -f " + path), Not(HasSubstr("replicas")));
-  EXPECT_THAT(ok("get svc -o wide"), ContainsRegex("NAME +TYPE +CLUSTER-IP +EXTERNAL-IP +PORT\\(S\\) +AGE +SELECTOR\napi-server +NodePort +10\\.96\\.[0-9.]+ +<none> +80:30123/TCP +[0-9]+s +app=api"));
+  EXPECT_THAT(ok("get svc -o wide"),
+              ContainsRegex("NAME +TYPE +CLUSTER-IP +EXTERNAL-IP +PORT\\(S\\) +AGE +SELECTOR\napi-server +NodePort "
+                            "+10\\.96\\.[0-9.]+ +<none> +80:30123/TCP +[0-9]+s +app=api"));
   EXPECT_THAT(ok("get deploy"), ContainsRegex("api +0/5 +0 +0"));
   ok(R"(patch deploy api -p '{"spec":{"template":{"spec":{"containers":[{"name":"c","env":[{"name":"A","value":"1"}]}]}}}}')");
   ok("set image deploy/api c=y:2");
   ok("scale deploy/api --replicas 2");
-  EXPECT_EQ(ok("get deploy api -o jsonpath='{.spec.replicas} {.spec.template.spec.containers[0].image} {.spec.template.spec.containers[0].env[0].name}'"), "2 y:2 A");
+  EXPECT_EQ(ok("get deploy api -o jsonpath='{.spec.replicas} {.spec.template.spec.containers[0].image} "
+               "{.spec.template.spec.containers[0].env[0].name}'"),
+            "2 y:2 A");
   ok("patch deploy api --subresource status --type merge -p "
      R"('{"status":{"observedGeneration":9,"replicas":2,"updatedReplicas":2,"readyReplicas":2,"availableReplicas":2}}')");
   EXPECT_THAT(ok("rollout status deploy/api --timeout 10s"), HasSubstr("successfully rolled out"));
@@ -100,7 +110,8 @@ TEST_F(Tools, apply_patch_scale_rollout_and_delete) {
 }
 
 TEST_F(Tools, apply_on_the_server_side_with_conflicts) {
-  const auto path = file("b.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: '1', b: '1'}\n");
+  const auto path =
+      file("b.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: '1', b: '1'}\n");
   EXPECT_THAT(ok("apply --server-side -f " + path), HasSubstr("serverside-applied"));
   const auto other = file("c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {b: '2'}\n");
   const auto refused = k("apply --server-side --field-manager somebody -f " + other);
@@ -108,15 +119,18 @@ TEST_F(Tools, apply_on_the_server_side_with_conflicts) {
   EXPECT_THAT(refused.out, HasSubstr("conflict with \"kubectl\" using v1: .data.b"));
   ok("apply --server-side --field-manager somebody --force-conflicts -f " + other);
   EXPECT_EQ(ok("get cm settings -o jsonpath='{.data.a}{.data.b}'"), "12");
-  EXPECT_THAT(ok("apply --server-side --dry-run=server -f " + other + " --field-manager somebody"), HasSubstr("dry run"));
+  EXPECT_THAT(ok("apply --server-side --dry-run=server -f " + other + " --field-manager somebody"),
+              HasSubstr("dry run"));
 }
 
 TEST_F(Tools, get_w_shows_changes_as_they_come) {
   ok("create deployment web --image=x");
   const auto seen = server->dir() + "/watch.txt";
-  const auto watched = run(fmt::format("KUBECONFIG={0} HOME={1} timeout 5 {2} -n {3} get deploy -w > {4} & sleep 1.5; KUBECONFIG={0} HOME={1} {2} -n {3} scale deploy/web --replicas 4; "
-                                       "KUBECONFIG={0} HOME={1} {2} -n {3} delete deploy web; wait; cat {4}",
-                                       server->kubeconfig(), server->dir(), kubectl_path, ns, seen));
+  const auto watched =
+      run(fmt::format("KUBECONFIG={0} HOME={1} timeout 5 {2} -n {3} get deploy -w > {4} & sleep 1.5; KUBECONFIG={0} "
+                      "HOME={1} {2} -n {3} scale deploy/web --replicas 4; "
+                      "KUBECONFIG={0} HOME={1} {2} -n {3} delete deploy web; wait; cat {4}",
+                      server->kubeconfig(), server->dir(), kubectl_path, ns, seen));
   EXPECT_THAT(watched.out, ContainsRegex("web +0/1(.|\n)*web +0/4"));
 }
 
@@ -141,7 +155,9 @@ spec:
   ok("apply -f " + path);
   ok("wait --for=condition=Established crd/baskets.shop.example.com --timeout=10s");
   EXPECT_THAT(ok("explain basket.spec.size"), HasSubstr("How big it is."));
-  const auto bad = file("basket.yaml", "apiVersion: shop.example.com/v1\nkind: Basket\nmetadata: {name: b}\nspec: {size: 1, colour: red}\n");
+  const auto bad =
+      file("basket.yaml",
+           "apiVersion: shop.example.com/v1\nkind: Basket\nmetadata: {name: b}\nspec: {size: 1, colour: red}\n");
   const auto refused = k("apply -f " + bad);
   EXPECT_NE(refused.code, 0);
   EXPECT_THAT(refused.out, HasSubstr("unknown field \"spec.colour\""));
@@ -159,7 +175,9 @@ TEST_F(Tools, commands_that_send_protobuf_are_understood) {
   ok("create role r --verb=get --resource=pods");
   ok("create rolebinding rb --role=r --serviceaccount=" + ns + ":robot");
   ok("create deployment d --image=x --replicas=0 --port=80");
-  EXPECT_EQ(ok("get deploy d -o jsonpath='{.spec.replicas} {.spec.template.spec.containers[0].ports[0].containerPort}'"), "0 80");
+  EXPECT_EQ(
+      ok("get deploy d -o jsonpath='{.spec.replicas} {.spec.template.spec.containers[0].ports[0].containerPort}'"),
+      "0 80");
   EXPECT_EQ(ok("get svc svc -o jsonpath='{.spec.ports[0].targetPort}'"), "8080");
   EXPECT_THAT(ok("auth can-i create pods"), HasSubstr("yes"));
   EXPECT_EQ(ok("get secret s -o jsonpath='{.data.p}'"), "cQ==");

@@ -27,7 +27,8 @@ struct Pod {
   json::array container_ports = {};
 
   operator ObjectPtr() const {
-    json::object metadata{{"namespace", "shop"}, {"name", name}, {"uid", "uid-" + name}, {"creationTimestamp", ago(age)}};
+    json::object metadata{
+        {"namespace", "shop"}, {"name", name}, {"uid", "uid-" + name}, {"creationTimestamp", ago(age)}};
     json::object l;
     for (const auto& [k, v] : labels) l[k] = v;
     metadata["labels"] = std::move(l);
@@ -48,7 +49,8 @@ struct Pod {
     for (const auto& a : {ip, ip6})
       if (!a.empty()) ips.push_back(json::object{{"ip", a}});
     json::array conditions;
-    conditions.push_back(json::object{{"type", "Ready"}, {"status", ready ? "True" : "False"}, {"lastTransitionTime", ago(ready_for)}});
+    conditions.push_back(
+        json::object{{"type", "Ready"}, {"status", ready ? "True" : "False"}, {"lastTransitionTime", ago(ready_for)}});
     json::object status{{"phase", phase}, {"podIP", ip}};
     status["podIPs"] = std::move(ips);
     status["conditions"] = std::move(conditions);

@@ -23,8 +23,9 @@ TEST(NodeCidrs, nodes_get_the_lowest_free_subnet_of_each_family_by_name) {
 }
 
 TEST(NodeCidrs, what_a_node_has_stays_and_is_given_to_nobody_else) {
-  const auto plan = plan_node_cidrs(
-      dual(), {Node{.name = "a"}, Node{.name = "b", .cidrs = {"10.1.0.0/24", "fd00:1::/64"}}, Node{.name = "c", .cidrs = {"10.1.2.0/23"}}, Node{.name = "d"}});
+  const auto plan =
+      plan_node_cidrs(dual(), {Node{.name = "a"}, Node{.name = "b", .cidrs = {"10.1.0.0/24", "fd00:1::/64"}},
+                               Node{.name = "c", .cidrs = {"10.1.2.0/23"}}, Node{.name = "d"}});
   ASSERT_EQ(plan.assign.size(), 2u);
   EXPECT_THAT(plan.assign[0].cidrs, ElementsAre("10.1.1.0/24", "fd00:1:0:1::/64"));
   EXPECT_THAT(plan.assign[1].cidrs, ElementsAre("10.1.4.0/24", "fd00:1:0:4::/64"));
@@ -39,20 +40,24 @@ TEST(NodeCidrs, an_exhausted_prefix_names_the_nodes_left_without) {
 
 TEST(NodeCidrs, masks_that_are_no_whole_bytes_work) {
   const auto options = *parse_node_cidr_options("10.1.0.0/16,fd00:1::/60", 26, 63);
-  const auto plan = plan_node_cidrs(options, {Node{.name = "a"}, Node{.name = "b"}, Node{.name = "c"}, Node{.name = "d"}, Node{.name = "e"}});
+  const auto plan = plan_node_cidrs(
+      options, {Node{.name = "a"}, Node{.name = "b"}, Node{.name = "c"}, Node{.name = "d"}, Node{.name = "e"}});
   ASSERT_EQ(plan.assign.size(), 5u);
   EXPECT_THAT(plan.assign[4].cidrs, ElementsAre("10.1.1.0/26", "fd00:1:0:8::/63"));
 }
 
 TEST(NodeCidrs, wrong_options_are_refused_by_name) {
-  EXPECT_THAT(parse_node_cidr_options("10.1.0.0/16,nonsense", 24, 64).error().message, HasSubstr("--cluster-cidr: 'nonsense'"));
+  EXPECT_THAT(parse_node_cidr_options("10.1.0.0/16,nonsense", 24, 64).error().message,
+              HasSubstr("--cluster-cidr: 'nonsense'"));
   EXPECT_THAT(parse_node_cidr_options("10.1.0.0/16,10.2.0.0/16", 24, 64).error().message, HasSubstr("one family"));
-  EXPECT_THAT(parse_node_cidr_options("10.1.0.0/16", 8, 64).error().message, HasSubstr("--node-cidr-mask-size-ipv4: 8"));
+  EXPECT_THAT(parse_node_cidr_options("10.1.0.0/16", 8, 64).error().message,
+              HasSubstr("--node-cidr-mask-size-ipv4: 8"));
   EXPECT_TRUE(parse_node_cidr_options("", 24, 64)->cluster_cidrs.empty());
 }
 
 json::object waiting(std::string_view name, std::string_view spec = "{}") {
-  json::object pod{{"metadata", {{"namespace", "shop"}, {"name", name}, {"uid", std::string("uid-") + std::string(name)}}}};
+  json::object pod{
+      {"metadata", {{"namespace", "shop"}, {"name", name}, {"uid", std::string("uid-") + std::string(name)}}}};
   pod["spec"] = parse(spec);
   return pod;
 }
@@ -61,7 +66,8 @@ TEST(Scheduler, replicas_spread_over_nodes_with_the_fewest_of_their_kind_first) 
   std::vector<ObjectPtr> pods{Pod{.name = "a", .owner_uid = "other", .node = "n2"}};
   for (const char* name : {"x1", "x2", "x3"}) {
     json::object p = waiting(name);
-    p["metadata"].get_object()["ownerReferences"] = json::parse(R"([{"kind":"ReplicaSet","uid":"rs","controller":true}])");
+    p["metadata"].get_object()["ownerReferences"] =
+        json::parse(R"([{"kind":"ReplicaSet","uid":"rs","controller":true}])");
     pods.push_back(obj(std::move(p)));
   }
   const auto placed = place_pods(pods, {Node{.name = "n1"}, Node{.name = "n2"}, Node{.name = "n3"}}, {});
@@ -84,12 +90,20 @@ TEST(Scheduler, a_pod_goes_nowhere_else_than_its_selector_and_affinity_say) {
 
 TEST(Scheduler, taints_cordons_and_unready_nodes_keep_pods_away_unless_tolerated) {
   const json::array taint = json::parse(R"([{"key":"gpu","value":"a100","effect":"NoSchedule"}])").as_array();
-  const std::vector<ObjectPtr> nodes{Node{.name = "n1", .taints = taint}, Node{.name = "n2", .cordoned = true}, Node{.name = "n3", .ready = false}};
+  const std::vector<ObjectPtr> nodes{Node{.name = "n1", .taints = taint}, Node{.name = "n2", .cordoned = true},
+                                     Node{.name = "n3", .ready = false}};
   const auto plain = place_pods({obj(waiting("a"))}, nodes, {})[0];
   EXPECT_EQ(plain.node, "");
-  EXPECT_EQ(plain.why, "0/3 nodes are available: 1 node(s) had untolerated taint {gpu=a100}, 1 node(s) were not ready, 1 node(s) were unschedulable.");
-  EXPECT_EQ(place_pods({obj(waiting("a", R"({"tolerations":[{"key":"gpu","value":"a100"}]})"))}, nodes, {})[0].node, "n1");
-  EXPECT_EQ(place_pods({obj(waiting("a", R"({"tolerations":[{"key":"node.kubernetes.io/not-ready","operator":"Exists"}]})"))}, nodes, {})[0].node, "n3");
+  EXPECT_EQ(plain.why,
+            "0/3 nodes are available: 1 node(s) had untolerated taint {gpu=a100}, 1 node(s) were not ready, 1 node(s) "
+            "were unschedulable.");
+  EXPECT_EQ(place_pods({obj(waiting("a", R"({"tolerations":[{"key":"gpu","value":"a100"}]})"))}, nodes, {})[0].node,
+            "n1");
+  EXPECT_EQ(
+      place_pods({obj(waiting("a", R"({"tolerations":[{"key":"node.kubernetes.io/not-ready","operator":"Exists"}]})"))},
+                 nodes, {})[0]
+          .node,
+      "n3");
   EXPECT_NE(place_pods({obj(waiting("a", R"({"tolerations":[{"operator":"Exists"}]})"))}, nodes, {})[0].node, "");
 }
 
@@ -114,10 +128,15 @@ TEST(NodeHealth, taints_follow_conditions_and_others_stay) {
     for (const auto& t : taints) out += text(t.as_object(), "key") + " ";
     return out;
   };
-  const json::array mine = json::parse(R"([{"key":"gpu","effect":"NoSchedule"},{"key":"node.kubernetes.io/not-ready","effect":"NoSchedule"}])").as_array();
+  const json::array mine =
+      json::parse(
+          R"([{"key":"gpu","effect":"NoSchedule"},{"key":"node.kubernetes.io/not-ready","effect":"NoSchedule"}])")
+          .as_array();
   EXPECT_EQ(keys(taints_by_condition(**ObjectPtr(Node{.name = "n", .taints = mine}))), "gpu ");
-  EXPECT_EQ(keys(taints_by_condition(**ObjectPtr(Node{.name = "n", .taints = mine, .ready = false}))), "gpu node.kubernetes.io/not-ready ");
-  EXPECT_EQ(keys(taints_by_condition(**ObjectPtr(Node{.name = "n", .cordoned = true}))), "node.kubernetes.io/unschedulable ");
+  EXPECT_EQ(keys(taints_by_condition(**ObjectPtr(Node{.name = "n", .taints = mine, .ready = false}))),
+            "gpu node.kubernetes.io/not-ready ");
+  EXPECT_EQ(keys(taints_by_condition(**ObjectPtr(Node{.name = "n", .cordoned = true}))),
+            "node.kubernetes.io/unschedulable ");
   EXPECT_EQ(keys(taints_by_condition(parse(R"({"metadata":{"name":"new"}})"))), "node.kubernetes.io/not-ready ");
 }
 

@@ -14,7 +14,8 @@ json::object service(std::string_view spec) {
   o["spec"] = parse(spec);
   return o;
 }
-const char* kPlain = R"({"clusterIP":"10.96.0.1","ipFamilies":["IPv4"],"selector":{"app":"web"},"ports":[{"name":"http","port":80,"targetPort":8080,"protocol":"TCP"}]})";
+const char* kPlain =
+    R"({"clusterIP":"10.96.0.1","ipFamilies":["IPv4"],"selector":{"app":"web"},"ports":[{"name":"http","port":80,"targetPort":8080,"protocol":"TCP"}]})";
 
 std::string endpoints(const json::object& slice) { return json::serialize(list(slice, "endpoints")); }
 
@@ -27,12 +28,15 @@ ObjectPtr stored(json::object slice, std::string_view name) {
 }
 
 TEST(Slices, pods_become_endpoints_with_their_conditions) {
-  const auto plan = plan_slices(service(kPlain), {Pod{.name = "a", .ip = "10.1.0.1"}, Pod{.name = "other", .labels = {{"app", "db"}}}},
+  const auto plan = plan_slices(service(kPlain),
+                                {Pod{.name = "a", .ip = "10.1.0.1"}, Pod{.name = "other", .labels = {{"app", "db"}}}},
                                 {Node{.name = "n1", .labels = {{"topology.kubernetes.io/zone", "z1"}}}}, {});
   ASSERT_EQ(plan.create.size(), 1u);
   const auto& s = plan.create[0];
-  EXPECT_EQ(endpoints(s), R"([{"addresses":["10.1.0.1"],"conditions":{"ready":true,"serving":true,"terminating":false},"nodeName":"n1","zone":"z1",)"
-                          R"("targetRef":{"kind":"Pod","namespace":"shop","name":"a","uid":"uid-a"}}])");
+  EXPECT_EQ(
+      endpoints(s),
+      R"([{"addresses":["10.1.0.1"],"conditions":{"ready":true,"serving":true,"terminating":false},"nodeName":"n1","zone":"z1",)"
+      R"("targetRef":{"kind":"Pod","namespace":"shop","name":"a","uid":"uid-a"}}])");
   EXPECT_EQ(json::serialize(list(s, "ports")), R"([{"name":"http","protocol":"TCP","port":8080}])");
   EXPECT_EQ(text(s, "addressType"), "IPv4");
   EXPECT_EQ(text(s, "metadata/generateName"), "web-");
@@ -64,7 +68,8 @@ TEST(Slices, ready_serving_and_terminating_follow_the_pod) {
 TEST(Slices, a_dual_stack_service_gets_a_slice_a_family) {
   json::object svc = service(kPlain);
   svc["spec"].get_object()["ipFamilies"] = json::parse(R"(["IPv4","IPv6"])");
-  const auto plan = plan_slices(svc, {Pod{.name = "a", .ip = "10.1.0.1", .ip6 = "fd00:1::1"}, Pod{.name = "b", .ip = "10.1.0.2"}}, {}, {});
+  const auto plan = plan_slices(
+      svc, {Pod{.name = "a", .ip = "10.1.0.1", .ip6 = "fd00:1::1"}, Pod{.name = "b", .ip = "10.1.0.2"}}, {}, {});
   ASSERT_EQ(plan.create.size(), 2u);
   EXPECT_EQ(list(plan.create[0], "endpoints").size(), 2u);
   EXPECT_EQ(text(plan.create[1], "addressType"), "IPv6");
@@ -72,10 +77,14 @@ TEST(Slices, a_dual_stack_service_gets_a_slice_a_family) {
 }
 
 TEST(Slices, named_target_ports_are_looked_up_in_each_pod) {
-  const auto svc = service(R"({"clusterIP":"10.96.0.1","ipFamilies":["IPv4"],"selector":{"app":"web"},"ports":[{"port":80,"targetPort":"http"}]})");
+  const auto svc = service(
+      R"({"clusterIP":"10.96.0.1","ipFamilies":["IPv4"],"selector":{"app":"web"},"ports":[{"port":80,"targetPort":"http"}]})");
   const auto at = [](int port) { return json::array{json::object{{"name", "http"}, {"containerPort", port}}}; };
-  const auto plan = plan_slices(svc, {Pod{.name = "a", .container_ports = at(8080)}, Pod{.name = "b", .ip = "10.1.0.2", .container_ports = at(9090)},
-                                      Pod{.name = "c", .ip = "10.1.0.3", .container_ports = at(8080)}}, {}, {});
+  const auto plan = plan_slices(
+      svc,
+      {Pod{.name = "a", .container_ports = at(8080)}, Pod{.name = "b", .ip = "10.1.0.2", .container_ports = at(9090)},
+       Pod{.name = "c", .ip = "10.1.0.3", .container_ports = at(8080)}},
+      {}, {});
   ASSERT_EQ(plan.create.size(), 2u);
   EXPECT_EQ(json::serialize(list(plan.create[0], "ports")), R"([{"name":"","protocol":"TCP","port":8080}])");
   EXPECT_EQ(list(plan.create[0], "endpoints").size(), 2u);
@@ -124,7 +133,8 @@ TEST(Slices, without_pods_an_empty_slice_says_so_and_is_used_when_one_comes) {
 TEST(Slices, slices_hold_a_hundred_and_a_change_touches_only_its_own) {
   std::vector<ObjectPtr> pods;
   for (int i = 0; i < 250; ++i)
-    pods.push_back(Pod{.name = "p" + std::to_string(1000 + i), .ip = "10.1." + std::to_string(i / 200) + "." + std::to_string(i % 200 + 1)});
+    pods.push_back(Pod{.name = "p" + std::to_string(1000 + i),
+                       .ip = "10.1." + std::to_string(i / 200) + "." + std::to_string(i % 200 + 1)});
   const auto first = plan_slices(service(kPlain), pods, {}, {});
   ASSERT_EQ(first.create.size(), 3u);
   std::vector<ObjectPtr> slices;
@@ -149,7 +159,8 @@ TEST(Slices, slices_hold_a_hundred_and_a_change_touches_only_its_own) {
 }
 
 TEST(Slices, finished_pods_and_those_without_an_address_are_none) {
-  const auto plan = plan_slices(service(kPlain), {Pod{.name = "a", .phase = "Succeeded"}, Pod{.name = "b", .ip = ""}}, {}, {});
+  const auto plan =
+      plan_slices(service(kPlain), {Pod{.name = "a", .phase = "Succeeded"}, Pod{.name = "b", .ip = ""}}, {}, {});
   ASSERT_EQ(plan.create.size(), 1u);
   EXPECT_EQ(endpoints(plan.create[0]), "[]");
 }
@@ -157,7 +168,8 @@ TEST(Slices, finished_pods_and_those_without_an_address_are_none) {
 TEST(Slices, services_without_selector_and_slices_of_others_are_left_alone) {
   EXPECT_FALSE(wants_slices(service(R"({"clusterIP":"10.96.0.1"})")));
   EXPECT_FALSE(wants_slices(service(R"({"type":"ExternalName","selector":{"app":"web"}})")));
-  auto foreign = obj(R"({"metadata":{"namespace":"shop","name":"mine","labels":{"kubernetes.io/service-name":"web","endpointslice.kubernetes.io/managed-by":"me"}},"addressType":"IPv4"})");
+  auto foreign = obj(
+      R"({"metadata":{"namespace":"shop","name":"mine","labels":{"kubernetes.io/service-name":"web","endpointslice.kubernetes.io/managed-by":"me"}},"addressType":"IPv4"})");
   const auto plan = plan_slices(service(kPlain), {Pod{.name = "a"}}, {}, {foreign});
   EXPECT_EQ(plan.create.size(), 1u);
   EXPECT_TRUE(plan.update.empty() && plan.remove.empty());

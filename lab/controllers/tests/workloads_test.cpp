@@ -25,8 +25,11 @@ json::object replica_set(int replicas) {
 }
 
 TEST(ReplicaSet, missing_pods_are_created_and_dead_or_leaving_ones_do_not_count) {
-  const auto plan = plan_replicaset(replica_set(3), {Pod{.name = "a", .owner_uid = "rs"}, Pod{.name = "b", .owner_uid = "rs", .phase = "Failed"},
-                                                     Pod{.name = "c", .owner_uid = "rs", .deleting = true}}, kNow);
+  const auto plan =
+      plan_replicaset(replica_set(3),
+                      {Pod{.name = "a", .owner_uid = "rs"}, Pod{.name = "b", .owner_uid = "rs", .phase = "Failed"},
+                       Pod{.name = "c", .owner_uid = "rs", .deleting = true}},
+                      kNow);
   EXPECT_EQ(plan.create, 2u);
   EXPECT_THAT(plan.remove, IsEmpty());
   EXPECT_EQ(number(plan.status, "replicas"), 1);
@@ -35,19 +38,25 @@ TEST(ReplicaSet, missing_pods_are_created_and_dead_or_leaving_ones_do_not_count)
 }
 
 TEST(ReplicaSet, pods_that_serve_nobody_go_first) {
-  const auto plan = plan_replicaset(replica_set(2), {Pod{.name = "old", .owner_uid = "rs", .age = 900}, Pod{.name = "young", .owner_uid = "rs", .node = "n2", .age = 10},
-                                                     Pod{.name = "broken", .owner_uid = "rs", .node = "n3", .ready = false, .age = 500},
-                                                     Pod{.name = "waiting", .owner_uid = "rs", .node = "", .ready = false, .phase = "Pending"}}, kNow);
+  const auto plan =
+      plan_replicaset(replica_set(2),
+                      {Pod{.name = "old", .owner_uid = "rs", .age = 900},
+                       Pod{.name = "young", .owner_uid = "rs", .node = "n2", .age = 10},
+                       Pod{.name = "broken", .owner_uid = "rs", .node = "n3", .ready = false, .age = 500},
+                       Pod{.name = "waiting", .owner_uid = "rs", .node = "", .ready = false, .phase = "Pending"}},
+                      kNow);
   EXPECT_THAT(names(plan.remove), UnorderedElementsAre("waiting", "broken"));
 }
 
 TEST(ReplicaSet, of_healthy_pods_the_doubled_then_the_youngest_goes) {
-  std::vector<ObjectPtr> pods{Pod{.name = "a", .node = "n1", .age = 900}, Pod{.name = "b", .node = "n2", .age = 100}, Pod{.name = "c", .node = "n1", .age = 800}};
+  std::vector<ObjectPtr> pods{Pod{.name = "a", .node = "n1", .age = 900}, Pod{.name = "b", .node = "n2", .age = 100},
+                              Pod{.name = "c", .node = "n1", .age = 800}};
   EXPECT_THAT(names(pods_to_delete(pods, 1)), ElementsAre("c"));
 }
 
 TEST(ReplicaSet, an_orphan_that_matches_is_adopted_and_counted) {
-  const auto plan = plan_replicaset(replica_set(1), {Pod{.name = "stray"}, Pod{.name = "other", .labels = {{"app", "db"}}}}, kNow);
+  const auto plan =
+      plan_replicaset(replica_set(1), {Pod{.name = "stray"}, Pod{.name = "other", .labels = {{"app", "db"}}}}, kNow);
   EXPECT_THAT(names(plan.adopt), ElementsAre("stray"));
   EXPECT_EQ(plan.create, 0u);
 }
@@ -102,7 +111,8 @@ struct World {
     }
     for (const auto& o : plan.remove) sets.erase(o->name.name);
     for (const auto& [k, v] : plan.annotations) {
-      if (!sub(deployment, "metadata").contains("annotations")) deployment["metadata"].get_object()["annotations"] = json::object{};
+      if (!sub(deployment, "metadata").contains("annotations"))
+        deployment["metadata"].get_object()["annotations"] = json::object{};
       deployment["metadata"].get_object()["annotations"].get_object()[k] = v;
     }
     if (!plan.status.empty()) deployment["status"] = plan.status;
@@ -114,7 +124,8 @@ struct World {
     bool changed = false;
     std::int64_t available = 0, total = 0;
     for (auto& [n, s] : sets) {
-      if (!s.contains("status")) s["status"] = json::object{{"replicas", 0}, {"readyReplicas", 0}, {"availableReplicas", 0}};
+      if (!s.contains("status"))
+        s["status"] = json::object{{"replicas", 0}, {"readyReplicas", 0}, {"availableReplicas", 0}};
       json::object& status = s["status"].get_object();
       const auto want = number(s, "spec/replicas");
       auto have = number(status, "replicas"), ready = number(status, "readyReplicas");
@@ -158,7 +169,8 @@ struct World {
   std::map<std::string, std::int64_t> by_image() const {
     std::map<std::string, std::int64_t> out;
     for (const auto& [n, s] : sets)
-      out[std::string(s.at("spec").at_pointer("/template/spec/containers/0/image").as_string())] += number(s, "spec/replicas");
+      out[std::string(s.at("spec").at_pointer("/template/spec/containers/0/image").as_string())] +=
+          number(s, "spec/replicas");
     return out;
   }
   // What kubectl rollout status asks.
@@ -315,14 +327,20 @@ json::object daemon_set(std::string_view image = "v1", std::string_view spec = "
 }
 
 Pod daemon(std::string name, std::string node, const json::object& set) {
-  return Pod{.name = name, .owner_uid = "ds", .owner_kind = "DaemonSet", .node = node, .labels = {{"app", "agent"}, {"controller-revision-hash", daemon_revision(set)}}};
+  return Pod{.name = name,
+             .owner_uid = "ds",
+             .owner_kind = "DaemonSet",
+             .node = node,
+             .labels = {{"app", "agent"}, {"controller-revision-hash", daemon_revision(set)}}};
 }
 
 TEST(DaemonSet, every_node_that_qualifies_gets_one_pod) {
   const auto set = daemon_set();
   const json::array taint = json::parse(R"([{"key":"gpu","effect":"NoSchedule"}])").as_array();
-  const auto plan = plan_daemonset(set, {Node{.name = "n1"}, Node{.name = "n2", .taints = taint}, Node{.name = "n3", .ready = false, .cordoned = true}},
-                                   {daemon("a", "n1", set)}, kNow);
+  const auto plan = plan_daemonset(
+      set,
+      {Node{.name = "n1"}, Node{.name = "n2", .taints = taint}, Node{.name = "n3", .ready = false, .cordoned = true}},
+      {daemon("a", "n1", set)}, kNow);
   EXPECT_THAT(plan.create, ElementsAre("n3"));
   EXPECT_EQ(number(plan.status, "desiredNumberScheduled"), 2);
   EXPECT_EQ(number(plan.status, "currentNumberScheduled"), 1);
@@ -333,15 +351,17 @@ TEST(DaemonSet, every_node_that_qualifies_gets_one_pod) {
 TEST(DaemonSet, its_pods_are_pinned_to_their_node_and_tolerate_what_daemons_must) {
   const json::object pod = daemon_pod(daemon_set("v1", R"({"hostNetwork":true})"), "n7");
   const std::string s = json::serialize(pod);
-  EXPECT_NE(s.find(R"("matchFields":[{"key":"metadata.name","operator":"In","values":["n7"]}])"), std::string::npos) << s;
+  EXPECT_NE(s.find(R"("matchFields":[{"key":"metadata.name","operator":"In","values":["n7"]}])"), std::string::npos)
+      << s;
   EXPECT_NE(s.find("node.kubernetes.io/network-unavailable"), std::string::npos) << s;
   EXPECT_EQ(text(pod, "metadata/generateName"), "agent-");
 }
 
 TEST(DaemonSet, pods_leave_nodes_that_qualify_no_more_and_doubles_go) {
   const auto set = daemon_set("v1", R"({"nodeSelector":{"edge":"yes"}})");
-  const auto plan = plan_daemonset(set, {Node{.name = "n1", .labels = {{"edge", "yes"}}}, Node{.name = "n2"}},
-                                   {daemon("a", "n1", set), daemon("b", "n1", set), daemon("c", "n2", set), daemon("d", "gone", set)}, kNow);
+  const auto plan = plan_daemonset(
+      set, {Node{.name = "n1", .labels = {{"edge", "yes"}}}, Node{.name = "n2"}},
+      {daemon("a", "n1", set), daemon("b", "n1", set), daemon("c", "n2", set), daemon("d", "gone", set)}, kNow);
   EXPECT_THAT(names(plan.remove), UnorderedElementsAre("b", "c", "d"));
   EXPECT_THAT(plan.create, IsEmpty());
 }
@@ -349,7 +369,8 @@ TEST(DaemonSet, pods_leave_nodes_that_qualify_no_more_and_doubles_go) {
 TEST(DaemonSet, an_update_replaces_one_at_a_time_and_broken_ones_at_once) {
   const auto old = daemon_set("v1"), set = daemon_set("v2");
   const std::vector<ObjectPtr> nodes{Node{.name = "n1"}, Node{.name = "n2"}, Node{.name = "n3"}};
-  auto plan = plan_daemonset(set, nodes, {daemon("a", "n1", old), daemon("b", "n2", old), daemon("c", "n3", old)}, kNow);
+  auto plan =
+      plan_daemonset(set, nodes, {daemon("a", "n1", old), daemon("b", "n2", old), daemon("c", "n3", old)}, kNow);
   EXPECT_THAT(names(plan.remove), ElementsAre("a"));
   // While the first is on its way nobody else goes.
   Pod leaving = daemon("a", "n1", old);
@@ -370,7 +391,8 @@ TEST(DaemonSet, an_update_replaces_one_at_a_time_and_broken_ones_at_once) {
 TEST(DaemonSet, with_surge_the_new_pod_comes_before_the_old_one_goes) {
   const auto old = daemon_set("v1");
   auto set = daemon_set("v2");
-  set["spec"].get_object()["updateStrategy"] = json::parse(R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":1,"maxUnavailable":0}})");
+  set["spec"].get_object()["updateStrategy"] =
+      json::parse(R"({"type":"RollingUpdate","rollingUpdate":{"maxSurge":1,"maxUnavailable":0}})");
   const std::vector<ObjectPtr> nodes{Node{.name = "n1"}, Node{.name = "n2"}};
   auto plan = plan_daemonset(set, nodes, {daemon("a", "n1", old), daemon("b", "n2", old)}, kNow);
   EXPECT_THAT(plan.create, ElementsAre("n1"));

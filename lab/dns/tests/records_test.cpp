@@ -7,7 +7,8 @@ namespace {
 
 Address ip(const char* text) { return *Address::parse(text); }
 
-std::shared_ptr<const Service> service(const char* name, std::vector<Address> ips, bool headless = false, bool unready = false) {
+std::shared_ptr<const Service> service(const char* name, std::vector<Address> ips, bool headless = false,
+                                       bool unready = false) {
   Service s;
   s.name = {"shop", name};
   s.cluster_ips = std::move(ips);
@@ -33,12 +34,15 @@ SliceEndpoint endpoint(const char* address, bool ready, const char* hostname = "
 }
 
 TEST(Records, a_service_answers_with_its_addresses_of_both_families_not_with_its_endpoints) {
-  const auto r = records({service("api", {ip("10.96.1.1"), ip("fd00:96:1::1")})}, {slice("api", {endpoint("10.1.0.5", true)})}, "cluster.local");
+  const auto r = records({service("api", {ip("10.96.1.1"), ip("fd00:96:1::1")})},
+                         {slice("api", {endpoint("10.1.0.5", true)})}, "cluster.local");
   EXPECT_EQ(hosts_text(r), "10.96.1.1 api.shop.svc.cluster.local\nfd00:96:1::1 api.shop.svc.cluster.local\n");
 }
 
 TEST(Records, a_headless_service_answers_with_ready_endpoints_and_their_names) {
-  const auto r = records({service("db", {}, true)}, {slice("db", {endpoint("10.1.0.5", true, "db-0"), endpoint("10.1.0.6", false, "db-1")})}, "c.l");
+  const auto r =
+      records({service("db", {}, true)},
+              {slice("db", {endpoint("10.1.0.5", true, "db-0"), endpoint("10.1.0.6", false, "db-1")})}, "c.l");
   EXPECT_EQ(hosts_text(r), "10.1.0.5 db-0.db.shop.svc.c.l\n10.1.0.5 db.shop.svc.c.l\n");
 }
 

@@ -1,8 +1,8 @@
 #include "lab/node/lifecycle.h"
 
-#include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/json/parse.hpp>
 
 namespace weft::lab {
 namespace {
@@ -73,7 +73,8 @@ World world() {
   w.b.name = "b";
   w.pod.object = json::parse(R"({"status":{"conditions":[
     {"type":"PodScheduled","status":"True","lastTransitionTime":"2025-12-31T00:00:00Z"},
-    {"type":"Ready","status":"True","lastTransitionTime":"2025-12-31T23:00:00Z"}]}})").as_object();
+    {"type":"Ready","status":"True","lastTransitionTime":"2025-12-31T23:00:00Z"}]}})")
+                     .as_object();
   return w;
 }
 
@@ -129,7 +130,8 @@ TEST(Status, conditions_of_others_stay) {
   World w = world();
   const auto status = pod_status(w.view(), Wall::now());
   int scheduled = 0;
-  for (const auto& c : status.at("conditions").as_array()) scheduled += c.at("type").as_string() == "PodScheduled" ? 1 : 0;
+  for (const auto& c : status.at("conditions").as_array())
+    scheduled += c.at("type").as_string() == "PodScheduled" ? 1 : 0;
   EXPECT_EQ(scheduled, 1);
 }
 

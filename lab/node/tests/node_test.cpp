@@ -1,10 +1,10 @@
 // weft-lab-node in a lab of one node, with the lab's API server and controllers, and a CNI plugin of a few lines of
 // shell. Needs root.
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <chrono>
 #include <csignal>
@@ -44,7 +44,9 @@ class Node : public ::testing::Test {
     if (::geteuid() != 0) return;
     const std::string name = "n" + std::to_string(::getpid());
     file_ = fs::temp_directory_path() / (name + ".yaml");
-    ASSERT_TRUE(write_file(file_, "clusters: [{name: one, nodes: 1}]\nclients: {hosts: []}\nimages: [{image: greeter, command: [echo, hello]}]\n"));
+    ASSERT_TRUE(write_file(file_,
+                           "clusters: [{name: one, nodes: 1}]\nclients: {hosts: []}\nimages: [{image: greeter, "
+                           "command: [echo, hello]}]\n"));
     UpOptions o;
     o.name = name;
     o.file = file_;
@@ -59,7 +61,8 @@ class Node : public ::testing::Test {
     // Through the node's own root: its folders are in its mount namespace alone.
     const std::string root = "/proc/" + std::to_string(lab_->holders.at("one-node1").pid) + "/root";
     ASSERT_TRUE(write_file(root + "/opt/cni/bin/test-cni", kPlugin, 0755));
-    ASSERT_TRUE(write_file(root + "/etc/cni/net.d/10-test.conflist", R"({"cniVersion":"1.0.0","name":"t","plugins":[{"type":"test-cni","mark":7}]})"));
+    ASSERT_TRUE(write_file(root + "/etc/cni/net.d/10-test.conflist",
+                           R"({"cniVersion":"1.0.0","name":"t","plugins":[{"type":"test-cni","mark":7}]})"));
     root_ = root;
   }
   static void TearDownTestSuite() {
@@ -89,14 +92,19 @@ class Node : public ::testing::Test {
   }
 
   static void create(const std::string& name, const std::string& spec) {
-    const auto object = json::parse(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name + R"(","namespace":"default","labels":{"app":"x"}},"spec":)" + spec + "}").as_object();
+    const auto object = json::parse(R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":")" + name +
+                                    R"(","namespace":"default","labels":{"app":"x"}},"spec":)" + spec + "}")
+                            .as_object();
     const auto r = run(client_->create(kube::kPods, "default", object));
     ASSERT_TRUE(r) << r.error().message;
   }
-  static json::object get(const std::string& name) { return run(client_->get(kube::kPods, "default", name)).value_or(json::object{}); }
+  static json::object get(const std::string& name) {
+    return run(client_->get(kube::kPods, "default", name)).value_or(json::object{});
+  }
   static bool remove(const std::string& name) { return run(client_->remove(kube::kPods, "default", name)).has_value(); }
   static bool eventually(const std::function<bool()>& fact, std::chrono::seconds limit = 20s) {
-    for (const auto until = std::chrono::steady_clock::now() + limit; std::chrono::steady_clock::now() < until; std::this_thread::sleep_for(50ms))
+    for (const auto until = std::chrono::steady_clock::now() + limit; std::chrono::steady_clock::now() < until;
+         std::this_thread::sleep_for(50ms))
       if (fact()) return true;
     return false;
   }
@@ -128,7 +136,8 @@ class Node : public ::testing::Test {
   static inline std::string file_, root_;
 };
 
-const char* kSleeper = R"({"terminationGracePeriodSeconds":5,"containers":[{"name":"c","image":"none","command":["sh","-c"],
+const char* kSleeper =
+    R"({"terminationGracePeriodSeconds":5,"containers":[{"name":"c","image":"none","command":["sh","-c"],
   "args":["trap 'echo asked to end; exit 3' TERM; echo up as $(ME); while :; do sleep 0.1; done"],
   "env":[{"name":"ME","valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}}]}]})";
 
@@ -137,10 +146,20 @@ TEST_F(Node, a_pod_gets_network_environment_account_and_hosts) {
   ASSERT_TRUE(eventually([] { return ready("full") == "True"; })) << json::serialize(get("full"));
   EXPECT_EQ(str(get("full"), "/status/podIP"), "10.1.0.9");
   EXPECT_TRUE(eventually([] { return log("full") == "up as full\n"; })) << log("full");
-  EXPECT_EQ(in_pod("full", "test $(hostname) = full && grep -q '10.1.0.9.full' /etc/hosts && ip addr show eth0 | grep -q 10.1.0.9"), 0);
-  EXPECT_EQ(in_pod("full", "grep -q '^nameserver 10.96.0.10' /etc/resolv.conf && grep -q 'search default.svc.cluster.local' /etc/resolv.conf"), 0);
-  EXPECT_EQ(in_pod("full", "cd /var/run/secrets/kubernetes.io/serviceaccount && test -s token -a -s ca.crt && test $(cat namespace) = default"), 0);
-  EXPECT_EQ(in_pod("full", "touch /usr/of-pod && test ! -e /etc/cni/net.d/10-test.conflist"), 0) << "its files are its own, not the node's";
+  EXPECT_EQ(
+      in_pod("full",
+             "test $(hostname) = full && grep -q '10.1.0.9.full' /etc/hosts && ip addr show eth0 | grep -q 10.1.0.9"),
+      0);
+  EXPECT_EQ(in_pod("full",
+                   "grep -q '^nameserver 10.96.0.10' /etc/resolv.conf && grep -q 'search default.svc.cluster.local' "
+                   "/etc/resolv.conf"),
+            0);
+  EXPECT_EQ(in_pod("full",
+                   "cd /var/run/secrets/kubernetes.io/serviceaccount && test -s token -a -s ca.crt && test $(cat "
+                   "namespace) = default"),
+            0);
+  EXPECT_EQ(in_pod("full", "touch /usr/of-pod && test ! -e /etc/cni/net.d/10-test.conflist"), 0)
+      << "its files are its own, not the node's";
   EXPECT_THAT(read_file(root_ + "/run/cni-input").value_or(""), HasSubstr("\"mark\":7"));
   EXPECT_TRUE(remove("full"));
   EXPECT_TRUE(eventually([] { return get("full").empty(); }));
@@ -168,8 +187,10 @@ TEST_F(Node, its_restart_leaves_pods_running_and_in_its_care) {
 }
 
 TEST_F(Node, a_container_that_ends_is_started_again_and_its_last_words_are_kept) {
-  create("again", R"({"containers":[{"name":"c","image":"none","command":["sh","-c","echo going; sleep 1; exit 5"]}]})");
-  EXPECT_TRUE(eventually([] { return integer(container("again"), "/restartCount") >= 2; })) << json::serialize(container("again"));
+  create("again",
+         R"({"containers":[{"name":"c","image":"none","command":["sh","-c","echo going; sleep 1; exit 5"]}]})");
+  EXPECT_TRUE(eventually([] { return integer(container("again"), "/restartCount") >= 2; }))
+      << json::serialize(container("again"));
   EXPECT_EQ(integer(container("again"), "/lastState/terminated/exitCode"), 5);
   EXPECT_THAT(str(container("again"), "/lastState/terminated/message"), HasSubstr("going"));
   EXPECT_TRUE(remove("again"));
@@ -191,9 +212,11 @@ TEST_F(Node, init_containers_come_first_and_readiness_follows_its_probe) {
 
 TEST_F(Node, what_cannot_run_says_why) {
   create("nocmd", R"({"containers":[{"name":"c","image":"mystery:1"}]})");
-  create("noprog", R"({"restartPolicy":"Never","containers":[{"name":"c","image":"none","command":["/no/such/program"]}]})");
+  create("noprog",
+         R"({"restartPolicy":"Never","containers":[{"name":"c","image":"none","command":["/no/such/program"]}]})");
   create("mapped", R"({"restartPolicy":"Never","containers":[{"name":"c","image":"greeter:2","args":["world"]}]})");
-  EXPECT_TRUE(eventually([] { return str(container("nocmd"), "/state/waiting/reason") == "ContainerCannotRun"; })) << json::serialize(container("nocmd"));
+  EXPECT_TRUE(eventually([] { return str(container("nocmd"), "/state/waiting/reason") == "ContainerCannotRun"; }))
+      << json::serialize(container("nocmd"));
   EXPECT_THAT(str(container("nocmd"), "/state/waiting/message"), HasSubstr("mystery:1"));
   EXPECT_TRUE(eventually([] { return str(get("noprog"), "/status/phase") == "Failed"; }));
   EXPECT_THAT(str(container("noprog"), "/state/terminated/message"), HasSubstr("/no/such/program"));
@@ -205,8 +228,9 @@ TEST_F(Node, what_cannot_run_says_why) {
 TEST_F(Node, while_the_network_is_refused_a_pod_waits_and_then_comes_up) {
   ASSERT_TRUE(write_file(root_ + "/run/cni-broken", ""));
   create("waits", kSleeper);
-  EXPECT_TRUE(eventually([] { return str(container("waits"), "/state/waiting/message").find("agent is away") != std::string::npos; }))
-      << json::serialize(container("waits"));
+  EXPECT_TRUE(eventually([] {
+    return str(container("waits"), "/state/waiting/message").find("agent is away") != std::string::npos;
+  })) << json::serialize(container("waits"));
   fs::remove(root_ + "/run/cni-broken");
   EXPECT_TRUE(eventually([] { return ready("waits") == "True"; }));
   EXPECT_TRUE(remove("waits"));
@@ -214,7 +238,10 @@ TEST_F(Node, while_the_network_is_refused_a_pod_waits_and_then_comes_up) {
 }
 
 TEST_F(Node, a_mounted_config_map_follows_its_object) {
-  const json::object cm = {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "cm"}, {"namespace", "default"}}}, {"data", {{"k", "one"}}}};
+  const json::object cm = {{"apiVersion", "v1"},
+                           {"kind", "ConfigMap"},
+                           {"metadata", {{"name", "cm"}, {"namespace", "default"}}},
+                           {"data", {{"k", "one"}}}};
   ASSERT_TRUE(run(client_->create(kube::kConfigMaps, "default", cm)));
   create("mounts", R"({"terminationGracePeriodSeconds":1,"volumes":[{"name":"v","configMap":{"name":"cm"}}],
     "containers":[{"name":"c","image":"none","command":["sleep","1000"],"volumeMounts":[{"name":"v","mountPath":"/v"}]}]})");

@@ -1,8 +1,8 @@
 #include "lab/node/pod.h"
 
-#include <boost/json/parse.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/json/parse.hpp>
 
 #include "lab/node/environment.h"
 #include "lab/node/files.h"
@@ -63,7 +63,8 @@ TEST(Pod, is_read_with_the_api_servers_defaults) {
 
 TEST(Pod, paths_that_climb_out_are_refused) {
   const auto r = parse_pod(json::parse(R"({"metadata":{"name":"a","namespace":"b","uid":"u"},"spec":{"containers":[
-    {"name":"c","volumeMounts":[{"name":"v","mountPath":"/x","subPath":"../../etc"}]}]}})").as_object());
+    {"name":"c","volumeMounts":[{"name":"v","mountPath":"/x","subPath":"../../etc"}]}]}})")
+                               .as_object());
   ASSERT_FALSE(r);
   EXPECT_THAT(r.error().message, HasSubstr("container c: volumeMount /x"));
   EXPECT_FALSE(parse_pod(json::parse(R"({"metadata":{"name":"a","namespace":"b","uid":"../u"}})").as_object()));
@@ -89,7 +90,8 @@ TEST(Pod, an_image_without_command_needs_one_in_the_topology) {
 
 TEST(Environment, variables_refer_to_those_before_them) {
   const Pod p = pod(kPod);
-  const auto env = environment(p, p.containers[0], {{"10.1.0.5", "fd00::5"}, {"172.18.1.11"}}, refs(), {{"HOST", "web"}});
+  const auto env =
+      environment(p, p.containers[0], {{"10.1.0.5", "fd00::5"}, {"172.18.1.11"}}, refs(), {{"HOST", "web"}});
   ASSERT_TRUE(env) << env.error().message;
   EXPECT_EQ(env->at("URL"), "http://web:80");
   EXPECT_EQ(env->at("ME"), "web-1");
@@ -106,7 +108,8 @@ TEST(Environment, what_is_missing_is_named) {
   ASSERT_FALSE(env);
   EXPECT_EQ(env.error().message, "secret \"nope\" not found (env X)");
   p.containers[0].env.back() = {"X", EnvVar::Source::secret, "key", "s", false};
-  EXPECT_EQ(environment(p, p.containers[0], {}, refs(), {}).error().message, "couldn't find key key in secret s (env X)");
+  EXPECT_EQ(environment(p, p.containers[0], {}, refs(), {}).error().message,
+            "couldn't find key key in secret s (env X)");
 }
 
 TEST(Environment, expansion_keeps_what_it_does_not_know) {
@@ -136,8 +139,9 @@ TEST(Files, hosts_has_own_addresses_and_aliases) {
 
 TEST(Files, resolv_conf_follows_the_policy) {
   Pod p = pod(kPod);
-  EXPECT_EQ(resolv_conf(p, {"10.96.0.10"}, "cluster.local", "nameserver 9.9.9.9\nsearch corp\n"),
-            "search shop.svc.cluster.local svc.cluster.local cluster.local corp\nnameserver 10.96.0.10\noptions ndots:5\n");
+  EXPECT_EQ(
+      resolv_conf(p, {"10.96.0.10"}, "cluster.local", "nameserver 9.9.9.9\nsearch corp\n"),
+      "search shop.svc.cluster.local svc.cluster.local cluster.local corp\nnameserver 10.96.0.10\noptions ndots:5\n");
   p.host_network = true;
   EXPECT_EQ(resolv_conf(p, {"10.96.0.10"}, "cluster.local", "nameserver 9.9.9.9\n"), "nameserver 9.9.9.9\n");
   p.dns_policy = "ClusterFirstWithHostNet";

@@ -76,7 +76,8 @@ TEST(pki, pairs_and_kubeconfigs_are_written_privately) {
   ASSERT_TRUE(back);
   EXPECT_EQ(back->cert, ca->cert);
   const std::string path = std::string(dir) + "/kubeconfig";
-  ASSERT_TRUE(write_kubeconfig(path, {{"cluster1", "https://127.0.0.1:6443", ca->cert, *ca}, {"cluster2", "https://[::1]:6443", ca->cert, *ca}}));
+  ASSERT_TRUE(write_kubeconfig(path, {{"cluster1", "https://127.0.0.1:6443", ca->cert, *ca},
+                                      {"cluster2", "https://[::1]:6443", ca->cert, *ca}}));
   EXPECT_EQ(std::filesystem::status(path).permissions() & std::filesystem::perms::all,
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
   const auto text = read_file(path);

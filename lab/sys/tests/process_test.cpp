@@ -59,7 +59,8 @@ TEST(Process, descriptors_do_not_leak_into_children_unless_kept) {
   int fds[2], kept[2];
   ASSERT_EQ(::pipe(fds), 0);
   ASSERT_EQ(::pipe(kept), 0);
-  auto o = shell("test ! -e /proc/self/fd/" + std::to_string(fds[0]) + " && test -e /proc/self/fd/" + std::to_string(kept[0]));
+  auto o = shell("test ! -e /proc/self/fd/" + std::to_string(fds[0]) + " && test -e /proc/self/fd/" +
+                 std::to_string(kept[0]));
   o.keep = {kept[0]};
   const auto r = run_blocking(o);
   for (const int fd : {fds[0], fds[1], kept[0], kept[1]}) ::close(fd);

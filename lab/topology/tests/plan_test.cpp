@@ -14,7 +14,8 @@ Topology parse(const std::string& yaml) {
 }
 
 bool routes(const Sandbox& s, const std::string& to, const std::string& via) {
-  return std::ranges::any_of(s.routes, [&](const StaticRoute& r) { return r.to.to_string() == to && r.via.to_string() == via; });
+  return std::ranges::any_of(s.routes,
+                             [&](const StaticRoute& r) { return r.to.to_string() == to && r.via.to_string() == via; });
 }
 
 TEST(Plan, subnets_are_counted_in_their_own_bits) {
@@ -57,7 +58,8 @@ TEST(Plan, a_chain_of_clusters_is_routed_hop_by_hop) {
 
 TEST(Plan, without_links_clusters_are_islands) {
   const Plan p = make_plan(parse("clusters: [{name: a, nodes: 1}, {name: b, nodes: 1}]\nfabric: {links: []}"));
-  EXPECT_FALSE(std::ranges::any_of(p.sandbox("a-router")->routes, [](const StaticRoute& r) { return r.to.to_string() == "10.2.0.0/16"; }));
+  EXPECT_FALSE(std::ranges::any_of(p.sandbox("a-router")->routes,
+                                   [](const StaticRoute& r) { return r.to.to_string() == "10.2.0.0/16"; }));
 }
 
 TEST(Plan, a_link_is_found_from_either_end_and_its_absence_names_those_that_exist) {

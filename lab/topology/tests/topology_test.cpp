@@ -27,7 +27,8 @@ TEST(Topology, the_default_has_two_clusters_of_three_nodes_a_link_and_a_client) 
 
 TEST(Topology, what_is_left_out_follows_from_the_id) {
   const auto spelled = parse_topology(std::string(default_topology()), "default.yaml");
-  const auto shorter = parse_topology("clusters: [{name: cluster1, nodes: 3}, {name: cluster2, nodes: 3}]", "short.yaml");
+  const auto shorter =
+      parse_topology("clusters: [{name: cluster1, nodes: 3}, {name: cluster2, nodes: 3}]", "short.yaml");
   ASSERT_TRUE(spelled && shorter);
   EXPECT_EQ(*spelled, *shorter);
 }
@@ -41,14 +42,17 @@ TEST(Topology, nodes_may_have_names_zones_and_labels) {
 
 TEST(Topology, one_family_alone_is_a_cluster_too) {
   const auto t = parse_topology(
-      "clusters:\n- name: a\n  nodes: 1\n  segment: [172.20.0.0/24]\n  podCIDRs: [10.1.0.0/16]\n  serviceCIDRs: [10.9.0.0/16]\n", "x");
+      "clusters:\n- name: a\n  nodes: 1\n  segment: [172.20.0.0/24]\n  podCIDRs: [10.1.0.0/16]\n  serviceCIDRs: "
+      "[10.9.0.0/16]\n",
+      "x");
   ASSERT_TRUE(t) << t.error().message;
   EXPECT_TRUE(t->clusters[0].has(Family::v4));
   EXPECT_FALSE(t->clusters[0].has(Family::v6));
 }
 
 TEST(Topology, an_image_stands_for_a_command) {
-  const auto t = parse_topology("clusters: [{name: a, nodes: 1}]\nimages: [{image: echo, command: [weft-echo, -v]}]", "x");
+  const auto t =
+      parse_topology("clusters: [{name: a, nodes: 1}]\nimages: [{image: echo, command: [weft-echo, -v]}]", "x");
   ASSERT_TRUE(t) << t.error().message;
   EXPECT_EQ(t->images.at("echo"), (std::vector<std::string>{"weft-echo", "-v"}));
 }
@@ -68,18 +72,27 @@ TEST(Topology, every_mistake_names_file_line_field_value_and_mend) {
       {"clusters:\n- name: a\n  nodes: many\n", "lab.yaml:3: clusters[0].nodes: \"many\"", "number from 1 to 200"},
       {"clusters:\n- name: a\n  nodes: 3\n  id: 900\n", "lab.yaml:4: clusters[0].id: \"900\"", "1 to 511"},
       {"clusters:\n- name: Prod\n  nodes: 1\n", "lab.yaml:2: clusters[0].name: \"Prod\"", "a-z"},
-      {"clusters:\n- name: a\n  nodes: 1\n  podCIDRs: [10.1.0.0]\n", "lab.yaml:4: clusters[0].podCIDRs[0]: \"10.1.0.0\"", "write it as"},
-      {"clusters:\n- name: a\n  nodes: 1\n  podCIDRs: [10.1.2.3/16]\n", "lab.yaml:4: clusters[0].podCIDRs[0]: \"10.1.2.3/16\"", "write 10.1.0.0/16"},
-      {"clusters:\n- name: a\n  nodes: 1\n  podCIDRs: [10.1.0.0/16, 10.2.0.0/16]\n", "lab.yaml:4: clusters[0].podCIDRs[1]", "one of each"},
-      {"clusters:\n- name: a\n  nodes: 1\n  podCIDRs: [10.1.0.0/16]\n", "lab.yaml:4: clusters[0].podCIDRs: has IPv4 but segment has IPv4 IPv6", "same families"},
-      {"clusters:\n- name: a\n  nodes: 9\n  podCIDRs: [10.1.0.0/22, 'fd00:1::/48']\n", "lab.yaml:4: clusters[0].podCIDRs: 10.1.0.0/22", "larger"},
+      {"clusters:\n- name: a\n  nodes: 1\n  podCIDRs: [10.1.0.0]\n",
+       "lab.yaml:4: clusters[0].podCIDRs[0]: \"10.1.0.0\"", "write it as"},
+      {"clusters:\n- name: a\n  nodes: 1\n  podCIDRs: [10.1.2.3/16]\n",
+       "lab.yaml:4: clusters[0].podCIDRs[0]: \"10.1.2.3/16\"", "write 10.1.0.0/16"},
+      {"clusters:\n- name: a\n  nodes: 1\n  podCIDRs: [10.1.0.0/16, 10.2.0.0/16]\n",
+       "lab.yaml:4: clusters[0].podCIDRs[1]", "one of each"},
+      {"clusters:\n- name: a\n  nodes: 1\n  podCIDRs: [10.1.0.0/16]\n",
+       "lab.yaml:4: clusters[0].podCIDRs: has IPv4 but segment has IPv4 IPv6", "same families"},
+      {"clusters:\n- name: a\n  nodes: 9\n  podCIDRs: [10.1.0.0/22, 'fd00:1::/48']\n",
+       "lab.yaml:4: clusters[0].podCIDRs: 10.1.0.0/22", "larger"},
       {"clusters:\n- name: a\n  nodes: 1\n- name: a\n  nodes: 1\n", "lab.yaml:4: clusters[1].name: \"a\"", "own name"},
-      {"clusters:\n- name: a\n  nodes: 1\n- {name: b, id: 1, nodes: 1}\n", "lab.yaml:4: clusters[1].id: 1 is the id of a", "own id"},
+      {"clusters:\n- name: a\n  nodes: 1\n- {name: b, id: 1, nodes: 1}\n",
+       "lab.yaml:4: clusters[1].id: 1 is the id of a", "own id"},
       {"clusters:\n- {name: a, nodes: 1}\n- name: b\n  nodes: 1\n  podCIDRs: [10.1.128.0/17, 'fd00:9::/48']\n",
        "lab.yaml:5: clusters[1].podCIDRs: 10.1.128.0/17 overlaps 10.1.0.0/16 of clusters[0].podCIDRs", "free"},
-      {"clusters:\n- {name: a, nodes: 1}\nfabric:\n  links: [[a, z]]\n", "lab.yaml:4: fabric.links[0][1]: \"z\"", "name one of clusters"},
-      {"clusters:\n- {name: a, nodes: 1}\nfabric:\n  links: [[a, a]]\n", "lab.yaml:4: fabric.links[0]: joins a with itself", "two clusters"},
-      {"clusters:\n- {name: a, nodes: 1}\nclients:\n  hosts: [a-node1]\n", "lab.yaml:4: clients.hosts[0]: \"a-node1\"", "another name"},
+      {"clusters:\n- {name: a, nodes: 1}\nfabric:\n  links: [[a, z]]\n", "lab.yaml:4: fabric.links[0][1]: \"z\"",
+       "name one of clusters"},
+      {"clusters:\n- {name: a, nodes: 1}\nfabric:\n  links: [[a, a]]\n",
+       "lab.yaml:4: fabric.links[0]: joins a with itself", "two clusters"},
+      {"clusters:\n- {name: a, nodes: 1}\nclients:\n  hosts: [a-node1]\n", "lab.yaml:4: clients.hosts[0]: \"a-node1\"",
+       "another name"},
       {"clusters:\n- {name: a, nodes: 1}\nimages:\n- {image: x}\n", "lab.yaml:4: images[0]: has no command", "program"},
       {"clusters:\n- {name: a, nodes: 1, id: 200}\n", "lab.yaml:2: clusters[0]: has no segment", "above 95"},
   };

@@ -45,7 +45,7 @@ std::set<ino_t> namespaces_in_use() {
   std::set<ino_t> out;
   std::error_code ec;
   for (const auto& entry : fs::directory_iterator("/proc", ec)) {
-    struct stat st {};
+    struct stat st{};
     if (::stat((entry.path() / "ns/net").c_str(), &st) == 0) out.insert(st.st_ino);
   }
   return out;
@@ -54,7 +54,7 @@ std::set<ino_t> namespaces_in_use() {
 std::set<ino_t> namespaces_of(const LabRecord& r) {
   std::set<ino_t> out;
   for (const auto& [name, id] : r.holders) {
-    struct stat st {};
+    struct stat st{};
     if (::stat(("/proc/" + std::to_string(id.pid) + "/ns/net").c_str(), &st) == 0) out.insert(st.st_ino);
   }
   return out;
@@ -90,7 +90,9 @@ class Lab : public ::testing::Test {
     ASSERT_TRUE(write_file(topology_, yaml));
     options_.file = topology_;
   }
-  Result<LabRecord> build() { return up(options_, [](const std::string&) {}); }
+  Result<LabRecord> build() {
+    return up(options_, [](const std::string&) {});
+  }
   bool nothing_left(const std::string& name) {
     const auto paths = lab_paths(name);
     return paths && !fs::exists(paths->run) && !fs::exists(paths->cgroup) && cgroup_processes(paths->cgroup).empty();
@@ -129,7 +131,9 @@ TEST_F(Lab, nothing_of_it_shows_on_the_machine_and_nothing_stays) {
   const auto namespaces = namespaces_of(*r);
   EXPECT_EQ(namespaces.size(), make_plan(r->topology).sandboxes.size());
   // Also with mounts and processes that a user left in a node.
-  EXPECT_EQ(run(*r, "cluster1/node1", "mkdir -p /mnt/x && mount -t tmpfs x /mnt/x && ip netns add left && (sleep 1000 &)"), 0);
+  EXPECT_EQ(
+      run(*r, "cluster1/node1", "mkdir -p /mnt/x && mount -t tmpfs x /mnt/x && ip netns add left && (sleep 1000 &)"),
+      0);
   const auto gone = down(name_, [](const std::string&) {});
   ASSERT_TRUE(gone) << gone.error().message;
   EXPECT_TRUE(*gone);
@@ -192,19 +196,24 @@ TEST_F(Lab, a_name_that_is_taken_is_refused_and_disturbs_nothing) {
 TEST_F(Lab, a_cut_link_separates_the_clusters_but_not_the_client_and_heals) {
   const auto r = build();
   ASSERT_TRUE(r) << r.error().message;
-  ASSERT_TRUE(eventually([&] { return reaches(*r, "cluster1/node1", "172.18.2.11") && reaches(*r, "cluster1/node1", "fd00:18:2::11"); }));
+  ASSERT_TRUE(eventually(
+      [&] { return reaches(*r, "cluster1/node1", "172.18.2.11") && reaches(*r, "cluster1/node1", "fd00:18:2::11"); }));
   const auto ends = link_ends(r->topology, "cluster1", "cluster2");
   ASSERT_TRUE(ends);
   const Plan plan = make_plan(r->topology);
-  for (const auto& [router, interface] : {std::pair{ends->router_a, ends->interface_a}, {ends->router_b, ends->interface_b}})
+  for (const auto& [router, interface] :
+       {std::pair{ends->router_a, ends->interface_a}, {ends->router_b, ends->interface_b}})
     ASSERT_TRUE(ip_batch(r->holders.at(router), "link set " + interface + " down\n"));
   EXPECT_FALSE(reaches(*r, "cluster1/node1", "172.18.2.11"));
   EXPECT_FALSE(reaches(*r, "cluster1/node1", "fd00:18:2::11"));
   EXPECT_TRUE(reaches(*r, "client", "172.18.2.11"));
-  for (const auto& [router, interface] : {std::pair{ends->router_a, ends->interface_a}, {ends->router_b, ends->interface_b}})
+  for (const auto& [router, interface] :
+       {std::pair{ends->router_a, ends->interface_a}, {ends->router_b, ends->interface_b}})
     ASSERT_TRUE(ip_batch(r->holders.at(router), "link set " + interface + " up\n"));
-  for (const auto& router : {ends->router_a, ends->router_b}) ASSERT_TRUE(ip_batch(r->holders.at(router), addressing(*plan.sandbox(router))));
-  EXPECT_TRUE(eventually([&] { return reaches(*r, "cluster1/node1", "172.18.2.11") && reaches(*r, "cluster1/node1", "fd00:18:2::11"); }));
+  for (const auto& router : {ends->router_a, ends->router_b})
+    ASSERT_TRUE(ip_batch(r->holders.at(router), addressing(*plan.sandbox(router))));
+  EXPECT_TRUE(eventually(
+      [&] { return reaches(*r, "cluster1/node1", "172.18.2.11") && reaches(*r, "cluster1/node1", "fd00:18:2::11"); }));
 }
 
 TEST_F(Lab, a_node_has_its_own_cgroup_root_bpffs_and_writable_folders) {
@@ -212,9 +221,14 @@ TEST_F(Lab, a_node_has_its_own_cgroup_root_bpffs_and_writable_folders) {
   const auto r = build();
   ASSERT_TRUE(r) << r.error().message;
   EXPECT_EQ(run(*r, "one/node1", "test \"$(cat /proc/self/cgroup | grep ^0::)\" = 0::/exec"), 0);
-  EXPECT_EQ(run(*r, "one/node1", "grep -q '^cgroup2 /sys/fs/cgroup cgroup2' /proc/mounts && mkdir /sys/fs/cgroup/mine"), 0);
-  EXPECT_EQ(run(*r, "one/node1", "mkdir /sys/fs/bpf/mine && touch /etc/cni/net.d/a /opt/cni/bin/b /var/lib/cilium/c /run/d"), 0);
-  EXPECT_EQ(run(*r, "one/node2", "test ! -e /sys/fs/cgroup/mine -a ! -e /sys/fs/bpf/mine -a ! -e /etc/cni/net.d/a -a ! -e /run/d"), 0);
+  EXPECT_EQ(run(*r, "one/node1", "grep -q '^cgroup2 /sys/fs/cgroup cgroup2' /proc/mounts && mkdir /sys/fs/cgroup/mine"),
+            0);
+  EXPECT_EQ(
+      run(*r, "one/node1", "mkdir /sys/fs/bpf/mine && touch /etc/cni/net.d/a /opt/cni/bin/b /var/lib/cilium/c /run/d"),
+      0);
+  EXPECT_EQ(run(*r, "one/node2",
+                "test ! -e /sys/fs/cgroup/mine -a ! -e /sys/fs/bpf/mine -a ! -e /etc/cni/net.d/a -a ! -e /run/d"),
+            0);
   EXPECT_EQ(run(*r, "one/node2", "test $(hostname) = one-node2 && getent hosts one-node1"), 0);
   EXPECT_FALSE(fs::exists("/var/lib/cilium/c"));
 }

@@ -1,7 +1,7 @@
-#include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
 
 #include "lab/up/cluster.h"
 #include "lab/up/yaml_json.h"
@@ -27,7 +27,8 @@ TEST(Manifests, kube_dns_gets_the_tenth_address_of_each_service_range) {
 }
 
 TEST(YamlJson, plain_scalars_have_types_and_quoted_ones_are_text) {
-  const auto d = json_documents("a: 1\nb: '1'\nc: true\nd: \"true\"\ne: 1.5\nf: ~\ng: 10.0.0.1\nh: 1e\ni: '53'\n---\nj: [1, x]\n", "f");
+  const auto d = json_documents(
+      "a: 1\nb: '1'\nc: true\nd: \"true\"\ne: 1.5\nf: ~\ng: 10.0.0.1\nh: 1e\ni: '53'\n---\nj: [1, x]\n", "f");
   ASSERT_TRUE(d);
   ASSERT_EQ(d->size(), 2u);
   EXPECT_EQ(boost::json::serialize(d->at(0)),

@@ -58,11 +58,13 @@ TEST(Programs, a_real_api_server_takes_the_place_of_the_labs_with_the_same_certi
       if (p.name == "cluster2-cp/apiserver") return p.argv;
     return std::vector<std::string>{};
   };
-  const auto ours = find({.bin = "/b"}), real = find({.bin = "/b", .kube_apiserver = "/k/kube-apiserver", .kube_minor = 32});
+  const auto ours = find({.bin = "/b"}),
+             real = find({.bin = "/b", .kube_apiserver = "/k/kube-apiserver", .kube_minor = 32});
   EXPECT_EQ(ours[0], "/b/weft-lab-apiserver");
   EXPECT_EQ(real[0], "/k/kube-apiserver");
-  for (const char* same : {"--service-cluster-ip-range=10.97.0.0/16,fd00:96:2::/108", "--client-ca-file=/etc/kubernetes/ca.crt",
-                           "--tls-cert-file=/etc/kubernetes/apiserver.crt"}) {
+  for (const char* same :
+       {"--service-cluster-ip-range=10.97.0.0/16,fd00:96:2::/108", "--client-ca-file=/etc/kubernetes/ca.crt",
+        "--tls-cert-file=/etc/kubernetes/apiserver.crt"}) {
     EXPECT_THAT(ours, Contains(same));
     EXPECT_THAT(real, Contains(same));
   }

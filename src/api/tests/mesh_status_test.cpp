@@ -28,7 +28,11 @@ MeshStatus sample() {
   r.rtt_ms = 0.75;
   r.reconnections = 1;
   r.endpoints_urls = {"https://172.18.2.11:32379"};
-  r.config = {.retrieved = true, .cluster_id = 2, .synced_canaries = true, .max_connected_clusters = 255, .service_exports = false};
+  r.config = {.retrieved = true,
+              .cluster_id = 2,
+              .synced_canaries = true,
+              .max_connected_clusters = 255,
+              .service_exports = false};
   r.synced_nodes = r.synced_services = r.synced_endpoints = r.synced_identities = true;
   s.remotes = {r};
   return s;

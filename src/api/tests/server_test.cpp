@@ -59,7 +59,10 @@ class ApiServer : public ::testing::Test {
     thread_ = std::thread([this] {
       Scope scope(io_, "test");
       run_to_completion(io_, [](Scope& scope, Server& server, Notifier& end) -> Task<int> {
-        const auto serve = [](Server& s) -> Task<> { auto r = co_await s.run(); (void)r; };
+        const auto serve = [](Server& s) -> Task<> {
+          auto r = co_await s.run();
+          (void)r;
+        };
         scope.spawn("api", serve(server));
         co_await end.changed_since(0);
         co_await scope.stop();
@@ -137,7 +140,7 @@ TEST_F(ApiServer, garbage_on_the_socket_ends_only_that_connection) {
 
 TEST_F(ApiServer, the_socket_is_for_owner_and_group_only) {
   start();
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(::stat(socket_.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0660u);
 }

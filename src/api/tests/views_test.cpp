@@ -17,8 +17,12 @@ Frontend cart() {
   f.global = true;
   f.affinity = ServiceAffinity::local;
   f.backends = {{.address = at("10.1.0.5:8080"), .node = "n1", .zone = "a"},
-                {.address = at("10.2.0.9:8080"), .state = BackendState::terminating, .cluster_id = 2, .cluster = "cluster2",
-                 .preferred = false, .held_back = "affinity local: 1 local backend is active"}};
+                {.address = at("10.2.0.9:8080"),
+                 .state = BackendState::terminating,
+                 .cluster_id = 2,
+                 .cluster = "cluster2",
+                 .preferred = false,
+                 .held_back = "affinity local: 1 local backend is active"}};
   return f;
 }
 

@@ -63,9 +63,9 @@ TEST(LbPlan, a_new_service_is_bound_last) {
   std::vector<std::string> order;
   bed.update(row(tcp("10.96.0.1:80"), {"10.1.0.1:8080", "10.1.0.2:8080"}),
              [&](const LbWrite& w) { order.push_back(to_string(w)); });
-  EXPECT_THAT(order, ElementsAre("backend 1 = 10.1.0.1:8080/TCP", "backend 2 = 10.1.0.2:8080/TCP",
-                                 "slot 0 = backend 1", "slot 1 = backend 2",
-                                 "service 1 = 10.96.0.1:80/TCP slots 0+2 affinity 0s", "10.96.0.1:80/TCP -> service 1"));
+  EXPECT_THAT(order, ElementsAre("backend 1 = 10.1.0.1:8080/TCP", "backend 2 = 10.1.0.2:8080/TCP", "slot 0 = backend 1",
+                                 "slot 1 = backend 2", "service 1 = 10.96.0.1:80/TCP slots 0+2 affinity 0s",
+                                 "10.96.0.1:80/TCP -> service 1"));
   EXPECT_EQ(bed.maps.choices(tcp("10.96.0.1:80")), addresses({"10.1.0.1:8080", "10.1.0.2:8080"}));
   EXPECT_EQ(bed.maps.lookup(tcp("10.96.0.1:81"), 0).answer, FakeLbMaps::Answer::not_a_service);
   EXPECT_EQ(bed.maps.lookup(udp("10.96.0.1:80"), 0).answer, FakeLbMaps::Answer::not_a_service);
@@ -217,8 +217,9 @@ TEST(LbPlan, a_full_map_refuses_with_its_name_and_keeps_what_it_had) {
     return "ok";
   };
   EXPECT_EQ(put(row(tcp("10.96.0.1:80"), {"10.1.0.1:80", "10.1.0.2:80"})), "ok");
-  EXPECT_THAT(put(row(tcp("10.96.0.2:80"), {"10.1.0.3:80"})),
-              testing::AllOf(testing::HasSubstr("lb_backends is full at 2"), testing::HasSubstr("bpf-lb-backend-map-max")));
+  EXPECT_THAT(
+      put(row(tcp("10.96.0.2:80"), {"10.1.0.3:80"})),
+      testing::AllOf(testing::HasSubstr("lb_backends is full at 2"), testing::HasSubstr("bpf-lb-backend-map-max")));
   auto sticky = row(tcp("10.96.0.1:80"), {"10.1.0.1:80", "10.1.0.2:80"});
   sticky.session_affinity_seconds = 5;
   EXPECT_THAT(put(sticky), testing::HasSubstr("lb_members"));

@@ -83,17 +83,16 @@ TEST(LbReconciler, after_a_restart_keeps_what_it_finds_until_all_sources_have_sp
 TEST(LbReconciler, hands_over_udp_backends_that_have_gone) {
   Bed bed;
   std::vector<GoneUdpBackend> gone;
-  LbReconciler lb(bed.io, bed.maps, {.cut_udp = [&](std::vector<GoneUdpBackend> g) {
-                    gone.insert(gone.end(), g.begin(), g.end());
-                  }});
+  LbReconciler lb(bed.io, bed.maps,
+                  {.cut_udp = [&](std::vector<GoneUdpBackend> g) { gone.insert(gone.end(), g.begin(), g.end()); }});
   bed.table.upsert(row("10.96.0.1:53", {"10.1.0.1:53", "10.1.0.2:53"}, Protocol::udp));
   ASSERT_TRUE(bed.run_until(lb, [](const auto& loop) { return loop.settled(); }));
   EXPECT_THAT(gone, testing::IsEmpty());
   const auto after = row("10.96.0.1:53", {"10.1.0.2:53"}, Protocol::udp);
   bed.table.upsert(after);
   ASSERT_TRUE(bed.run_until(lb, [](const auto& loop) { return loop.settled(); }));
-  EXPECT_THAT(gone, testing::ElementsAre(
-                        GoneUdpBackend{after.address, {*SocketAddress::parse("10.1.0.1:53"), Protocol::udp}}));
+  EXPECT_THAT(
+      gone, testing::ElementsAre(GoneUdpBackend{after.address, {*SocketAddress::parse("10.1.0.1:53"), Protocol::udp}}));
 }
 
 TEST(LbReconciler, gives_ids_and_slots_back_after_the_readers_have_left) {
@@ -103,7 +102,8 @@ TEST(LbReconciler, gives_ids_and_slots_back_after_the_readers_have_left) {
   ASSERT_TRUE(bed.run_until(lb, [](const auto& loop) { return loop.settled(); }));
   EXPECT_EQ(lb.state().backends(), 50u);
   bed.table.replace({});
-  ASSERT_TRUE(bed.run_until(lb, [&](const auto&) { return lb.state().backends() == 0 && lb.state().slots_used() == 0; }));
+  ASSERT_TRUE(
+      bed.run_until(lb, [&](const auto&) { return lb.state().backends() == 0 && lb.state().slots_used() == 0; }));
   EXPECT_THAT(text(bed.maps), testing::IsEmpty());
 }
 
@@ -136,7 +136,8 @@ TEST(LbReconciler, takes_a_hundred_thousand_services_and_half_a_million_backends
   for (std::uint32_t i = 0; i < 100'000; ++i) {
     Frontend f;
     f.address = {{Address::v4(0x0a600000 + i), 80}, Protocol::tcp};
-    for (std::uint32_t b = 0; b < 5; ++b) f.backends.push_back({.address = {Address::v4(0x0b000000 + i * 5 + b), 8080}});
+    for (std::uint32_t b = 0; b < 5; ++b)
+      f.backends.push_back({.address = {Address::v4(0x0b000000 + i * 5 + b), 8080}});
     auto plan = state.plan_update(f);
     ASSERT_TRUE(plan) << plan.error().message;
     ASSERT_TRUE(maps.apply(plan->writes));

@@ -22,7 +22,8 @@ int free_port() {
   a.sin_family = AF_INET;
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t n = sizeof a;
-  if (::bind(s.get(), reinterpret_cast<sockaddr*>(&a), n) != 0 || ::getsockname(s.get(), reinterpret_cast<sockaddr*>(&a), &n) != 0)
+  if (::bind(s.get(), reinterpret_cast<sockaddr*>(&a), n) != 0 ||
+      ::getsockname(s.get(), reinterpret_cast<sockaddr*>(&a), &n) != 0)
     throw std::runtime_error("no free port");
   return ntohs(a.sin_port);
 }
@@ -45,8 +46,9 @@ EtcdServer::EtcdServer(Config config) : config_(config) {
   port_ = config.port ? config.port : free_port();
   peer_port_ = free_port();
   if (config_.ca) {
-    const auto server = config_.ca->issue("clustermesh-apiserver.cilium.io", {"DNS:clustermesh-apiserver.cilium.io", "DNS:*.mesh.cilium.io",
-                                                                              "DNS:localhost", "IP:127.0.0.1", "IP:::1"});
+    const auto server = config_.ca->issue(
+        "clustermesh-apiserver.cilium.io",
+        {"DNS:clustermesh-apiserver.cilium.io", "DNS:*.mesh.cilium.io", "DNS:localhost", "IP:127.0.0.1", "IP:::1"});
     (void)write_file(dir_ + "/ca.crt", config_.ca->pem());
     (void)write_file(dir_ + "/server.crt", server.cert);
     (void)write_file(dir_ + "/server.key", server.key, 0600);
@@ -60,7 +62,9 @@ EtcdServer::~EtcdServer() {
   fs::remove_all(dir_, ignored);
 }
 
-std::string EtcdServer::endpoint() const { return fmt::format("{}://127.0.0.1:{}", config_.ca ? "https" : "http", port_); }
+std::string EtcdServer::endpoint() const {
+  return fmt::format("{}://127.0.0.1:{}", config_.ca ? "https" : "http", port_);
+}
 std::string EtcdServer::log() const { return read_file(dir_ + "/etcd.log").value_or(""); }
 
 Options EtcdServer::options(const std::string& common_name) const {
@@ -77,16 +81,12 @@ Options EtcdServer::options(const std::string& common_name) const {
 
 void EtcdServer::start() {
   const std::string peer = fmt::format("http://127.0.0.1:{}", peer_port_);
-  std::vector<std::string> args{"--name=t",
-                                "--data-dir=" + dir_ + "/data",
-                                "--listen-client-urls=" + endpoint(),
-                                "--advertise-client-urls=" + endpoint(),
-                                "--listen-peer-urls=" + peer,
-                                "--initial-advertise-peer-urls=" + peer,
-                                "--initial-cluster=t=" + peer,
+  std::vector<std::string> args{"--name=t", "--data-dir=" + dir_ + "/data", "--listen-client-urls=" + endpoint(),
+                                "--advertise-client-urls=" + endpoint(), "--listen-peer-urls=" + peer,
+                                "--initial-advertise-peer-urls=" + peer, "--initial-cluster=t=" + peer,
                                 // Another token makes another cluster_id once the data is wiped.
-                                fmt::format("--initial-cluster-token=life-{}", life_),
-                                "--unsafe-no-fsync", "--logger=zap", "--log-level=warn"};
+                                fmt::format("--initial-cluster-token=life-{}", life_), "--unsafe-no-fsync",
+                                "--logger=zap", "--log-level=warn"};
   if (config_.ca) {
     args.insert(args.end(), {"--cert-file=" + dir_ + "/server.crt", "--key-file=" + dir_ + "/server.key",
                              "--trusted-ca-file=" + dir_ + "/ca.crt", "--client-cert-auth"});
@@ -96,7 +96,8 @@ void EtcdServer::start() {
   process_ = std::move(*process);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
   while (!listening(port_)) {
-    if (!process_.running() || std::chrono::steady_clock::now() > until) throw std::runtime_error("etcd did not start:\n" + log());
+    if (!process_.running() || std::chrono::steady_clock::now() > until)
+      throw std::runtime_error("etcd did not start:\n" + log());
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   // It listens before it has elected itself. Any answer will do, also a refusal.

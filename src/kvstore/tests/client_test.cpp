@@ -406,7 +406,9 @@ TEST(TlsProbe, says_which_certificate_is_not_trusted_by_whom) {
     Options copy = other_ca;
     const auto server = co_await probe_tls(etcd.endpoint(), std::move(copy), "cluster east");
     EXPECT_FALSE(server.has_value());
-    EXPECT_NE(server.error().message.find("issued by \"CN=their CA\", but we trust the CA \"CN=our CA\""), std::string::npos) << server.error().message;
+    EXPECT_NE(server.error().message.find("issued by \"CN=their CA\", but we trust the CA \"CN=our CA\""),
+              std::string::npos)
+        << server.error().message;
 
     Options stranger = good;
     const auto foreign = ours.issue("remote");
@@ -416,7 +418,9 @@ TEST(TlsProbe, says_which_certificate_is_not_trusted_by_whom) {
     (void)write_file(stranger.tls.key, foreign.key);
     const auto client = co_await probe_tls(etcd.endpoint(), std::move(stranger), "cluster east");
     EXPECT_FALSE(client.has_value());
-    EXPECT_NE(client.error().message.find("refuses our client certificate \"CN=remote\" issued by \"CN=our CA\""), std::string::npos) << client.error().message;
+    EXPECT_NE(client.error().message.find("refuses our client certificate \"CN=remote\" issued by \"CN=our CA\""),
+              std::string::npos)
+        << client.error().message;
 
     Options named = good;
     named.server_name_override = "elsewhere.example";

@@ -25,14 +25,18 @@ TEST(Manifest, refuses_what_nests_too_deeply) {
 }
 
 TEST(Manifest, takes_a_stream_and_a_list_apart) {
-  const auto all = parse_manifest("---\n# nothing\n---\nkind: A\n---\nkind: ServiceList\nitems: [{kind: B}, {kind: C}]\n");
+  const auto all =
+      parse_manifest("---\n# nothing\n---\nkind: A\n---\nkind: ServiceList\nitems: [{kind: B}, {kind: C}]\n");
   ASSERT_TRUE(all);
   ASSERT_EQ(all->size(), 3u);
   EXPECT_EQ((*all)[2].at("kind").as_string(), "C");
 }
 
 TEST(Manifest, what_it_writes_it_reads_back) {
-  const boost::json::value v = {{"text", "10"}, {"n", 10}, {"list", {"a: b", "- x", "", "multi\nline", "yes"}}, {"none", nullptr},
+  const boost::json::value v = {{"text", "10"},
+                                {"n", 10},
+                                {"list", {"a: b", "- x", "", "multi\nline", "yes"}},
+                                {"none", nullptr},
                                 {"map", {{"empty", boost::json::object{}}}}};
   EXPECT_EQ(parse_yaml(to_yaml(v)).value(), v);
 }

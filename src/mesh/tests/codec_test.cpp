@@ -112,7 +112,8 @@ TEST(GoJson, escapes_what_go_escapes) {
 }
 
 TEST(Node, a_plain_cidr_string_is_read_like_the_object) {
-  const auto node = decode_node(R"({"Name":"a","IPv4AllocCIDR":"10.1.0.0/24","IPv6SecondaryAllocCIDRs":["fd00::/64"]})");
+  const auto node =
+      decode_node(R"({"Name":"a","IPv4AllocCIDR":"10.1.0.0/24","IPv6SecondaryAllocCIDRs":["fd00::/64"]})");
   ASSERT_TRUE(node) << node.error().message;
   ASSERT_EQ(node->pod_cidrs.size(), 2u);
   EXPECT_EQ(node->pod_cidrs[0].to_string(), "10.1.0.0/24");
@@ -142,12 +143,13 @@ TEST(Service, a_terminating_backend_travels_in_a_field_of_our_own) {
   s.states[*Address::parse("10.0.0.10")] = {false, true, true};
   s.zones[*Address::parse("10.0.0.9")] = {"z1", {"z1", "z2"}};
   const std::string value = encode_service(s);
-  EXPECT_EQ(value,
-            R"({"cluster":"east","namespace":"shop","name":"cart","frontends":{},)"
-            R"("backends":{"10.0.0.10":{"http":{"Protocol":"TCP","Port":8080}},"10.0.0.9":{"":{"Protocol":"UDP","Port":53}}},)"
-            R"("zones":{"10.0.0.9":{"zone":"z1","forZones":[{"name":"z1"},{"name":"z2"}]}},)"
-            R"("labels":{},"selector":{},"includeExternal":true,"shared":true,"clusterID":7,)"
-            R"("weftStates":{"10.0.0.10":{"ready":false,"serving":true,"terminating":true}}})");
+  EXPECT_EQ(
+      value,
+      R"({"cluster":"east","namespace":"shop","name":"cart","frontends":{},)"
+      R"("backends":{"10.0.0.10":{"http":{"Protocol":"TCP","Port":8080}},"10.0.0.9":{"":{"Protocol":"UDP","Port":53}}},)"
+      R"("zones":{"10.0.0.9":{"zone":"z1","forZones":[{"name":"z1"},{"name":"z2"}]}},)"
+      R"("labels":{},"selector":{},"includeExternal":true,"shared":true,"clusterID":7,)"
+      R"("weftStates":{"10.0.0.10":{"ready":false,"serving":true,"terminating":true}}})");
   const auto back = decode_service(value);
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(*back, s);
@@ -164,7 +166,8 @@ TEST(Ip, a_network_has_its_length_in_the_key_and_a_mask_in_the_value) {
 }
 
 TEST(Identity, labels_are_sorted_by_key_without_source_and_end_with_a_semicolon) {
-  EXPECT_EQ(encode_identity({{"k8s:zone", "1"}, {"cni:app", "a=b"}, {"k8s:empty", ""}}), "cni:app=a=b;k8s:empty=;k8s:zone=1;");
+  EXPECT_EQ(encode_identity({{"k8s:zone", "1"}, {"cni:app", "a=b"}, {"k8s:empty", ""}}),
+            "cni:app=a=b;k8s:empty=;k8s:zone=1;");
   const auto back = decode_identity("cni:app=a=b;k8s:empty=;k8s:zone=1;");
   ASSERT_TRUE(back);
   EXPECT_EQ(*back, (Labels{{"k8s:zone", "1"}, {"cni:app", "a=b"}, {"k8s:empty", ""}}));

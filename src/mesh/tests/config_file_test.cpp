@@ -22,7 +22,8 @@ dial-timeout: 2000000000
 }
 
 TEST(RemoteConfigFile, errors_name_the_file_and_the_key) {
-  for (const char* text : {"endpoints: x", "endpoints: []", "endpoints: [1]", "[]", "endpoints: [", "endpoints: [https://a]\nkey-file: [1]"}) {
+  for (const char* text : {"endpoints: x", "endpoints: []", "endpoints: [1]", "[]", "endpoints: [",
+                           "endpoints: [https://a]\nkey-file: [1]"}) {
     const auto o = parse_remote_config("/dir/west", text);
     ASSERT_FALSE(o) << text;
     EXPECT_THAT(o.error().message, ::testing::HasSubstr("/dir/west"));

@@ -52,7 +52,8 @@ std::map<std::string, std::string> exported() {
         "addressing":[{"ipv4":"10.1.0.21","ipv6":"fd00:1::21"}]},"encryption":{"key":0}})");
       const auto endpoint = kube::parse_cilium_endpoint(o);
       EXPECT_TRUE(endpoint && *endpoint) << (endpoint ? "" : endpoint.error().message);
-      for (const auto& row : export_endpoint(**endpoint, kLocal)) out[data_prefix(Kind::ip, "cluster1") + ip_key(row.prefix)] = encode_ip(row);
+      for (const auto& row : export_endpoint(**endpoint, kLocal))
+        out[data_prefix(Kind::ip, "cluster1") + ip_key(row.prefix)] = encode_ip(row);
     } else if (kind == "Service") {
       const auto service = kube::parse_service(o);
       EXPECT_TRUE(service && *service) << (service ? "" : service.error().message);
@@ -82,7 +83,8 @@ TEST(Export, writes_the_golden_keys_and_values) {
   ASSERT_EQ(ours.size(), wanted.size());
   for (const auto& [key, value] : wanted) {
     ASSERT_TRUE(ours.contains(key)) << key;
-    if (key.ends_with("/shop/api-server") || key.ends_with("/shop/lb") || key.starts_with("cilium/state/nodes/")) continue;  // below
+    if (key.ends_with("/shop/api-server") || key.ends_with("/shop/lb") || key.starts_with("cilium/state/nodes/"))
+      continue;  // below
     EXPECT_EQ(ours.at(key), value) << key;
   }
 }
@@ -126,7 +128,8 @@ Service global_service() {
   return s;
 }
 
-std::shared_ptr<const EndpointSlice> slice(const char* name, const char* ip, bool ready, bool serving, bool terminating, Port port = 8080) {
+std::shared_ptr<const EndpointSlice> slice(const char* name, const char* ip, bool ready, bool serving, bool terminating,
+                                           Port port = 8080) {
   EndpointSlice s;
   s.name = {"shop", name};
   s.service = "cart";
@@ -145,18 +148,24 @@ TEST(Export, a_service_that_is_not_global_or_not_shared_has_no_key) {
 }
 
 TEST(Export, both_families_stand_side_by_side) {
-  const auto out = export_service(global_service(), {slice("a", "10.1.0.1", true, true, false), slice("b", "fd00:1::1", true, true, false)}, kLocal);
+  const auto out =
+      export_service(global_service(),
+                     {slice("a", "10.1.0.1", true, true, false), slice("b", "fd00:1::1", true, true, false)}, kLocal);
   EXPECT_EQ(out->frontends.size(), 2u);
   EXPECT_EQ(out->backends.size(), 2u);
   EXPECT_TRUE(out->states.empty());
 }
 
 TEST(Export, of_two_slices_with_one_address_the_last_by_name_counts) {
-  const auto out = export_service(global_service(), {slice("b", "10.1.0.1", false, true, true, 9090), slice("a", "10.1.0.1", true, true, false)}, kLocal);
+  const auto out = export_service(
+      global_service(), {slice("b", "10.1.0.1", false, true, true, 9090), slice("a", "10.1.0.1", true, true, false)},
+      kLocal);
   const auto ip = *Address::parse("10.1.0.1");
   EXPECT_EQ(out->backends.at(ip).at("http").port, 9090);
   EXPECT_TRUE(out->states.contains(ip));
-  const auto other = export_service(global_service(), {slice("a", "10.1.0.1", false, true, true, 9090), slice("b", "10.1.0.1", true, true, false)}, kLocal);
+  const auto other = export_service(
+      global_service(), {slice("a", "10.1.0.1", false, true, true, 9090), slice("b", "10.1.0.1", true, true, false)},
+      kLocal);
   EXPECT_TRUE(other->states.empty()) << "the state goes with the slice that counts";
 }
 

@@ -42,12 +42,17 @@ const LocalCluster kEast{"east", 7, 255};
 
 struct World {
   explicit World(asio::io_context& io)
-      : nodes(io, "nodes"), services(io, "services"), slices(io, "slices"), endpoints(io, "endpoints"), identities(io, "identities") {
-    nodes.expect("k8s"), services.expect("k8s"), slices.expect("k8s"), endpoints.expect("k8s"), identities.expect("k8s");
+      : nodes(io, "nodes"),
+        services(io, "services"),
+        slices(io, "slices"),
+        endpoints(io, "endpoints"),
+        identities(io, "identities") {
+    nodes.expect("k8s"), services.expect("k8s"), slices.expect("k8s"), endpoints.expect("k8s"),
+        identities.expect("k8s");
   }
   void initialized() {
-    nodes.initialized_by("k8s"), services.initialized_by("k8s"), slices.initialized_by("k8s"), endpoints.initialized_by("k8s"),
-        identities.initialized_by("k8s");
+    nodes.initialized_by("k8s"), services.initialized_by("k8s"), slices.initialized_by("k8s"),
+        endpoints.initialized_by("k8s"), identities.initialized_by("k8s");
   }
   ExportSources rows() { return {nodes, services, slices, endpoints, identities}; }
   void fill() {
@@ -121,11 +126,13 @@ TEST(Exporter, writes_configuration_then_data_then_canaries_all_on_leases) {
       names.push_back(key);
       EXPECT_NE(kv.lease, 0) << key;
     }
-    EXPECT_EQ(names, (std::vector<std::string>{"cilium/.heartbeat", "cilium/cluster-config/east", "cilium/state/identities/v1/id/459052",
-                                               "cilium/state/ip/v1/default/10.7.0.9", "cilium/state/nodes/v1/east/e1",
-                                               "cilium/state/services/v1/east/shop/cart", "cilium/synced/east/cilium/state/identities/v1",
-                                               "cilium/synced/east/cilium/state/ip/v1", "cilium/synced/east/cilium/state/nodes/v1",
-                                               "cilium/synced/east/cilium/state/serviceexports/v1", "cilium/synced/east/cilium/state/services/v1"}));
+    EXPECT_EQ(names,
+              (std::vector<std::string>{
+                  "cilium/.heartbeat", "cilium/cluster-config/east", "cilium/state/identities/v1/id/459052",
+                  "cilium/state/ip/v1/default/10.7.0.9", "cilium/state/nodes/v1/east/e1",
+                  "cilium/state/services/v1/east/shop/cart", "cilium/synced/east/cilium/state/identities/v1",
+                  "cilium/synced/east/cilium/state/ip/v1", "cilium/synced/east/cilium/state/nodes/v1",
+                  "cilium/synced/east/cilium/state/serviceexports/v1", "cilium/synced/east/cilium/state/services/v1"}));
     const auto rev = [&](const std::string& key) { return keys[key].mod_revision; };
     for (const auto& name : names) EXPECT_LE(rev("cilium/cluster-config/east"), rev(name)) << name;
     EXPECT_GT(rev("cilium/synced/east/cilium/state/nodes/v1"), rev("cilium/state/nodes/v1/east/e1"));
@@ -162,7 +169,10 @@ TEST(Exporter, follows_slices_services_and_pods) {
       keys = co_await dump(c);
       const auto service = decode_service(keys["cilium/state/services/v1/east/shop/cart"].value);
       const auto ip = decode_ip(keys["cilium/state/ip/v1/default/10.7.0.9"].value);
-      if ((service && service->backends.size() == 2 && ip && ip->pod == "cart-2" && !keys.contains("cilium/state/nodes/v1/east/e1")) || Steady::now() > until) break;
+      if ((service && service->backends.size() == 2 && ip && ip->pod == "cart-2" &&
+           !keys.contains("cilium/state/nodes/v1/east/e1")) ||
+          Steady::now() > until)
+        break;
       co_await sleep_for(20ms);
     }
     const auto service = decode_service(keys["cilium/state/services/v1/east/shop/cart"].value);
@@ -252,7 +262,8 @@ TEST(Exporter, a_reader_with_the_remote_certificate_takes_it_all_and_cannot_writ
       EXPECT_EQ(remotes.get("east")->rejected, 0u) << remotes.get("east")->rejected_example;
       co_await r.stop();
       Client remote(io, etcd.options(user));
-      for (const char* key : {"cilium/state/nodes/v1/east/e1", "cilium/state/ip/v1/default/10.7.0.9", "cilium/.heartbeat", "elsewhere"}) {
+      for (const char* key :
+           {"cilium/state/nodes/v1/east/e1", "cilium/state/ip/v1/default/10.7.0.9", "cilium/.heartbeat", "elsewhere"}) {
         const auto put = co_await remote.put(key, "x");
         EXPECT_FALSE(put.has_value()) << key;
         EXPECT_EQ(put.error().code, Errc::unauthorized) << key;
@@ -270,7 +281,8 @@ TEST(Exporter, a_reader_with_the_remote_certificate_takes_it_all_and_cannot_writ
 TEST(StoreUsers, are_read_from_the_config_map) {
   EXPECT_TRUE(parse_store_users("")->empty());
   EXPECT_TRUE(parse_store_users("users: []")->empty());
-  EXPECT_EQ(*parse_store_users("users:\n- name: remote-west\n  role: remote\n"), (std::vector<StoreUser>{{"remote-west", "remote"}}));
+  EXPECT_EQ(*parse_store_users("users:\n- name: remote-west\n  role: remote\n"),
+            (std::vector<StoreUser>{{"remote-west", "remote"}}));
   EXPECT_FALSE(parse_store_users("users:\n- name: x\n  role: root\n")) << "nobody gets root from a ConfigMap";
   EXPECT_FALSE(parse_store_users("users:\n- name: x\n"));
 }

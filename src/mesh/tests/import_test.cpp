@@ -23,7 +23,8 @@ TEST(ImportNode, wants_name_cluster_and_id_to_agree_with_the_key) {
 }
 
 std::string service(const char* cluster, const char* name, int id, bool shared = true) {
-  return fmt::format(R"({{"cluster":"{}","namespace":"shop","name":"{}","clusterID":{},"shared":{}}})", cluster, name, id, shared);
+  return fmt::format(R"({{"cluster":"{}","namespace":"shop","name":"{}","clusterID":{},"shared":{}}})", cluster, name,
+                     id, shared);
 }
 
 TEST(ImportService, wants_name_cluster_and_id_to_agree_with_the_key) {
@@ -40,7 +41,9 @@ TEST(ImportService, that_is_not_shared_is_a_deletion) {
   EXPECT_FALSE(r->has_value());
 }
 
-std::string ip(const char* ip, unsigned id) { return fmt::format(R"({{"IP":"{}","Mask":null,"HostIP":"","ID":{}}})", ip, id); }
+std::string ip(const char* ip, unsigned id) {
+  return fmt::format(R"({{"IP":"{}","Mask":null,"HostIP":"","ID":{}}})", ip, id);
+}
 
 TEST(ImportIp, wants_the_key_to_be_the_address_and_the_identity_in_the_clusters_range) {
   const auto good = import_ip(kEast, "10.0.0.1", ip("10.0.0.1", 459121));
@@ -80,20 +83,23 @@ TEST(Refusal, equal_cluster_ids) {
   EXPECT_TRUE(check_config(kHome, "east", config(7), ""));
   const auto r = check_config(kHome, "east", config(1), "");
   ASSERT_FALSE(r);
-  EXPECT_EQ(r.error().message, "cluster.id 1 is used by cluster home (this one) and cluster east: give one of them another cluster.id");
+  EXPECT_EQ(r.error().message,
+            "cluster.id 1 is used by cluster home (this one) and cluster east: give one of them another cluster.id");
 }
 
 TEST(Refusal, an_id_that_another_remote_has) {
   const auto r = check_config(kHome, "east", config(7), "west");
   ASSERT_FALSE(r);
-  EXPECT_THAT(r.error().message, AllOf(HasSubstr("cluster.id 7"), HasSubstr("west"), HasSubstr("east"), HasSubstr("another cluster.id")));
+  EXPECT_THAT(r.error().message,
+              AllOf(HasSubstr("cluster.id 7"), HasSubstr("west"), HasSubstr("east"), HasSubstr("another cluster.id")));
 }
 
 TEST(Refusal, an_id_out_of_range) {
   for (const ClusterId id : {0u, 256u, 70000u}) {
     const auto r = check_config(kHome, "east", config(id), "");
     ASSERT_FALSE(r);
-    EXPECT_THAT(r.error().message, AllOf(HasSubstr("home"), HasSubstr("east"), HasSubstr(fmt::format("cluster.id {}", id)), HasSubstr("1 to 255")));
+    EXPECT_THAT(r.error().message, AllOf(HasSubstr("home"), HasSubstr("east"),
+                                         HasSubstr(fmt::format("cluster.id {}", id)), HasSubstr("1 to 255")));
   }
   EXPECT_TRUE(check_config({"home", 1, 511}, "east", config(400, 511), ""));
 }
@@ -101,8 +107,9 @@ TEST(Refusal, an_id_out_of_range) {
 TEST(Refusal, another_maximum_of_clusters) {
   const auto r = check_config(kHome, "east", config(7, 511), "");
   ASSERT_FALSE(r);
-  EXPECT_THAT(r.error().message, AllOf(HasSubstr("maxConnectedClusters is 255 in cluster home"), HasSubstr("511 in cluster east"),
-                                       HasSubstr("clustermesh.maxConnectedClusters")));
+  EXPECT_THAT(r.error().message,
+              AllOf(HasSubstr("maxConnectedClusters is 255 in cluster home"), HasSubstr("511 in cluster east"),
+                    HasSubstr("clustermesh.maxConnectedClusters")));
   EXPECT_TRUE(check_config(kHome, "east", config(7, 0), "")) << "not said means 255";
 }
 
@@ -119,16 +126,18 @@ TEST(Refusal, equal_names) {
   EXPECT_TRUE(check_same_name(kHome, config(1))) << "this cluster's own store";
   const auto r = check_same_name(kHome, config(7));
   ASSERT_FALSE(r);
-  EXPECT_THAT(r.error().message, AllOf(HasSubstr("cluster.name \"home\""), HasSubstr("id 1"), HasSubstr("id 7"), HasSubstr("another cluster.name")));
+  EXPECT_THAT(r.error().message, AllOf(HasSubstr("cluster.name \"home\""), HasSubstr("id 1"), HasSubstr("id 7"),
+                                       HasSubstr("another cluster.name")));
 }
 
 TEST(Refusal, overlapping_pod_cidrs) {
   const std::vector<PodCidr> east{{"east", "e1", *Prefix::parse("10.1.2.0/24")}};
-  EXPECT_TRUE(check_pod_cidrs(east, {{"home", "h1", *Prefix::parse("10.1.3.0/24")}, {"east", "e2", *Prefix::parse("10.1.0.0/16")}}));
+  EXPECT_TRUE(check_pod_cidrs(
+      east, {{"home", "h1", *Prefix::parse("10.1.3.0/24")}, {"east", "e2", *Prefix::parse("10.1.0.0/16")}}));
   const auto r = check_pod_cidrs(east, {{"home", "h1", *Prefix::parse("10.1.0.0/16")}});
   ASSERT_FALSE(r);
-  EXPECT_THAT(r.error().message, AllOf(HasSubstr("10.1.2.0/24 of node e1 of cluster east"), HasSubstr("10.1.0.0/16 of node h1 of cluster home"),
-                                       HasSubstr("PodCIDRList")));
+  EXPECT_THAT(r.error().message, AllOf(HasSubstr("10.1.2.0/24 of node e1 of cluster east"),
+                                       HasSubstr("10.1.0.0/16 of node h1 of cluster home"), HasSubstr("PodCIDRList")));
 }
 
 }  // namespace

@@ -18,11 +18,11 @@ using namespace std::chrono_literals;
 namespace weft::mesh {
 namespace {
 
-using ::testing::AllOf;
-using ::testing::HasSubstr;
 using kvstore::Client;
 using kvstore::testing::EtcdServer;
 using kvstore::testing::TestCa;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 
 template <class Fn>
 void run(Fn test) {
@@ -81,7 +81,8 @@ Task<> put(Client& c, std::string key, std::string value) {
 }
 
 std::string config_json(ClusterId id, ClusterId max = 255) {
-  return encode_cluster_config({.id = id, .synced_canaries = true, .max_connected_clusters = max, .service_exports_enabled = false});
+  return encode_cluster_config(
+      {.id = id, .synced_canaries = true, .max_connected_clusters = max, .service_exports_enabled = false});
 }
 
 Task<> canaries(Client& c, std::string cluster) {
@@ -165,7 +166,8 @@ TEST(RemoteCluster, reads_a_kind_when_its_canary_is_there_and_not_before) {
     World w(io);
     auto r = w.remote("east", etcd.options());
     r->start();
-    co_await eventually("connected", [&] { return w.status("east").why.find("waiting for cluster east to finish writing") == 0; });
+    co_await eventually("connected",
+                        [&] { return w.status("east").why.find("waiting for cluster east to finish writing") == 0; });
     EXPECT_EQ(w.nodes.size(), 0u);
     co_await put(c, canary_key(Kind::nodes, "east"), "now");
     co_await eventually("the node", [&] { return w.nodes.size() == 1; });
@@ -180,7 +182,8 @@ TEST(RemoteCluster, a_cache_is_read_under_its_own_prefixes) {
   EtcdServer etcd;
   run([&](asio::io_context& io) -> Task<> {
     Client c(io, etcd.options());
-    co_await put(c, cluster_config_key("east"), R"({"id":7,"capabilities":{"syncedCanaries":true,"cached":true,"maxConnectedClusters":255}})");
+    co_await put(c, cluster_config_key("east"),
+                 R"({"id":7,"capabilities":{"syncedCanaries":true,"cached":true,"maxConnectedClusters":255}})");
     IpIdentity ip;
     ip.prefix = *Prefix::parse("10.7.0.9/32");
     ip.id = (7 << 16) + 300;
@@ -219,7 +222,8 @@ TEST(RemoteCluster, a_bad_value_keeps_the_last_good_one_and_a_deletion_withdraws
     co_await eventually("shared again", [&] { return w.services.contains(cart) && w.status("east").services == 1; });
     co_await eventually("no rejection is left", [&] { return w.status("east").rejected == 0; });
     (void)co_await c.del(key);
-    co_await eventually("deleted is gone", [&] { return !w.services.contains(cart) && w.status("east").services == 0; });
+    co_await eventually("deleted is gone",
+                        [&] { return !w.services.contains(cart) && w.status("east").services == 0; });
     co_await r->stop();
   });
 }
@@ -247,7 +251,8 @@ TEST(RemoteCluster, keeps_rows_through_a_disconnect_and_catches_up) {
     Client c(io, etcd.options());
     (void)co_await c.del(data_prefix(Kind::services, "east") + "shop/cart");
     co_await put_node(c, node("east", 7, "e2", "10.7.1.0/24"));
-    co_await eventually("caught up", [&] { return w.status("east").ready && w.services.size() == 0 && w.nodes.size() == 2; });
+    co_await eventually("caught up",
+                        [&] { return w.status("east").ready && w.services.size() == 0 && w.nodes.size() == 2; });
     EXPECT_GE(w.status("east").reconnections, 1u);
     co_await r->stop();
   });
@@ -297,7 +302,8 @@ TEST(RemoteCluster, a_changed_cluster_id_drains_everything_first) {
     (void)co_await c.del("cilium/state/", kvstore::prefix_end("cilium/state/"));
     co_await seed(c, "east", 8, "10.8.0.0/24");
     co_await eventually("the new id", [&] { return w.status("east").ready && w.status("east").cluster_id == 8; });
-    co_await eventually("the new rows only", [&] { return w.identities.size() == 1 && w.identities.contains((8 << 16) + 300); });
+    co_await eventually("the new rows only",
+                        [&] { return w.identities.size() == 1 && w.identities.contains((8 << 16) + 300); });
     EXPECT_EQ(w.ids, (IdRegistry{{8, "east"}}));
     co_await r->stop();
   });
@@ -349,14 +355,16 @@ void refused(const RefusalCase& c, std::string remote_name = "bad") {
     auto first = w.remote("good", good.options());
     first->start();
     co_await eventually("good is ready", [&] { return w.status("good").ready; });
-    const auto revision = std::tuple(w.nodes.revision(), w.services.revision(), w.ips.revision(), w.identities.revision());
+    const auto revision =
+        std::tuple(w.nodes.revision(), w.services.revision(), w.ips.revision(), w.identities.revision());
     auto second = w.remote(remote_name, bad.options());
     second->start();
     co_await eventually("it is refused", [&] { return w.status(remote_name).refused; });
     for (const auto& part : c.said) EXPECT_THAT(w.status(remote_name).why, HasSubstr(part));
     EXPECT_FALSE(w.status(remote_name).ready);
     EXPECT_TRUE(w.status("good").ready);
-    EXPECT_EQ(std::tuple(w.nodes.revision(), w.services.revision(), w.ips.revision(), w.identities.revision()), revision)
+    EXPECT_EQ(std::tuple(w.nodes.revision(), w.services.revision(), w.ips.revision(), w.identities.revision()),
+              revision)
         << "no row of anybody was touched";
     // Mended, it connects by itself.
     if (remote_name == "bad") {
@@ -371,36 +379,55 @@ void refused(const RefusalCase& c, std::string remote_name = "bad") {
 }
 
 TEST(Refusal, equal_cluster_ids) {
-  refused({"", [](Client& c) -> Task<> { co_await seed(c, "bad", 1, "10.5.0.0/24"); }, {"cluster.id 1", "home (this one)", "cluster bad", "another cluster.id"}});
+  refused({"",
+           [](Client& c) -> Task<> { co_await seed(c, "bad", 1, "10.5.0.0/24"); },
+           {"cluster.id 1", "home (this one)", "cluster bad", "another cluster.id"}});
 }
 TEST(Refusal, a_cluster_id_that_another_remote_has) {
-  refused({"", [](Client& c) -> Task<> { co_await seed(c, "bad", 9, "10.5.0.0/24"); }, {"cluster.id 9", "good", "bad", "another cluster.id"}});
+  refused({"",
+           [](Client& c) -> Task<> { co_await seed(c, "bad", 9, "10.5.0.0/24"); },
+           {"cluster.id 9", "good", "bad", "another cluster.id"}});
 }
 TEST(Refusal, a_cluster_id_out_of_range) {
-  refused({"", [](Client& c) -> Task<> { co_await seed(c, "bad", 256, "10.5.0.0/24"); }, {"home", "bad", "cluster.id 256", "1 to 255"}});
+  refused({"",
+           [](Client& c) -> Task<> { co_await seed(c, "bad", 256, "10.5.0.0/24"); },
+           {"home", "bad", "cluster.id 256", "1 to 255"}});
 }
 TEST(Refusal, another_maximum_of_clusters) {
-  refused({"", [](Client& c) -> Task<> { co_await put(c, cluster_config_key("bad"), config_json(5, 511)); }, {"255 in cluster home", "511 in cluster bad", "maxConnectedClusters"}});
+  refused({"",
+           [](Client& c) -> Task<> { co_await put(c, cluster_config_key("bad"), config_json(5, 511)); },
+           {"255 in cluster home", "511 in cluster bad", "maxConnectedClusters"}});
 }
 TEST(Refusal, a_missing_cluster_configuration) {
-  refused({"", [](Client& c) -> Task<> { co_await put(c, cluster_config_key("someone-else"), config_json(5)); },
-           {"cluster bad", "cluster home", "cilium/cluster-config/bad", "cluster.name", "weft-clustermesh runs there"}});
+  refused(
+      {"",
+       [](Client& c) -> Task<> { co_await put(c, cluster_config_key("someone-else"), config_json(5)); },
+       {"cluster bad", "cluster home", "cilium/cluster-config/bad", "cluster.name", "weft-clustermesh runs there"}});
 }
 TEST(Refusal, an_unreadable_cluster_configuration) {
-  refused({"", [](Client& c) -> Task<> { co_await put(c, cluster_config_key("bad"), "{]"); },
-           {"cluster bad", "cluster home", "cilium/cluster-config/bad", "not JSON", "restart its clustermesh-apiserver"}});
+  refused(
+      {"",
+       [](Client& c) -> Task<> { co_await put(c, cluster_config_key("bad"), "{]"); },
+       {"cluster bad", "cluster home", "cilium/cluster-config/bad", "not JSON", "restart its clustermesh-apiserver"}});
 }
 TEST(Refusal, pod_cidrs_that_overlap_ours) {
-  refused({"", [](Client& c) -> Task<> { co_await seed(c, "bad", 5, "10.1.0.0/25"); }, {"10.1.0.0/25 of node bad-n1 of cluster bad", "10.1.0.0/24 of node h1 of cluster home", "PodCIDRList"}});
+  refused({"",
+           [](Client& c) -> Task<> { co_await seed(c, "bad", 5, "10.1.0.0/25"); },
+           {"10.1.0.0/25 of node bad-n1 of cluster bad", "10.1.0.0/24 of node h1 of cluster home", "PodCIDRList"}});
 }
 TEST(Refusal, pod_cidrs_that_overlap_another_remotes) {
-  refused({"", [](Client& c) -> Task<> { co_await seed(c, "bad", 5, "10.9.0.128/25"); }, {"of node bad-n1 of cluster bad", "of node good-n1 of cluster good"}});
+  refused({"",
+           [](Client& c) -> Task<> { co_await seed(c, "bad", 5, "10.9.0.128/25"); },
+           {"of node bad-n1 of cluster bad", "of node good-n1 of cluster good"}});
 }
 TEST(Refusal, a_name_against_the_rule) {
   refused({"", [](Client&) -> Task<> { co_return; }, {"home", "Bad_Name", "cluster.name", "lower-case"}}, "Bad_Name");
 }
 TEST(Refusal, a_remote_with_our_own_name) {
-  refused({"", [](Client& c) -> Task<> { co_await seed(c, "home", 5, "10.5.0.0/24"); }, {"cluster.name \"home\"", "id 1", "id 5", "another cluster.name"}}, "home");
+  refused({"",
+           [](Client& c) -> Task<> { co_await seed(c, "home", 5, "10.5.0.0/24"); },
+           {"cluster.name \"home\"", "id 1", "id 5", "another cluster.name"}},
+          "home");
 }
 
 TEST(Refusal, our_own_cluster_in_the_list_is_no_remote_and_no_error) {
@@ -448,7 +475,8 @@ TEST(Refusal, a_certificate_of_another_ca_on_either_side) {
     auto a = w.remote("east", untrusted);
     a->start();
     co_await eventually("the server is refused", [&] { return w.status("east").refused; });
-    EXPECT_THAT(w.status("east").why, AllOf(HasSubstr("cluster home"), HasSubstr("cluster east"), HasSubstr("east CA"), HasSubstr("home CA"), HasSubstr("one CA")));
+    EXPECT_THAT(w.status("east").why, AllOf(HasSubstr("cluster home"), HasSubstr("cluster east"), HasSubstr("east CA"),
+                                            HasSubstr("home CA"), HasSubstr("one CA")));
     co_await a->stop();
 
     kvstore::Options foreign = etcd.options("remote");
@@ -458,8 +486,11 @@ TEST(Refusal, a_certificate_of_another_ca_on_either_side) {
     (void)write_file(foreign.tls.key, cert.key);
     a->set_options(World::options(foreign));
     a->start();
-    co_await eventually("the server refuses us", [&] { return w.status("east").why.find("refuses our client certificate") != std::string::npos; });
-    EXPECT_THAT(w.status("east").why, AllOf(HasSubstr("cluster home"), HasSubstr("cluster east"), HasSubstr("home CA")));
+    co_await eventually("the server refuses us", [&] {
+      return w.status("east").why.find("refuses our client certificate") != std::string::npos;
+    });
+    EXPECT_THAT(w.status("east").why,
+                AllOf(HasSubstr("cluster home"), HasSubstr("cluster east"), HasSubstr("home CA")));
     EXPECT_TRUE(w.status("east").refused);
     co_await a->stop();
   });

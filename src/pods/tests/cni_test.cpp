@@ -24,7 +24,9 @@ TEST(CniRequest, refusals_name_the_variable_and_the_mend) {
   const auto refuse = [](std::string text, const std::string& from, const std::string& to) {
     text.replace(text.find(from), from.size(), to);
     const auto r = parse_cni_request(request(text));
-    return r ? std::string("accepted") : std::to_string(static_cast<unsigned>(r.error().code)) + " " + r.error().message.substr(0, r.error().message.find(':'));
+    return r ? std::string("accepted")
+             : std::to_string(static_cast<unsigned>(r.error().code)) + " " +
+                   r.error().message.substr(0, r.error().message.find(':'));
   };
   EXPECT_EQ(refuse(kAdd, "1.0.0", "0.2.0"), "1 cniVersion \"0.2.0\"");
   EXPECT_EQ(refuse(kAdd, "c0ffee", "../../etc/passwd"), "4 CNI_CONTAINERID \"../../etc/passwd\"");
@@ -38,11 +40,13 @@ TEST(CniRequest, refusals_name_the_variable_and_the_mend) {
 }
 
 TEST(CniRequest, del_needs_no_namespace) {
-  EXPECT_TRUE(parse_cni_request(request(R"({"command":"DEL","containerId":"a","netns":"","ifname":"eth0","config":{"cniVersion":"0.4.0"}})")));
+  EXPECT_TRUE(parse_cni_request(
+      request(R"({"command":"DEL","containerId":"a","netns":"","ifname":"eth0","config":{"cniVersion":"0.4.0"}})")));
 }
 
 TEST(CniRequest, gc_and_check_read_their_fields) {
-  const auto gc = parse_cni_request(request(R"({"command":"GC","config":{"cniVersion":"1.1.0","cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]}})"));
+  const auto gc = parse_cni_request(request(
+      R"({"command":"GC","config":{"cniVersion":"1.1.0","cni.dev/valid-attachments":[{"containerID":"a","ifname":"eth0"}]}})"));
   ASSERT_TRUE(gc) << gc.error().message;
   EXPECT_EQ(gc->valid_attachments, (std::vector<std::pair<std::string, std::string>>{{"a", "eth0"}}));
   const auto check = parse_cni_request(request(R"({"command":"CHECK","containerId":"a","netns":"/x","ifname":"eth0",
@@ -54,14 +58,17 @@ TEST(CniRequest, gc_and_check_read_their_fields) {
 
 TEST(CniResult, has_the_shape_of_the_version_asked_for) {
   CniResult r;
-  r.interfaces = {{"lxcabc", *Mac::parse("02:00:00:00:00:01"), "", 1450}, {"eth0", *Mac::parse("02:00:00:00:00:02"), "/run/netns/a", 1450}};
+  r.interfaces = {{"lxcabc", *Mac::parse("02:00:00:00:00:01"), "", 1450},
+                  {"eth0", *Mac::parse("02:00:00:00:00:02"), "/run/netns/a", 1450}};
   r.pod_interface = 1;
-  r.ips = {{*Address::parse("10.1.0.2"), *Address::parse("10.1.0.1")}, {*Address::parse("fd00:1::2"), *Address::parse("fd00:1::1")}};
-  EXPECT_EQ(json::serialize(to_json(r, "1.0.0")),
-            R"({"cniVersion":"1.0.0","interfaces":[{"name":"lxcabc","mac":"02:00:00:00:00:01"},)"
-            R"({"name":"eth0","mac":"02:00:00:00:00:02","sandbox":"/run/netns/a"}],)"
-            R"("ips":[{"interface":1,"address":"10.1.0.2/32","gateway":"10.1.0.1"},{"interface":1,"address":"fd00:1::2/128","gateway":"fd00:1::1"}],)"
-            R"("routes":[{"dst":"0.0.0.0/0","gw":"10.1.0.1"},{"dst":"::/0","gw":"fd00:1::1"}],"dns":{}})");
+  r.ips = {{*Address::parse("10.1.0.2"), *Address::parse("10.1.0.1")},
+           {*Address::parse("fd00:1::2"), *Address::parse("fd00:1::1")}};
+  EXPECT_EQ(
+      json::serialize(to_json(r, "1.0.0")),
+      R"({"cniVersion":"1.0.0","interfaces":[{"name":"lxcabc","mac":"02:00:00:00:00:01"},)"
+      R"({"name":"eth0","mac":"02:00:00:00:00:02","sandbox":"/run/netns/a"}],)"
+      R"("ips":[{"interface":1,"address":"10.1.0.2/32","gateway":"10.1.0.1"},{"interface":1,"address":"fd00:1::2/128","gateway":"fd00:1::1"}],)"
+      R"("routes":[{"dst":"0.0.0.0/0","gw":"10.1.0.1"},{"dst":"::/0","gw":"fd00:1::1"}],"dns":{}})");
   EXPECT_EQ(to_json(r, "0.4.0").at("ips").at(1).at("version"), "6");
   EXPECT_EQ(to_json(r, "1.1.0").at("interfaces").at(1).at("mtu"), 1450u);
 }

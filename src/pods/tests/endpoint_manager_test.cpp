@@ -86,8 +86,10 @@ TEST_F(EndpointManagerTest, add_wires_both_sides) {
   EXPECT_TRUE(has_host_route("10.1.0.2/32") && has_host_route("fd00:1::2/128"));
   const auto& inside = world_->namespaces["/run/netns/a"];
   std::set<std::string> routes;
-  for (const auto& r : inside.routes) routes.insert(r.destination.to_string() + (r.via ? " via " + r.via->to_string() : ""));
-  EXPECT_EQ(routes, (std::set<std::string>{"10.1.0.1/32", "0.0.0.0/0 via 10.1.0.1", "fd00:1::1/128", "::/0 via fd00:1::1"}));
+  for (const auto& r : inside.routes)
+    routes.insert(r.destination.to_string() + (r.via ? " via " + r.via->to_string() : ""));
+  EXPECT_EQ(routes,
+            (std::set<std::string>{"10.1.0.1/32", "0.0.0.0/0 via 10.1.0.1", "fd00:1::1/128", "::/0 via fd00:1::1"}));
   ASSERT_EQ(inside.neighbours.size(), 2u);
   EXPECT_EQ(inside.neighbours[0].mac, pod->host_mac);
   EXPECT_EQ(pod->ifindex, kernel_.link(pod->host_ifname)->index);
@@ -229,17 +231,22 @@ TEST_F(EndpointManagerTest, check_sees_what_is_wrong) {
   ASSERT_TRUE(a);
   EXPECT_TRUE(manager_->check("a/eth0", a->ips));
   EXPECT_EQ(manager_->check("b/eth0", {}).error().code, Errc::not_found);
-  EXPECT_NE(manager_->check("a/eth0", std::vector{*Address::parse("10.1.0.9")}).error().message.find("prevResult has 10.1.0.9"), std::string::npos);
+  EXPECT_NE(manager_->check("a/eth0", std::vector{*Address::parse("10.1.0.9")})
+                .error()
+                .message.find("prevResult has 10.1.0.9"),
+            std::string::npos);
   world_->namespaces["/run/netns/a"].addresses.clear();
-  EXPECT_NE(manager_->check("a/eth0", {}).error().message.find("address 10.1.0.2 is missing on eth0"), std::string::npos);
+  EXPECT_NE(manager_->check("a/eth0", {}).error().message.find("address 10.1.0.2 is missing on eth0"),
+            std::string::npos);
 }
 
 TEST_F(EndpointManagerTest, api_answers_in_cni_terms) {
   PodsApi api(*manager_);
   world_->add_netns("/run/netns/a");
   const auto ask = [&](const std::string& command, const std::string& netns = "/run/netns/a") {
-    return api.answer(json::parse(R"({"command":")" + command + R"(","containerId":"a","netns":")" + netns +
-                                  R"(","ifname":"eth0","args":{"K8S_POD_NAME":"a","K8S_POD_NAMESPACE":"shop"},"config":{"cniVersion":"1.0.0"}})"));
+    return api.answer(json::parse(
+        R"({"command":")" + command + R"(","containerId":"a","netns":")" + netns +
+        R"(","ifname":"eth0","args":{"K8S_POD_NAME":"a","K8S_POD_NAMESPACE":"shop"},"config":{"cniVersion":"1.0.0"}})"));
   };
   EXPECT_EQ(ask("ADD").at("ips").at(0).at("address"), "10.1.0.2/32");
   EXPECT_EQ(ask("CHECK"), json::object{});

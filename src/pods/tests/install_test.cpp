@@ -21,10 +21,11 @@ TEST(CniInstall, puts_plugin_and_configuration_in_place_and_again_changes_nothin
   ASSERT_TRUE(install_cni(i));
   EXPECT_EQ(*read_file(i.bin_dir + "/weft-cni"), "program");
   const std::string conf = i.conf_dir + "/05-weft.conflist";
-  EXPECT_EQ(*read_file(conf),
-            R"({"cniVersion":"1.0.0","name":"weft","plugins":[{"type":"weft-cni","socketPath":"/var/run/weft/weft.sock","stateDir":"/var/run/weft/state"}]})"
-            "\n");
-  struct stat before {}, after {};
+  EXPECT_EQ(
+      *read_file(conf),
+      R"({"cniVersion":"1.0.0","name":"weft","plugins":[{"type":"weft-cni","socketPath":"/var/run/weft/weft.sock","stateDir":"/var/run/weft/state"}]})"
+      "\n");
+  struct stat before{}, after{};
   ASSERT_EQ(::stat((i.bin_dir + "/weft-cni").c_str(), &before), 0);
   EXPECT_EQ(before.st_mode & 0777, 0755u);
   ASSERT_TRUE(install_cni(i));

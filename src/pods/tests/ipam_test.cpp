@@ -28,7 +28,9 @@ TEST(AddressPool, says_which_cidr_is_full_and_what_to_do) {
   const auto r = pool.allocate("b", t0);
   ASSERT_FALSE(r);
   EXPECT_EQ(r.error().code, Errc::exhausted);
-  EXPECT_EQ(r.error().message, "pod CIDR 10.1.0.0/30: all 1 addresses are in use; give the node a further pod CIDR or move pods to other nodes");
+  EXPECT_EQ(
+      r.error().message,
+      "pod CIDR 10.1.0.0/30: all 1 addresses are in use; give the node a further pod CIDR or move pods to other nodes");
 }
 
 TEST(AddressPool, lets_a_released_address_rest) {

@@ -9,7 +9,8 @@ namespace {
 
 Address ip(const char* text) { return *Address::parse(text); }
 
-std::shared_ptr<Node> node(const std::string& cluster, const std::string& name, std::vector<std::string> ips, std::vector<std::string> cidrs) {
+std::shared_ptr<Node> node(const std::string& cluster, const std::string& name, std::vector<std::string> ips,
+                           std::vector<std::string> cidrs) {
   auto n = std::make_shared<Node>();
   n->cluster = cluster;
   n->name = name;
@@ -26,10 +27,16 @@ class PlanTest : public testing::Test {
     for (const auto& r : p.routes) out.push_back(r.route.to_string());
     return out;
   }
-  Plan make(int tunnel_ifindex = 9) const { return plan(config_, underlay_, tunnel_ifindex, {nodes_.begin(), nodes_.end()}); }
+  Plan make(int tunnel_ifindex = 9) const {
+    return plan(config_, underlay_, tunnel_ifindex, {nodes_.begin(), nodes_.end()});
+  }
 
   Config config_{.mode = Mode::native, .local = {"cluster1", "node1"}};
-  Underlay underlay_{.v4 = ip("172.18.1.11"), .v6 = ip("fd00:18:1::11"), .ifindex = 4, .device = "eth0", .mtu = 1500,
+  Underlay underlay_{.v4 = ip("172.18.1.11"),
+                     .v6 = ip("fd00:18:1::11"),
+                     .ifindex = 4,
+                     .device = "eth0",
+                     .mtu = 1500,
                      .on_link = {{*Prefix::parse("fd00:18:1::/64"), 4}, {*Prefix::parse("172.18.1.0/24"), 4}}};
   std::vector<std::shared_ptr<Node>> nodes_{
       node("cluster1", "node1", {"172.18.1.11", "fd00:18:1::11"}, {"10.1.0.0/24", "fd00:1::/64"}),
@@ -39,8 +46,9 @@ class PlanTest : public testing::Test {
 
 TEST_F(PlanTest, natively_nodes_on_the_link_are_routed_to_and_others_left_to_the_fabric) {
   const auto p = make();
-  EXPECT_EQ(routes(p), (std::vector<std::string>{"unreachable 10.1.0.0/24", "unreachable fd00:1::/64", "10.1.1.0/24 via 172.18.1.12 dev 4",
-                                                 "fd00:1:0:1::/64 via fd00:18:1::12 dev 4"}));
+  EXPECT_EQ(routes(p),
+            (std::vector<std::string>{"unreachable 10.1.0.0/24", "unreachable fd00:1::/64",
+                                      "10.1.1.0/24 via 172.18.1.12 dev 4", "fd00:1:0:1::/64 via fd00:18:1::12 dev 4"}));
   EXPECT_TRUE(p.peers.empty());
   EXPECT_TRUE(p.problems.empty());
 }
@@ -71,7 +79,9 @@ TEST_F(PlanTest, the_tunnel_may_run_over_ipv6_and_a_node_without_it_is_named) {
   const auto p = make();
   EXPECT_EQ(p.peers[0].remote, ip("fd00:18:1::12"));
   ASSERT_EQ(p.problems.size(), 1u);
-  EXPECT_EQ(p.problems[0], "node cluster2/node2 has no InternalIP of family IPv6 for the tunnel: give the node one, or set underlay-protocol to the other family");
+  EXPECT_EQ(p.problems[0],
+            "node cluster2/node2 has no InternalIP of family IPv6 for the tunnel: give the node one, or set "
+            "underlay-protocol to the other family");
 }
 
 TEST_F(PlanTest, a_node_says_its_own_pod_network_address) {
@@ -86,10 +96,13 @@ TEST_F(PlanTest, claims_that_would_cut_something_off_are_refused_and_named) {
   nodes_.push_back(node("cluster3", "underlay", {"172.18.1.68"}, {"172.16.0.0/12"}));
   const auto p = make();
   EXPECT_EQ(routes(p).size(), 4u);
-  EXPECT_EQ(p.problems, (std::vector<std::string>{
-      "node a-cluster/thief claims pod CIDR 10.1.1.0/24, which node cluster1/node2 has: give the clusters pod CIDRs that do not overlap",
-      "node cluster3/own claims pod CIDR 10.1.0.128/25, which overlaps this node's 10.1.0.0/24: give the clusters pod CIDRs that do not overlap",
-      "node cluster3/underlay claims pod CIDR 172.16.0.0/12, which holds this node's own address 172.18.1.11: choose pod CIDRs outside the node network"}));
+  EXPECT_EQ(p.problems,
+            (std::vector<std::string>{"node a-cluster/thief claims pod CIDR 10.1.1.0/24, which node cluster1/node2 "
+                                      "has: give the clusters pod CIDRs that do not overlap",
+                                      "node cluster3/own claims pod CIDR 10.1.0.128/25, which overlaps this node's "
+                                      "10.1.0.0/24: give the clusters pod CIDRs that do not overlap",
+                                      "node cluster3/underlay claims pod CIDR 172.16.0.0/12, which holds this node's "
+                                      "own address 172.18.1.11: choose pod CIDRs outside the node network"}));
 }
 
 TEST(Underlay, is_found_by_the_nodes_address_without_our_own_devices) {
@@ -97,8 +110,9 @@ TEST(Underlay, is_found_by_the_nodes_address_without_our_own_devices) {
                                          {.index = 4, .name = "eth0", .mtu = 9000, .up = true},
                                          {.index = 5, .name = "weft_host", .mtu = 1500, .up = true},
                                          {.index = 6, .name = "eth1", .mtu = 1500, .up = true}};
-  const std::vector<netlink::LinkAddress> addresses{{1, ip("127.0.0.1"), 8}, {4, ip("172.18.1.11"), 24}, {4, ip("fd00:18:1::11"), 64},
-                                                    {4, ip("fe80::1"), 64}, {5, ip("10.1.0.1"), 32}, {6, ip("192.168.0.1"), 16}};
+  const std::vector<netlink::LinkAddress> addresses{{1, ip("127.0.0.1"), 8},      {4, ip("172.18.1.11"), 24},
+                                                    {4, ip("fd00:18:1::11"), 64}, {4, ip("fe80::1"), 64},
+                                                    {5, ip("10.1.0.1"), 32},      {6, ip("192.168.0.1"), 16}};
   const auto u = find_underlay(links, addresses, {ip("172.18.1.11"), ip("fd00:18:1::11")});
   ASSERT_TRUE(u) << u.error().message;
   EXPECT_EQ(u->device, "eth0");
@@ -165,7 +179,8 @@ TEST_F(PlanTest, masquerade_can_be_switched_off_and_sets_never_overlap) {
   config_.mode = Mode::tunnel;
   config_.native_routing_cidrs = {*Prefix::parse("10.0.0.0/8")};
   const auto sets = masquerade_sets(config_, nodes);
-  EXPECT_EQ(sets.direct4, (std::vector{*Prefix::parse("10.0.0.0/8"), *Prefix::parse("169.254.0.0/16"), *Prefix::parse("224.0.0.0/4")}));
+  EXPECT_EQ(sets.direct4, (std::vector{*Prefix::parse("10.0.0.0/8"), *Prefix::parse("169.254.0.0/16"),
+                                       *Prefix::parse("224.0.0.0/4")}));
   config_.masquerade_v6 = false;
   EXPECT_EQ(masquerade_ruleset(config_, sets).find("ip6"), std::string::npos);
   config_.masquerade_v4 = false;

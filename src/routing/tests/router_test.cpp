@@ -1,8 +1,8 @@
 #include "routing/router.h"
 
+#include <gtest/gtest.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <gtest/gtest.h>
 
 #include "netlink/fake.h"
 
@@ -32,7 +32,8 @@ class RouterTest : public testing::Test {
   }
   void start(Mode mode) {
     Config c{.mode = mode, .local = {"cluster1", "node1"}};
-    router_ = std::make_unique<NodeRouter>(io_, kernel_, nodes_, c, std::vector{*Address::parse("172.18.1.11")}, nullptr);
+    router_ =
+        std::make_unique<NodeRouter>(io_, kernel_, nodes_, c, std::vector{*Address::parse("172.18.1.11")}, nullptr);
     scope_ = std::make_unique<Scope>(io_, "test");
     router_->start(*scope_);
   }
@@ -43,7 +44,9 @@ class RouterTest : public testing::Test {
     scope_.reset();
     router_.reset();
   }
-  ~RouterTest() override { if (scope_) stop(); }
+  ~RouterTest() override {
+    if (scope_) stop();
+  }
 
   // Runs the loop until `fact` holds; false after two seconds.
   bool until(const std::function<bool()>& fact) {
@@ -56,7 +59,8 @@ class RouterTest : public testing::Test {
   }
   std::set<std::string> routes() {
     std::set<std::string> out;
-    for (const auto& r : world_->namespaces[""].routes) out.insert(r.destination.to_string() + (r.via ? " via " + r.via->to_string() : ""));
+    for (const auto& r : world_->namespaces[""].routes)
+      out.insert(r.destination.to_string() + (r.via ? " via " + r.via->to_string() : ""));
     return out;
   }
   std::string rules() { return world_->namespaces[""].nft.empty() ? "" : world_->namespaces[""].nft.back(); }
@@ -74,10 +78,12 @@ using Routes = std::set<std::string>;
 TEST_F(RouterTest, routes_follow_the_nodes_that_come_move_and_go) {
   start(Mode::native);
   nodes_.initialized_by("test");
-  EXPECT_TRUE(until([&] { return routes() == Routes{"10.1.0.0/24", "10.1.1.0/24 via 172.18.1.12"}; })) << testing::PrintToString(routes());
+  EXPECT_TRUE(until([&] { return routes() == Routes{"10.1.0.0/24", "10.1.1.0/24 via 172.18.1.12"}; }))
+      << testing::PrintToString(routes());
   nodes_.upsert(node("cluster1", "node2", "172.18.1.99", "10.1.1.0/24"));
   nodes_.upsert(node("cluster1", "node3", "172.18.1.13", "10.1.2.0/24"));
-  EXPECT_TRUE(until([&] { return routes() == Routes{"10.1.0.0/24", "10.1.1.0/24 via 172.18.1.99", "10.1.2.0/24 via 172.18.1.13"}; }));
+  EXPECT_TRUE(until(
+      [&] { return routes() == Routes{"10.1.0.0/24", "10.1.1.0/24 via 172.18.1.99", "10.1.2.0/24 via 172.18.1.13"}; }));
   nodes_.remove({"cluster1", "node2"});
   EXPECT_TRUE(until([&] { return routes() == Routes{"10.1.0.0/24", "10.1.2.0/24 via 172.18.1.13"}; }));
   EXPECT_TRUE(until([&] { return router_->status().settled; }));
@@ -86,8 +92,10 @@ TEST_F(RouterTest, routes_follow_the_nodes_that_come_move_and_go) {
 TEST_F(RouterTest, a_restart_keeps_what_it_finds_until_every_source_has_spoken_and_then_prunes_only_its_own) {
   const int eth0 = kernel_.link("eth0")->index;
   const auto via = [](const char* text) { return Address::parse(text).value(); };
-  ASSERT_TRUE(kernel_.replace_route({.destination = *Prefix::parse("10.2.0.0/24"), .via = via("172.18.1.1"), .ifindex = eth0}));
-  ASSERT_TRUE(kernel_.replace_route({.destination = *Prefix::parse("10.9.0.0/24"), .via = via("172.18.1.1"), .ifindex = eth0, .protocol = 4}));
+  ASSERT_TRUE(
+      kernel_.replace_route({.destination = *Prefix::parse("10.2.0.0/24"), .via = via("172.18.1.1"), .ifindex = eth0}));
+  ASSERT_TRUE(kernel_.replace_route(
+      {.destination = *Prefix::parse("10.9.0.0/24"), .via = via("172.18.1.1"), .ifindex = eth0, .protocol = 4}));
   const std::string adopted = "add table inet weft_masquerade\ntable inet weft_masquerade {\n}\n";
   ASSERT_TRUE(kernel_.nft(adopted));
   start(Mode::native);

@@ -25,7 +25,10 @@ class ServiceControllerTest : public ::testing::Test {
     return s;
   }
   EndpointSlice slice(const char* name, const char* service, const char* ip) {
-    return {.name = {"shop", name}, .service = service, .ports = {{"", Protocol::tcp, 8080}}, .endpoints = {{.addresses = {addr(ip)}}}};
+    return {.name = {"shop", name},
+            .service = service,
+            .ports = {{"", Protocol::tcp, 8080}},
+            .endpoints = {{.addresses = {addr(ip)}}}};
   }
   ClusterService feed(const char* cluster, const char* ip) {
     ClusterService f;
@@ -115,6 +118,38 @@ TEST_F(ServiceControllerTest, frontends_are_initialized_when_every_source_has_sp
   remotes.initialized_by("west");
   controller.step();
   EXPECT_TRUE(frontends.initialized());
+}
+
+TEST_F(ServiceControllerTest, nothing_is_written_before_services_and_slices_are_both_listed) {
+  services.expect("list");
+  slices.expect("list");
+  services.upsert(cart());
+  services.initialized_by("list");
+  controller.step();
+  EXPECT_EQ(frontends.size(), 0u) << "a service without its slices looks like one without backends";
+  slices.upsert(slice("a", "cart", "10.1.0.1"));
+  slices.initialized_by("list");
+  EXPECT_EQ(backends(), 1u);
+}
+
+TEST_F(ServiceControllerTest, a_global_service_served_before_waits_for_the_remotes_and_a_new_one_does_not) {
+  const FrontendKey before{{addr("10.96.0.5"), 80}, Protocol::tcp};
+  Table<Frontend> out{io, "frontends"};
+  ServiceController restarted{{.cluster = "east", .node = "n1"}, services, slices, remotes, out, [&](const FrontendKey& k) { return k == before; }};
+  remotes.expect("west");
+  auto fresh = cart("10.96.0.9");
+  fresh.name.name = "fresh";
+  services.upsert(cart());
+  services.upsert(fresh);
+  slices.upsert(slice("a", "cart", "10.1.0.1"));
+  restarted.step();
+  EXPECT_EQ(out.get(before), nullptr);
+  EXPECT_EQ(out.size(), 1u);
+  remotes.upsert(feed("west", "10.2.0.1"));
+  remotes.initialized_by("west");
+  restarted.step();
+  ASSERT_NE(out.get(before), nullptr);
+  EXPECT_EQ(out.get(before)->backends.size(), 2u);
 }
 
 }  // namespace

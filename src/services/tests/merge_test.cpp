@@ -21,14 +21,19 @@ class MergeTest : public ::testing::Test {
     service.ports = {{.name = "http", .protocol = Protocol::tcp, .port = 80}};
     service.global = true;
   }
-  void local(const char* ip, bool ready = true, bool serving = true, bool terminating = false, const char* node = "node-1") {
+  void local(const char* ip, bool ready = true, bool serving = true, bool terminating = false,
+             const char* node = "node-1") {
     const Address a = addr(ip);
     slices.push_back(std::make_shared<EndpointSlice>(EndpointSlice{
-        .name = {"shop", ip}, .service = "cart", .family = a.family(), .ports = {{"http", Protocol::tcp, 8080}},
-        .endpoints = {{.addresses = {a}, .ready = ready, .serving = serving, .terminating = terminating, .node_name = node}}}));
+        .name = {"shop", ip},
+        .service = "cart",
+        .family = a.family(),
+        .ports = {{"http", Protocol::tcp, 8080}},
+        .endpoints = {
+            {.addresses = {a}, .ready = ready, .serving = serving, .terminating = terminating, .node_name = node}}}));
   }
-  std::shared_ptr<ClusterService> remote(const char* cluster, std::initializer_list<const char*> ips, const char* port = "http",
-                                         Port number = 9090) {
+  std::shared_ptr<ClusterService> remote(const char* cluster, std::initializer_list<const char*> ips,
+                                         const char* port = "http", Port number = 9090) {
     auto feed = std::make_shared<ClusterService>();
     feed->cluster = cluster;
     feed->cluster_id = 7;
@@ -44,7 +49,9 @@ class MergeTest : public ::testing::Test {
       if (fe.address.address.address.family() != f) continue;
       std::string out;
       for (const Backend& b : fe.backends)
-        if (b.preferred) out += (out.empty() ? "" : " ") + b.address.to_string() + (b.state == BackendState::terminating ? "(terminating)" : "");
+        if (b.preferred)
+          out += (out.empty() ? "" : " ") + b.address.to_string() +
+                 (b.state == BackendState::terminating ? "(terminating)" : "");
       return out;
     }
     return "no frontend";

@@ -51,7 +51,10 @@ TEST(Reconciler, applies_prunes_and_removes) {
   table.upsert({"a", 1});
   table.upsert({"b", 2});
   scope.spawn("reconciler", reconciler.run());
-  EXPECT_EQ(run_to_completion(io, until(scope, reconciler, [&] { return world.things == std::map<std::string, int>{{"a", 1}, {"b", 2}}; })), 0);
+  EXPECT_EQ(
+      run_to_completion(
+          io, until(scope, reconciler, [&] { return world.things == std::map<std::string, int>{{"a", 1}, {"b", 2}}; })),
+      0);
 }
 
 TEST(Reconciler, retries_what_failed_and_says_why_meanwhile) {
@@ -63,7 +66,9 @@ TEST(Reconciler, retries_what_failed_and_says_why_meanwhile) {
   Scope scope(io, "test");
   table.upsert({"a", 1});
   scope.spawn("reconciler", reconciler.run());
-  EXPECT_EQ(run_to_completion(io, until(scope, reconciler, [&] { return world.things.contains("a") && reconciler.settled(); })), 0);
+  EXPECT_EQ(run_to_completion(
+                io, until(scope, reconciler, [&] { return world.things.contains("a") && reconciler.settled(); })),
+            0);
   EXPECT_TRUE(reconciler.health().errors.empty());
 }
 

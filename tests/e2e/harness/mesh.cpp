@@ -19,7 +19,8 @@ std::string service_yaml(const std::string& cluster) {
   all << in.rdbuf();
   std::string text = all.str();
   const std::string mark = "value: CLUSTER}";
-  for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at)) text.replace(at, mark.size(), "value: " + cluster + "}");
+  for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at))
+    text.replace(at, mark.size(), "value: " + cluster + "}");
   return text;
 }
 
@@ -63,25 +64,30 @@ void Mesh::must(const Output& output) const {
   if (output.ok()) return;
   std::cerr << "the mesh could not be made\n" << output.describe() << std::endl;
   for (const auto& c : kBothClusters)
-    std::cerr << lab_.kubectl(c, {"get", "nodes,pods", "-A", "-o", "wide"}).describe() << "\n" << lab_.kubectl(c, {"get", "events", "-A"}).describe() << std::endl;
+    std::cerr << lab_.kubectl(c, {"get", "nodes,pods", "-A", "-o", "wide"}).describe() << "\n"
+              << lab_.kubectl(c, {"get", "events", "-A"}).describe() << std::endl;
   // exit() would skip the environments' tear down: the guardian cleans up.
   std::exit(1);
 }
 
 Mesh::Mesh() : lab_(Lab::get()), url_("http://api-server.shop.svc.cluster.local/") {
-  if (std::getenv("WEFT_E2E_LAB") && lab_.kubectl("cluster1", {"-n", "shop", "get", "deployment", "api-server"}).ok()) return;
+  if (std::getenv("WEFT_E2E_LAB") && lab_.kubectl("cluster1", {"-n", "shop", "get", "deployment", "api-server"}).ok())
+    return;
   int id = 0;
   for (const auto& c : kBothClusters) {
     ++id;
     std::cout << "[ mesh     ] installing in " << c << std::endl;
-    Argv install{"install", "--context", c, "--set", "cluster.name=" + c, "--set", fmt::format("cluster.id={}", id), "--wait", "--wait-duration", "3m"};
+    Argv install{
+        "install", "--context",       c,   "--set", "cluster.name=" + c, "--set", fmt::format("cluster.id={}", id),
+        "--wait",  "--wait-duration", "3m"};
     if (id == 2) install.insert(install.end(), {"--inherit-ca", "cluster1"});
     must(lab_.weft(install, 200s));
   }
   for (const auto& c : kBothClusters) must(lab_.weft({"clustermesh", "enable", "--context", c}));
   std::cout << "[ mesh     ] connecting" << std::endl;
   must(lab_.weft({"clustermesh", "connect", "--context", "cluster1", "--destination-context", "cluster2"}));
-  for (const auto& c : kBothClusters) must(lab_.weft({"clustermesh", "status", "--context", c, "--wait", "--wait-duration", "2m"}, 150s));
+  for (const auto& c : kBothClusters)
+    must(lab_.weft({"clustermesh", "status", "--context", c, "--wait", "--wait-duration", "2m"}, 150s));
   for (const auto& c : kBothClusters) must(lab_.kubectl(c, {"apply", "-f", "-"}, service_yaml(c)));
   for (const auto& c : kBothClusters) {
     must(lab_.kubectl(c, {"-n", "shop", "rollout", "status", "deployment/api-server", "--timeout=90s"}, {}, 100s));
@@ -99,29 +105,35 @@ Load Mesh::load(const std::string& cluster, Argv args, std::chrono::seconds limi
 }
 
 std::string Mesh::ip_url(const std::string& cluster, int family) const {
-  const auto ips = lab_.kubectl(cluster, {"-n", "shop", "get", "service", "api-server", "-o", "jsonpath={.spec.clusterIPs[*]}"}).out;
+  const auto ips =
+      lab_.kubectl(cluster, {"-n", "shop", "get", "service", "api-server", "-o", "jsonpath={.spec.clusterIPs[*]}"}).out;
   std::istringstream in(ips);
   for (std::string ip; in >> ip;)
-    if ((ip.find(':') != std::string::npos) == (family == 6)) return family == 6 ? "http://[" + ip + "]/" : "http://" + ip + "/";
+    if ((ip.find(':') != std::string::npos) == (family == 6))
+      return family == 6 ? "http://[" + ip + "]/" : "http://" + ip + "/";
   return "http://no-cluster-ip-of-family-" + std::to_string(family) + ".invalid/ (has: " + ips + ")";
 }
 
 void Mesh::affinity(const std::string& value) const {
   for (const auto& c : kBothClusters) {
-    const std::string annotation = value.empty() ? "service.cilium.io/affinity-" : "service.cilium.io/affinity=" + value;
+    const std::string annotation =
+        value.empty() ? "service.cilium.io/affinity-" : "service.cilium.io/affinity=" + value;
     const auto r = lab_.kubectl(c, {"-n", "shop", "annotate", "service", "api-server", "--overwrite", annotation});
     EXPECT_TRUE(r.ok()) << r.describe();
   }
 }
 
 ::testing::AssertionResult Mesh::scale(const std::string& cluster, int replicas) const {
-  auto r = lab_.kubectl(cluster, {"-n", "shop", "scale", "deployment/api-server", fmt::format("--replicas={}", replicas)});
-  if (r.ok()) r = lab_.kubectl(cluster, {"-n", "shop", "rollout", "status", "deployment/api-server", "--timeout=60s"}, {}, 70s);
+  auto r =
+      lab_.kubectl(cluster, {"-n", "shop", "scale", "deployment/api-server", fmt::format("--replicas={}", replicas)});
+  if (r.ok())
+    r = lab_.kubectl(cluster, {"-n", "shop", "rollout", "status", "deployment/api-server", "--timeout=60s"}, {}, 70s);
   if (r.ok()) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure() << r.describe();
 }
 
-::testing::AssertionResult Mesh::all_from(const std::string& from, const std::string& cluster, Argv args, std::chrono::seconds limit) const {
+::testing::AssertionResult Mesh::all_from(const std::string& from, const std::string& cluster, Argv args,
+                                          std::chrono::seconds limit) const {
   args.insert(args.begin(), {"--count", "50"});
   return eventually(limit, "50 of 50 requests from " + from + " are answered by " + cluster, [&] {
     const Load l = load(from, args);
@@ -150,6 +162,8 @@ Output Mesh::on_node(const std::string& cluster, int node, const Argv& command, 
   return lab_.exec(fmt::format("{0}/{0}-node{1}", cluster, node), command, limit);
 }
 
-Output Mesh::status(const std::string& cluster) const { return lab_.weft({"clustermesh", "status", "--context", cluster}, 60s); }
+Output Mesh::status(const std::string& cluster) const {
+  return lab_.weft({"clustermesh", "status", "--context", cluster}, 60s);
+}
 
 }  // namespace weft::e2e

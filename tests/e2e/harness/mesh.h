@@ -41,12 +41,14 @@ class Mesh {
   /// Requests of `args` from the client of `from` are all answered by `cluster`.
   ::testing::AssertionResult all_from(const std::string& from, const std::string& cluster, Argv args,
                                       std::chrono::seconds limit = std::chrono::seconds(30)) const;
-  ::testing::AssertionResult both_answer(const std::string& from, Argv args, std::chrono::seconds limit = std::chrono::seconds(30)) const;
+  ::testing::AssertionResult both_answer(const std::string& from, Argv args,
+                                         std::chrono::seconds limit = std::chrono::seconds(30)) const;
   /// As it was after get(): two backends a cluster, no affinity.
   ::testing::AssertionResult reset() const;
 
   /// kubectl exec is not offered: this runs in the node, as root.
-  Output on_node(const std::string& cluster, int node, const Argv& command, std::chrono::seconds limit = std::chrono::seconds(30)) const;
+  Output on_node(const std::string& cluster, int node, const Argv& command,
+                 std::chrono::seconds limit = std::chrono::seconds(30)) const;
   /// The first line of `weft clustermesh status`, and whether it says that all is well.
   Output status(const std::string& cluster) const;
 

@@ -16,11 +16,13 @@ struct Seen {
 
 /// EXPECT_TRUE(eventually(30s, "the deployment is available", [&] { … return Seen{n == 3, out}; }));
 /// `pause` is the time between two looks; the first is at once.
-::testing::AssertionResult eventually(std::chrono::milliseconds limit, const std::string& fact, const std::function<Seen()>& look,
+::testing::AssertionResult eventually(std::chrono::milliseconds limit, const std::string& fact,
+                                      const std::function<Seen()>& look,
                                       std::chrono::milliseconds pause = std::chrono::milliseconds(100));
 
 /// The opposite: the fact holds at every look for the whole time.
-::testing::AssertionResult always(std::chrono::milliseconds time, const std::string& fact, const std::function<Seen()>& look,
+::testing::AssertionResult always(std::chrono::milliseconds time, const std::string& fact,
+                                  const std::function<Seen()>& look,
                                   std::chrono::milliseconds pause = std::chrono::milliseconds(100));
 
 }  // namespace weft::e2e
