@@ -116,7 +116,7 @@ json::object cut_patch(const json::object& object, const std::set<std::string>& 
   for (const auto& v : list(object, "metadata/ownerReferences"))
     if (v.is_object() && !uids.contains(text(v.get_object(), "uid"))) kept.push_back(v);
   json::object metadata{{"uid", uid_of(object)}, {"resourceVersion", text(object, "metadata/resourceVersion")}};
-  metadata["ownerReferences"] = std::move(kept);
+  metadata["ownerReferences"] = kept.empty() ? json::value(nullptr) : json::value(std::move(kept));
   json::object patch;
   patch["metadata"] = std::move(metadata);
   return patch;
@@ -127,7 +127,7 @@ json::object finalizer_patch(const Owned& node, std::string_view drop) {
   for (const auto& f : node.finalizers)
     if (f != drop) kept.push_back(json::string(f));
   json::object metadata{{"uid", node.uid}, {"resourceVersion", node.version}};
-  metadata["finalizers"] = std::move(kept);
+  metadata["finalizers"] = kept.empty() ? json::value(nullptr) : json::value(std::move(kept));
   json::object patch;
   patch["metadata"] = std::move(metadata);
   return patch;

@@ -69,8 +69,9 @@ class SchedulerLoop final : public Loop {
       // Room: a pod that left may have held a port that another waits for.
       if (before && (!now || pod_finished(**now)) && unplaced_ > 0) queue_.add(kAll);
     });
+    // Nodes of a young cluster get ready one after another: waiting a moment for the others spreads what has piled up.
     cluster_.on_change(scope, nodes_, [this](const ObjectName&, const ObjectPtr&, const ObjectPtr&) {
-      if (unplaced_ > 0) queue_.add(kAll);
+      if (unplaced_ > 0) queue_.add_after(kAll, 250ms);
     });
     queue_.start(scope, 1, [this](ObjectName) { return sync(); });
   }

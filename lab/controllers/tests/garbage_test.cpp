@@ -64,6 +64,7 @@ TEST(Garbage, orphaning_cuts_the_references_first) {
   EXPECT_EQ(json::serialize(patch), R"({"metadata":{"uid":"child","resourceVersion":"5","ownerReferences":[{"uid":"other"}]}})");
   EXPECT_EQ(json::serialize(finalizer_patch(node("x", {}, {"orphan", "mine"}), "orphan")),
             R"({"metadata":{"uid":"x","resourceVersion":"1","finalizers":["mine"]}})");
+  EXPECT_EQ(json::serialize(finalizer_patch(node("x", {}, {"orphan"}), "orphan")), R"({"metadata":{"uid":"x","resourceVersion":"1","finalizers":null}})");
 }
 
 TEST(Garbage, a_name_used_again_is_another_object) {

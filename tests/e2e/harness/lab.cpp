@@ -33,7 +33,8 @@ class LabEnvironment final : public ::testing::Environment {
 };
 
 std::string source_path(const std::string& relative) { return std::string(WEFT_SOURCE_DIR) + "/" + relative; }
-std::string program(const std::string& name) { return std::string(WEFT_BIN_DIR) + "/" + name; }
+std::string bin_folder() { return env_or("WEFT_E2E_BIN", WEFT_BIN_DIR); }
+std::string program(const std::string& name) { return bin_folder() + "/" + name; }
 std::string tool(const std::string& name) {
   const std::string path = source_path(".cache/tools/bin/" + name);
   return access(path.c_str(), X_OK) == 0 ? path : name;
@@ -90,17 +91,22 @@ void Lab::guard() {
     setsid();
     // A child of init, so that a runner which kills the test with all its descendants does not find it.
     if (fork() != 0) _exit(0);
-    close(ends[1]);
     // Whoever waits for our output must not wait for the guardian.
     const int null = open("/dev/null", O_RDWR);
     for (const int fd : {0, 1, 2}) dup2(null, fd);
+    dup2(ends[0], 3);
+    close_range(4, ~0U, 0);
     char byte = 0;
     ssize_t n = 0;
-    do n = read(ends[0], &byte, 1);
+    do n = read(3, &byte, 1);
     while (n < 0 && errno == EINTR);
     if (n == 1) _exit(0);
     const std::string weft = program("weft");
-    execl(weft.c_str(), weft.c_str(), "lab", "down", "--name", name_.c_str(), nullptr);
+    // A build may just be replacing the program.
+    for (int i = 0; i < 60; ++i) {
+      execl(weft.c_str(), weft.c_str(), "lab", "down", "--name", name_.c_str(), nullptr);
+      sleep(1);
+    }
     _exit(1);
   }
   waitpid(middle, nullptr, 0);
@@ -123,7 +129,7 @@ void Lab::down() {
 Env Lab::env() const {
   return {{"KUBECONFIG", kubeconfig_},
           {"WEFT_LAB", name_},
-          {"PATH", std::string(WEFT_BIN_DIR) + ":" + source_path(".cache/tools/bin") + ":" + env_or("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"},
+          {"PATH", bin_folder() + ":" + source_path(".cache/tools/bin") + ":" + env_or("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"},
           // Helm's state of ours only: nothing is read from or left in the user's home.
           {"HELM_CACHE_HOME", "/tmp/weft-" + name_ + "/helm/cache"},
           {"HELM_CONFIG_HOME", "/tmp/weft-" + name_ + "/helm/config"},

@@ -15,7 +15,8 @@ namespace json = boost::json;
 
 /// Where what: the build's programs, kubectl and Helm, the repository.
 std::string source_path(const std::string& relative);
-std::string program(const std::string& name);  // build/<preset>/bin/NAME
+std::string bin_folder();                      // build/<preset>/bin, or $WEFT_E2E_BIN
+std::string program(const std::string& name);  // in bin_folder()
 std::string tool(const std::string& name);     // .cache/tools/bin/NAME, else by PATH
 
 class Lab {

@@ -43,6 +43,8 @@ Child start(const Argv& argv, const Env& env) {
     dup2(in[0], 0);
     dup2(out[1], 1);
     dup2(err[1], 2);
+    // A lab's daemons live on: they must not hold what this process was started with (a lock, a pipe).
+    close_range(3, ~0U, 0);
     for (const auto& [k, v] : env) setenv(k.c_str(), v.c_str(), 1);
     std::vector<char*> args;
     for (const auto& a : argv) args.push_back(const_cast<char*>(a.c_str()));
