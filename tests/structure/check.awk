@@ -1,4 +1,4 @@
-# See check.sh. First the targets (name, folder, links), then "--", then the includes (file, line, path).
+# See check.sh. First the targets (name, folder, links, sources), then "--", then the includes (file, line, path).
 
 function rank(folder) {
   if (folder == "src/base") return 0
@@ -46,6 +46,8 @@ function problem(text) {
   sub(/^(src|apps)\//, "", name)
   gsub(/\//, "_", name)
   if ($1 == "weft_" name) library[$2] = $1
+  n = split($4, parts, " ")
+  for (i = 1; i <= n; i++) used_by[$2 "/" parts[i]] = used_by[$2 "/" parts[i]] " " $1 " "
   next
 }
 
@@ -53,7 +55,7 @@ function problem(text) {
   wanted = owner($3)
   if (wanted == "") next
   # The targets of the nearest folder upwards that has any: one of them must see what the file includes. A
-  # library's own files must be covered by the library itself, and only tests/ and programs by the others.
+  # library's own files must be covered by the library itself, and only tests/ and other targets' sources by the others.
   folder = $1
   while (sub(/\/[^\/]*$/, "", folder) && !(folder in in_folder)) continue
   if (!(folder in in_folder)) next
@@ -61,7 +63,8 @@ function problem(text) {
   mine = (folder in library) ? library[folder] : ""
   if (mine == wanted) next
   rest = substr($1, length(folder) + 2)
-  if (mine != "" && rest !~ /^tests\// && rest !~ /main\.cpp$/) {
+  elsewhere = ($1 in used_by) && index(used_by[$1], " " mine " ") == 0
+  if (mine != "" && rest !~ /^tests\// && !elsewhere) {
     if (!reaches(mine, wanted))
       problem($1 ":" $2 ": includes \"" $3 "\", but " mine " does not link " wanted ": add " wanted " to LINKS in " folder "/CMakeLists.txt, or drop the include")
     next

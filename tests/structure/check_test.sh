@@ -31,5 +31,7 @@ good | sed 's/^weft_base.*/weft_base\tsrc\/base\tweft_state/' | expect 1 'weft_b
 good | sed 's/^weft_state.*/weft_state\tsrc\/state\tweft_base weft_kube/' | expect 1 'link each other' 'a cycle'
 echo '#include "kube/k.h"' > "$tree/src/mesh/m.cpp"
 good | expect 1 'src/mesh/m.cpp:1: .* weft_mesh does not link weft_kube' 'a library that leans on the links of its test'
+good | sed 's/^weft_mesh.*/&\tm.cpp/' | expect 1 'src/mesh/m.cpp:1: .* weft_mesh does not link weft_kube' 'the same, of a listed source'
+good | sed 's/^mesh_test.*/&\tm.cpp/' | expect 0 'agree' "a source of the test beside the library's folder"
 : | expect 2 'configure the build first' 'no structure'
 echo "ok"
