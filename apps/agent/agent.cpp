@@ -7,6 +7,7 @@
 #include "api/server.h"
 #include "apps/agent/mesh_report.h"
 #include "apps/agent/views.h"
+#include "async/backoff.h"
 #include "base/log.h"
 #include "identity/allocator.h"
 #include "identity/endpoint_publisher.h"
@@ -119,11 +120,13 @@ struct Agent::Parts {
   std::unique_ptr<routing::NodeRouter> router;
   std::unique_ptr<identity::EndpointPublisher> endpoint_publisher;
   std::unique_ptr<mesh::ConfigDir> mesh;
+  std::string network_trouble = "no pod CIDR yet";  // empty once pods can be attached
   std::string waiting_for = "the first answer of the Kubernetes API";
 
   Task<std::shared_ptr<const kube::CoreNode>> own_node();
   Task<> follow_pod_cidrs();
-  void install_plugin();
+  Result<> open_network(const kube::CoreNode& node, const std::vector<Prefix>& pod_cidrs);
+  Result<> install_plugin();
   Task<> join_mesh();
   void serve();
 };
@@ -148,6 +151,7 @@ std::vector<std::string> Agent::socket_namespaces() const {
 Agent::Readiness Agent::readiness() const {
   const Parts& p = *parts_;
   if (!p.waiting_for.empty()) return {false, "waiting for " + p.waiting_for};
+  if (!p.network_trouble.empty()) return {false, p.network_trouble};
   if (!p.lb_loop.health().pruned) return {false, "services are not all in the maps yet"};
   if (p.router && !p.router->status().settled) return {false, "routes to the nodes are not all set yet"};
   return {true, ""};
@@ -171,43 +175,51 @@ Task<std::shared_ptr<const kube::CoreNode>> Agent::Parts::own_node() {
 // The node's podCIDRs may come late and may grow: addresses are handed out as soon as there are some, and only then
 // is the runtime told that there is a network.
 Task<> Agent::Parts::follow_pod_cidrs() {
-  Table<kube::CoreNode>::Stream changes(tables.own_node);
   std::vector<Prefix> applied;
+  Backoff backoff(std::chrono::milliseconds(200), std::chrono::seconds(30));
   for (;;) {
-    changes.next();
-    if (const auto node = tables.own_node.get(options.node_name)) {
-      std::vector<Prefix> wanted;
+    const auto seen = tables.own_node.notifier().version();
+    const auto node = tables.own_node.get(options.node_name);
+    std::vector<Prefix> wanted;
+    if (node)
       for (const Prefix& p : node->pod_cidrs)
         if (p.family() == Family::v4 ? options.ipv4 : options.ipv6) wanted.push_back(p);
-      if (wanted.empty()) {
-        log::warn("no pod CIDR yet",
-                  {{"node", options.node_name},
-                   {"mend", "give Node.spec.podCIDRs (kube-controller-manager --allocate-node-cidrs)"}});
-      } else if (wanted != applied) {
-        if (auto r = endpoints.set_pod_cidrs(wanted); !r) {
-          log::error("pod CIDRs", {{"node", options.node_name}, {"error", r.error().message}});
-        } else {
-          applied = wanted;
-          node_publisher.set(
-              identity::describe_node(*node, {options.cluster_name, options.cluster_id}, endpoints.gateways()),
-              node->uid);
-          if (!options.cni_conf_dir.empty()) install_plugin();
-        }
+    if (wanted.empty()) {
+      network_trouble = fmt::format(
+          "node {} has no pod CIDR: give Node.spec.podCIDRs (kube-controller-manager --allocate-node-cidrs)", options.node_name);
+      log::warn("no pod network yet", {{"why", network_trouble}});
+    } else if (wanted != applied || !network_trouble.empty()) {
+      const auto done = open_network(*node, wanted);
+      network_trouble = done ? "" : done.error().message;
+      if (!done) {
+        // A busy kernel or a read-only folder: neither changes the Node, so nobody else would wake us.
+        log::error("pod network", {{"error", network_trouble}});
+        const auto wait = backoff.next();
+        co_await tables.own_node.notifier().changed_since(seen, wait);
+        continue;
       }
+      applied = wanted;
+      backoff.reset();
     }
-    co_await changes.changed();
+    co_await tables.own_node.notifier().changed_since(seen);
   }
 }
 
-void Agent::Parts::install_plugin() {
+Result<> Agent::Parts::open_network(const kube::CoreNode& node, const std::vector<Prefix>& pod_cidrs) {
+  WEFT_TRY(endpoints.set_pod_cidrs(pod_cidrs));
+  node_publisher.set(
+      identity::describe_node(node, {options.cluster_name, options.cluster_id}, endpoints.gateways()), node.uid);
+  return options.cni_conf_dir.empty() ? Result<>{} : install_plugin();
+}
+
+Result<> Agent::Parts::install_plugin() {
   std::error_code ec;
   const auto plugin = std::filesystem::read_symlink("/proc/self/exe", ec).parent_path() / "weft-cni";
-  const auto r = pods::install_cni({.plugin = options.cni_bin_dir.empty() ? "" : plugin.string(),
-                                    .bin_dir = options.cni_bin_dir,
-                                    .conf_dir = options.cni_conf_dir,
-                                    .socket_path = options.socket_path,
-                                    .state_dir = options.state_dir});
-  if (!r) log::error("the runtime cannot be told of the network", {{"error", r.error().message}});
+  return pods::install_cni({.plugin = options.cni_bin_dir.empty() ? "" : plugin.string(),
+                            .bin_dir = options.cni_bin_dir.empty() ? "/opt/cni/bin" : options.cni_bin_dir,
+                            .conf_dir = options.cni_conf_dir,
+                            .socket_path = options.socket_path,
+                            .state_dir = options.state_dir});
 }
 
 // Remote clusters come when our own nodes are known, since their pod CIDRs are checked against ours. Until the first
@@ -249,6 +261,10 @@ void Agent::Parts::serve() {
 
 Task<Result<>> Agent::run() {
   Parts& p = *parts_;
+  // Alive and ready are two things: what a remote cluster or a Node object gets wrong must not restart us.
+  p.health.route_value("GET", "/livez", [](const api::Request&) -> Result<boost::json::value> {
+    return boost::json::value{{"status", "ok"}};
+  });
   p.health.route_value("GET", "/healthz", [this](const api::Request&) -> Result<boost::json::value> {
     const auto r = readiness();
     if (!r.ready) return fail(Errc::unavailable, r.why);
@@ -281,8 +297,11 @@ Task<Result<>> Agent::run() {
                             .default_algorithm = p.options.lb_algorithm,
                             .ipv4 = p.options.ipv4,
                             .ipv6 = p.options.ipv6};
+  std::set<FrontendKey> kept;
+  for (const auto& [frontend, state] : p.lb.state().services()) kept.insert(frontend);
+  const auto served_before = [kept = std::move(kept)](const FrontendKey& k) { return kept.contains(k); };
   p.services = std::make_unique<services::ServiceController>(site, p.tables.services, p.tables.slices,
-                                                             p.tables.remote_services, p.tables.frontends);
+                                                             p.tables.remote_services, p.tables.frontends, served_before);
   p.scope.spawn("service merge", p.services->run());
   p.scope.spawn("service maps", p.lb_loop.run());
 

@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 
@@ -48,6 +49,20 @@ Result<Options> read_options(const std::string& config_dir, const std::vector<st
   return parse_options(values);
 }
 
+// A Maglev table is 128 KiB of slots at the default size: where Maglev is the default there is room for 512 of them, a
+// cluster with more services raises bpf-lb-slot-map-max.
+LbSizes lb_sizes(const Options& o) {
+  const std::uint32_t maglev_services = o.lb_algorithm == LbAlgorithm::maglev ? 512 : 16;
+  LbSizes s = LbSizes::for_capacity(o.lb_service_map_max, o.lb_backend_map_max, 0);
+  s.maglev_table = o.lb_maglev_table_size;
+  s.slots += maglev_services * std::bit_ceil(s.maglev_table);
+  if (o.lb_slot_map_max != 0) s.slots = o.lb_slot_map_max;
+  if (o.lb_member_map_max != 0) s.members = o.lb_member_map_max;
+  if (o.lb_affinity_map_max != 0) s.sticky = o.lb_affinity_map_max;
+  if (o.lb_rev_nat_map_max != 0) s.reverse = o.lb_rev_nat_map_max;
+  return s;
+}
+
 Task<int> run(asio::io_context& io, const Options& options) {
   auto config = options.kubeconfig.empty() ? kube::in_cluster() : kube::load_kubeconfig(options.kubeconfig, "");
   if (!config) {
@@ -70,7 +85,7 @@ Task<int> run(asio::io_context& io, const Options& options) {
   for (const std::string& line : features.degraded()) log::warn("kernel feature missing", {{"effect", line}});
   auto sock_lb = SockLb::load({.bpffs = options.bpf_root,
                                .cgroup = options.cgroup_root,
-                               .sizes = LbSizes::for_capacity(options.lb_service_map_max, options.lb_backend_map_max)},
+                               .sizes = lb_sizes(options)},
                               features);
   if (!sock_lb) {
     log::error("service load balancing", {{"error", sock_lb.error().message}});

@@ -125,6 +125,10 @@ const std::map<std::string, Setter>& setters() {
        word<LbAlgorithm>(&Options::lb_algorithm, {{"random", LbAlgorithm::random}, {"maglev", LbAlgorithm::maglev}})},
       {"bpf-lb-service-map-max", num(&Options::lb_service_map_max, 256, 16'000'000)},
       {"bpf-lb-backend-map-max", num(&Options::lb_backend_map_max, 256, 16'000'000)},
+      {"bpf-lb-slot-map-max", num(&Options::lb_slot_map_max, 0, 268'435'456)},
+      {"bpf-lb-member-map-max", num(&Options::lb_member_map_max, 0, 268'435'456)},
+      {"bpf-lb-affinity-map-max", num(&Options::lb_affinity_map_max, 0, 268'435'456)},
+      {"bpf-lb-rev-nat-map-max", num(&Options::lb_rev_nat_map_max, 0, 268'435'456)},
       {"bpf-lb-maglev-table-size",
        [](Options& o, const std::string& v) -> Result<> {
          auto r = number<std::uint32_t>(v, 251, 131071);

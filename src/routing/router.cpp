@@ -128,7 +128,7 @@ NodeRouter::Status NodeRouter::status() const {
   if (!trouble_.empty()) s.problems.push_back(trouble_);
   for (const auto* errors : {&route_reconciler_.health().errors, &peer_reconciler_.health().errors})
     for (const auto& [key, error] : *errors) s.problems.push_back(key + ": " + error);
-  s.settled = s.problems.empty() && route_reconciler_.settled() && peer_reconciler_.settled() &&
+  s.settled = trouble_.empty() && route_reconciler_.settled() && peer_reconciler_.settled() &&
               route_reconciler_.health().pruned && peer_reconciler_.health().pruned;
   return s;
 }

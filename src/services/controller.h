@@ -1,6 +1,7 @@
 // Keeps Table<Frontend> equal to the merge of Services, EndpointSlices and remote clusters' feeds.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 
@@ -12,10 +13,15 @@ namespace weft::services {
 
 /// Recomputes the services that a change touches and no others. Frontends become initialized once all three
 /// tables are: a restart prunes no remote backend before the remotes have had their say.
+///
+/// Nothing is written before Services and EndpointSlices are both listed: a Service without its slices would look like
+/// one without backends, and what an earlier run left in the maps would be cut off. For the same reason a global service
+/// that was served before (`served_before`) waits for the remotes; one that nobody served starts with what there is.
 class ServiceController {
  public:
+  using ServedBefore = std::function<bool(const FrontendKey&)>;
   ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices, Table<ClusterService>& remotes,
-                    Table<Frontend>& frontends);
+                    Table<Frontend>& frontends, ServedBefore served_before = {});
 
   Task<> run();
   /// One pass over what changed so far; run() calls it on every change. For tests and benchmarks.
@@ -23,9 +29,12 @@ class ServiceController {
 
  private:
   void note_slice(const Change<EndpointSlice>& change, std::set<ObjectName>& dirty);
+  bool must_wait(const ObjectName& name) const;
   void recompute(const ObjectName& name);
 
   Site site_;
+  ServedBefore served_before_;
+  std::set<ObjectName> dirty_;  // services to compute anew
   Table<Service>& services_;
   Table<EndpointSlice>& slices_;
   Table<ClusterService>& remotes_;

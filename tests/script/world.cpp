@@ -162,6 +162,14 @@ Result<> World::mesh_command(const std::vector<std::string>& w) {
     table.upsert(std::move(*row));
     return {};
   }
+  if (w.size() == 3 && w[1] == "expect") {
+    table.expect(w[2]);
+    return {};
+  }
+  if (w.size() == 3 && w[1] == "synced") {
+    table.initialized_by(w[2]);
+    return {};
+  }
   if (w.size() == 3 && w[1] == "withdraw") {
     table.replace({}, [&](const ClusterService& s) { return s.cluster == w[2]; });
     return {};
@@ -210,7 +218,21 @@ Task<Result<>> World::command(std::vector<std::string> w) {
   } else if (w[0] == "expect" && w.size() == 3) {
     auto r = co_await expect(w[1], w[2]);
     co_return r;
+  } else if (w[0] == "stays" && w.size() == 3) {
+    auto wanted = file(w[2]);
+    if (!wanted) co_return fail(wanted.error());
+    for (const auto end = Steady::now() + 200ms; Steady::now() < end;) {
+      const std::string seen = tidy(show(w[1]));
+      if (seen != tidy(*wanted)) co_return fail(Errc::conflict, fmt::format("{} became\n{}", w[1], seen));
+      co_await sleep_for(1ms);
+    }
   } else if (w[0] == "breaks" && w.size() == 2) {
+    if (w[1] == "slices-down")
+      server_.intercept = [](const kube::Request& r) -> std::optional<kube::Response> {
+        if (r.target.find("endpointslices") == std::string::npos) return std::nullopt;
+        return kube::Response{.status = 503};
+      };
+    if (w[1] == "slices-up") server_.intercept = nullptr;
     if (w[1] == "api-down") server_.set_down(true);
     if (w[1] == "api-down" || w[1] == "watches") server_.break_watches();
     if (w[1] == "api-up") server_.set_down(false);

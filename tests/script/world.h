@@ -19,8 +19,10 @@ namespace weft::script {
 ///   kube delete KIND NS/NAME
 ///   mesh put FILE                  a ClusterService value, as a remote cluster's etcd holds it
 ///   mesh withdraw CLUSTER          that cluster's rows go
+///   mesh expect CLUSTER | mesh synced CLUSTER   a remote that is configured, and that has delivered its first list
 ///   expect VIEW FILE               waits until VIEW (frontends, lbmaps, routes, pods) reads as FILE
-///   breaks WHAT                    api-down, api-up, watches, compaction
+///   stays VIEW FILE                VIEW reads as FILE and goes on doing so for 200 ms
+///   breaks WHAT                    api-down, api-up, watches, compaction, slices-down, slices-up
 /// A failure names the line and shows the difference.
 class World {
  public:
