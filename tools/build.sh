@@ -1,9 +1,7 @@
 # ./dev build: configure once, then ninja.
 
-# build_preset PRESET [TARGET...]
-build_preset() {
+configure_preset() {
   local preset=$1 dir=build/$1
-  shift
   command -v ninja >/dev/null || die "ninja is not installed: run ./dev setup first"
   case $preset in
     dev|release|asan|tsan|fuzz) ;;
@@ -14,6 +12,13 @@ build_preset() {
     mkdir -p "$dir"
     cmake --preset "$preset" >"$dir/configure.log" 2>&1 || { tail -40 "$dir/configure.log" >&2; die "cmake --preset $preset failed, the whole log is in $dir/configure.log"; }
   fi
+}
+
+# build_preset PRESET [TARGET...]
+build_preset() {
+  local preset=$1 dir=build/$1
+  shift
+  configure_preset "$preset"
   say "building $preset${*:+: $*}"
   local started=$SECONDS
   if [ -t 1 ]; then

@@ -11,8 +11,11 @@ lint_main() {
     shift
   done
   command -v clang-format-19 >/dev/null || die "clang-format-19 is not installed: run ./dev setup first"
-  # clang-tidy reads generated headers, and the structure test what CMake links.
-  [ -n "$quick" ] && [ -f build/dev/structure.txt ] || build_preset dev
+  # clang-tidy reads generated headers, and the structure test what CMake links; nothing else need be built.
+  configure_preset dev
+  local generated
+  mapfile -t generated < <(ninja -C build/dev -t targets all | sed -n 's/^\(gen\/[^:]*\.h\): CUSTOM_COMMAND$/\1/p')
+  build_preset dev "${generated[@]}"
   for part in lint_format lint_shell lint_structure ${quick:-lint_tidy}; do
     [ "$part" = 1 ] && continue
     say "$part"
@@ -41,34 +44,26 @@ lint_shell() {
 
 lint_structure() { bash tests/structure/check.sh build/dev/structure.txt; }
 
-# One clang-tidy run a source file of the product and the lab; tests are left to the compiler's warnings, for
-# time's sake. A file whose text, headers and checks are those of an earlier clean run is not looked at again.
+# One clang-tidy run a source file of the product; --all adds the lab and the benchmarks. Tests are left to the
+# compiler's warnings, for time's sake. A file whose text, headers and checks are those of an earlier clean run is
+# not looked at again, except with --all.
 lint_tidy() {
-  local dir=build/lint cache=.cache/tidy todo
+  local dir=build/lint cache=.cache/tidy todo folders='src|apps'
+  [ -n "$ALL" ] && folders='src|apps|lab|bench'
   mkdir -p $dir $cache
   local pch=$PWD/$dir/pch.h.pch
   # The build's precompiled header is GCC's: clang gets its own, made with the same flags.
-  jq --arg pch "$pch" 'map(select(.file | test("/(tests|gen)/|/cmake/pch|cmake_pch") | not)
+  jq --arg pch "$pch" --arg wanted "^$PWD/($folders)/.*[.]cpp$" '
+    map(select(.file | test($wanted) and (test("/tests/") | not))
       | .command |= (gsub("-Winvalid-pch"; "") | gsub("-fpch-preprocess"; "") | sub("-include \\S+cmake_pch.hxx"; "-include-pch " + $pch)
-      | sub(" -o "; " -Wno-unknown-warning-option -Wno-ignored-optimization-argument -o ")))
-    | map(select(.file | endswith(".cpp")))' build/dev/compile_commands.json > $dir/compile_commands.json
+      | sub(" -o "; " -Wno-unknown-warning-option -Wno-ignored-optimization-argument -o ")))' \
+    build/dev/compile_commands.json > $dir/compile_commands.json
   local flags
   flags=$(jq -r '[.[] | select(.command | contains("-include-pch"))][0].command' $dir/compile_commands.json |
     grep -oE -- '-(D|I|O|std=|isystem )\S+' | tr '\n' ' ')
   eval "clang++-19 $flags -Wall -x c++-header cmake/pch.h -o $pch" || { echo "clang cannot read cmake/pch.h"; return 1; }
-
-  # FILE KEY, where KEY covers the file, every header of ours that it read, and the checks.
-  find src apps lab bench fuzz bpf cmake build/dev/gen -type f -print0 2>/dev/null | xargs -0 sha256sum > $dir/hashes
   sha256sum .clang-tidy cmake/pch.h > $dir/config
-  { jq -r '.[] | "F \(.file) \(.command | capture(" -o (?<o>\\S+)").o)"' $dir/compile_commands.json
-    sed "s,^\([0-9a-f]*\)  ,H \1 $PWD/," $dir/hashes
-    ninja -C build/dev -t deps 2>/dev/null
-  } | awk -v root="$PWD/" '
-    $1 == "F" { object[$2] = $3; next }
-    $1 == "H" { hash[$3] = $2; next }
-    /^[^ ].*: #deps/ { current = substr($1, 1, length($1) - 1); next }
-    /^ / { d = $1; if (d ~ /^\.\.\//) next; if (d !~ /^\//) d = root "build/dev/" d; if (d in hash) deps[current] = deps[current] hash[d] }
-    END { for (f in object) print f, hash[f] "." deps[object[f]] }' | sort > $dir/inputs
+  lint_inputs $dir > $dir/inputs
   : > $dir/todo
   local file key stamp
   while read -r file key; do
@@ -80,4 +75,34 @@ lint_tidy() {
   echo "$todo of $(wc -l < $dir/inputs) files to look at"
   [ "$todo" = 0 ] && return 0
   xargs -a $dir/todo -r -P "$(nproc)" -L 1 bash tools/tidy_one.sh $dir
+}
+
+# "FILE KEY" of each file to look at, where KEY covers its text and every header of ours that it reads.
+lint_inputs() {
+  local files
+  mapfile -t files < <(find src apps lab bench bpf build/dev/gen -name '*.h' -o -name '*.cpp' -o -name '*.c')
+  { sha256sum "${files[@]}" | sed 's/^/H /'
+    grep -oE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"[^"]+' "${files[@]}" /dev/null | sed -E 's/^([^:]+):[^"]*"/I \1 /'
+    jq -r '.[] | "F " + .file' "$1/compile_commands.json"
+  } | awk -v root="$PWD/" '
+    function place(from, path,    dir, i, n, at) {
+      dir = from
+      sub(/[^\/]*$/, "", dir)
+      n = split(dir "|src/||build/dev/gen/", at, "|")
+      for (i = 1; i <= n; i++) if ((at[i] path) in hash) return at[i] path
+      return ""
+    }
+    function closure(file,    i, n, parts, to, key) {
+      seen[file] = run
+      key = hash[file]
+      n = split(includes[file], parts, " ")
+      for (i = 1; i <= n; i++) {
+        to = place(file, parts[i])
+        if (to != "" && seen[to] != run) key = key closure(to)
+      }
+      return key
+    }
+    $1 == "H" { hash[$3] = $2; next }
+    $1 == "I" { includes[$2] = includes[$2] " " $3; next }
+    { run++; file = $2; sub("^" root, "", file); print $2, closure(file) }' | sort -u
 }
