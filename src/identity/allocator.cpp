@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "identity/pod_labels.h"
 #include "kube/json.h"
+#include "kube/reflector.h"
 #include "kube/types/cilium.h"
 
 namespace weft::identity {
@@ -118,9 +119,9 @@ std::optional<NumericIdentity> IdentityAllocator::known(const Labels& labels) {
 }
 
 Task<Result<NumericIdentity>> IdentityAllocator::allocate(const Labels& labels) {
-  while (!table_.initialized()) {
+  // Our own identities are all that counts here: a remote cluster that does not answer must not hold up our pods.
+  while (table_.waits_for(kube::kSourcePrefix)) {
     const auto seen = table_.notifier().version();
-    if (table_.initialized()) break;
     co_await table_.notifier().changed_since(seen);
   }
   // One question at a time about one label set: the second caller finds the first one's answer.

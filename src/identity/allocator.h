@@ -49,7 +49,7 @@ class IdentityAllocator {
   /// `identities` holds at least this cluster's CiliumIdentities (a Reflector fills it).
   IdentityAllocator(kube::Client& client, Table<Identity>& identities, std::string cluster, IdentityRange range);
 
-  /// Finds or makes the identity; waits for the table's first list. `labels` must live until the answer is there.
+  /// Finds or makes the identity; waits for the first list of this cluster's identities. `labels` must live until the answer is there.
   /// Errc::exhausted: the range is full.
   Task<Result<NumericIdentity>> allocate(const Labels& labels);
 

@@ -5,6 +5,7 @@
 #include "async/backoff.h"
 #include "base/log.h"
 #include "kube/json.h"
+#include "kube/reflector.h"
 
 namespace weft::identity {
 
@@ -50,8 +51,10 @@ Task<> NodePublisher::run() {
   Backoff backoff(std::chrono::milliseconds(100), std::chrono::seconds(10));
   for (;;) {
     const auto version = nodes_.notifier().version();
-    if (!wanted_ || !nodes_.initialized() || published()) {
-      if (wanted_ && nodes_.initialized()) {
+    // The nodes of remote clusters may take their time.
+    const bool listed = !nodes_.waits_for(kube::kSourcePrefix);
+    if (!wanted_ || !listed || published()) {
+      if (wanted_ && listed) {
         error_.clear();
         backoff.reset();
       }

@@ -18,6 +18,9 @@
 
 namespace weft::kube {
 
+/// The names under which tables wait for reflectors begin so; see Table::waits_for().
+inline constexpr std::string_view kSourcePrefix = "kubernetes ";
+
 struct ReflectorOptions {
   std::string ns;  // empty: all
   std::string label_selector;
@@ -92,7 +95,7 @@ class Reflector final : private ReflectorCore::Sink {
   Reflector(Client& client, Resource resource, Table<Row>& table, Parse parse, ReflectorOptions options = {})
       : table_(table),
         parse_(std::move(parse)),
-        source_("kubernetes " + resource.to_string() + (options.ns.empty() ? "" : " in " + options.ns)),
+        source_(std::string(kSourcePrefix) + resource.to_string() + (options.ns.empty() ? "" : " in " + options.ns)),
         core_(client, std::move(resource), std::move(options), *this, health_) {
     table_.expect(source_);
   }

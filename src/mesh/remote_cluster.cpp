@@ -213,6 +213,9 @@ Task<> RemoteCluster::Impl::run() {
     if (status.why != r.error().message && (name != local.name || name_clash))
       log::warn("remote cluster not connected", {{"cluster", name}, {"error", r.error().message}});
     status.why = r.error().message;
+    // It has said what there is to say: nobody waits for rows that do not come.
+    if (status.refused || r.error().code == Errc::exists)
+      for (std::size_t i = 0; i < kKinds; ++i) initialized(i);
     publish();
     // Another data set behind the address: whoever answers now is asked at once.
     if (r.error().code == Errc::conflict) continue;

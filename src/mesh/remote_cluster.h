@@ -4,7 +4,7 @@
 //
 // Rows stay while the remote cannot be reached and while a changed value is bad; they go when the remote is removed
 // (withdraw()), or when it turns out to have another cluster id. A remote that is refused has no rows, says why in its
-// RemoteStatus and asks again from time to time; it never touches the rows of others.
+// RemoteStatus and asks again from time to time; it never touches the rows of others, and tables do not wait for it.
 // Source: cilium-compat sections 1.9 to 1.13.
 #pragma once
 

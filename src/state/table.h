@@ -100,6 +100,11 @@ class Table {
   }
   bool initialized() const { return pending_.empty(); }
   const std::set<std::string>& waiting_for() const { return pending_; }
+  /// Whether a source whose name begins so has still to deliver.
+  bool waits_for(std::string_view prefix) const {
+    const auto it = pending_.lower_bound(std::string(prefix));
+    return it != pending_.end() && it->starts_with(prefix);
+  }
 
   Notifier& notifier() { return notifier_; }
 

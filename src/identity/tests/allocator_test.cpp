@@ -103,6 +103,13 @@ TEST(IdentityAllocator, same_labels_give_the_same_number_from_the_range_of_the_c
   run(w.io, once(w));
 }
 
+TEST(IdentityAllocator, a_remote_cluster_that_has_not_answered_holds_up_nobody) {
+  World w(1);
+  w.agents[0]->table.expect("remote cluster east");
+  run(w.io, once(w));
+  EXPECT_FALSE(w.agents[0]->table.initialized());
+}
+
 Task<> race(World& w) {
   w.server.reorder = true;
   Scope scope(w.io, "racers");

@@ -259,6 +259,12 @@ TEST(NodePublisher, object_is_made_corrected_and_made_again) {
   World w;
   run(w.io, node(w));
 }
+TEST(NodePublisher, a_remote_cluster_that_has_not_answered_holds_up_nobody) {
+  World w;
+  w.nodes.expect("remote cluster east");
+  run(w.io, node(w));
+  EXPECT_FALSE(w.nodes.initialized());
+}
 
 }  // namespace
 }  // namespace weft::identity

@@ -51,9 +51,10 @@ struct World {
   IdRegistry ids;
   Tables tables{nodes, services, ips, identities, remotes};
 
-  std::unique_ptr<RemoteCluster> remote(std::string name, kvstore::Options store) {
-    return std::make_unique<RemoteCluster>(io, kHome, std::move(name), options(std::move(store)), tables, ids, false);
+  std::unique_ptr<RemoteCluster> remote(std::string name, kvstore::Options store, bool initial = false) {
+    return std::make_unique<RemoteCluster>(io, kHome, std::move(name), options(std::move(store)), tables, ids, initial);
   }
+  bool initialized() const { return nodes.initialized() && services.initialized() && ips.initialized() && identities.initialized(); }
   static RemoteOptions options(kvstore::Options store) {
     RemoteOptions o;
     o.store = std::move(store);
@@ -357,9 +358,11 @@ void refused(const RefusalCase& c, std::string remote_name = "bad") {
     co_await eventually("good is ready", [&] { return w.status("good").ready; });
     const auto revision =
         std::tuple(w.nodes.revision(), w.services.revision(), w.ips.revision(), w.identities.revision());
-    auto second = w.remote(remote_name, bad.options());
+    auto second = w.remote(remote_name, bad.options(), true);
+    EXPECT_FALSE(w.initialized());
     second->start();
     co_await eventually("it is refused", [&] { return w.status(remote_name).refused; });
+    EXPECT_TRUE(w.initialized()) << "nobody waits for a remote that is refused";
     for (const auto& part : c.said) EXPECT_THAT(w.status(remote_name).why, HasSubstr(part));
     EXPECT_FALSE(w.status(remote_name).ready);
     EXPECT_TRUE(w.status("good").ready);
@@ -436,8 +439,9 @@ TEST(Refusal, our_own_cluster_in_the_list_is_no_remote_and_no_error) {
     Client c(io, etcd.options());
     co_await seed(c, "home", 1, "10.1.0.0/24");
     World w(io);
-    auto r = w.remote("home", etcd.options());
+    auto r = w.remote("home", etcd.options(), true);
     r->start();
+    co_await eventually("nobody waits for ourselves", [&] { return w.initialized(); });
     co_await sleep_for(500ms);
     EXPECT_EQ(w.remotes.size(), 0u);
     EXPECT_EQ(w.nodes.size(), 0u);
