@@ -16,7 +16,8 @@ TEST(Clock, writes_and_reads_kubernetes_times) {
 }
 
 TEST(Encoding, base64_both_ways) {
-  for (const std::string text : {"", "a", "ab", "abc", std::string("\xff\0\xfe", 3).c_str()}) {
+  for (const auto& text :
+       {std::string(), std::string("a"), std::string("ab"), std::string("abc"), std::string("\xff\0\xfe", 3)}) {
     EXPECT_EQ(base64_decode(base64_encode(text)).value(), text);
   }
   EXPECT_EQ(base64_encode(std::string("\xff\xff\xff\0", 4)), "////AA==");
