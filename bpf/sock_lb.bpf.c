@@ -88,34 +88,34 @@ static __always_inline __u32 bound_source(const struct bpf_sock_addr* ctx, int i
 
 /* Replaces `e`, a frontend, by a backend of it. */
 static __always_inline enum verdict translate(struct bpf_sock_addr* ctx, struct lb_endpoint* e, int ipv6, int datagram) {
-  struct lb_reverse_key key = {};
-  struct lb_reverse value = {};
+  const struct lb_endpoint frontend = *e;
   struct lb_client client = {};
-  const struct lb_reverse* known;
   const struct lb_service* service;
   const struct lb_backend* backend;
   __u32 id = 0, chosen;
+  __u64 socket;
 
   if (e->protocol != IPPROTO_TCP && e->protocol != IPPROTO_UDP) return NOT_A_SERVICE;
   service = lb_lookup(e, &id);
   if (!service) return NOT_A_SERVICE;
 
-  key.socket = bpf_get_socket_cookie(ctx);
+  socket = bpf_get_socket_cookie(ctx);
   client.netns = have_netns_cookie ? bpf_get_netns_cookie(ctx) : 0;
-  client.socket = datagram ? key.socket : 0;
+  client.socket = datagram ? socket : 0;
   client.source = bound_source(ctx, ipv6);
   chosen = lb_choose(service, id, &client);
   if (!chosen) return NO_BACKEND;
   backend = bpf_map_lookup_elem(&lb_backends, &chosen);
   if (!backend || !backend->endpoint.port) return NO_BACKEND;
 
-  value.frontend = *e;
   *e = backend->endpoint;
-  key.backend = *e;
-  /* The datagrams of one flow ask for the same entry again and again. */
-  known = datagram ? bpf_map_lookup_elem(&lb_reverse, &key) : NULL;
-  if (!known || !lb_same_endpoint(&known->frontend, &value.frontend))
-    bpf_map_update_elem(&lb_reverse, &key, &value, BPF_ANY);
+  /* Connected UDP sockets live long and are looked for when their backend goes: they get the map that keeps what is
+   * used. Of a TCP socket only getpeername asks. */
+  if (datagram || e->protocol == IPPROTO_UDP) {
+    lb_remember_datagram(socket, &frontend, e);
+  } else {
+    lb_remember_connected(socket, &frontend, e);
+  }
   lb_count(LB_METRIC_TRANSLATED);
   return TRANSLATED;
 }
@@ -141,16 +141,13 @@ static __always_inline int forward6(struct bpf_sock_addr* ctx, int datagram) {
   return PASS;
 }
 
-/* Replaces `e`, a backend, by the frontend that this socket asked for. */
+/* Replaces `e`, a backend, by the frontend that this socket asked for. recvmsg sees connected sockets too. */
 static __always_inline int restore(struct bpf_sock_addr* ctx, struct lb_endpoint* e) {
-  struct lb_reverse_key key = {.backend = *e};
-  const struct lb_reverse* known;
+  const __u64 socket = bpf_get_socket_cookie(ctx);
+  const struct lb_endpoint backend = *e;
 
-  key.socket = bpf_get_socket_cookie(ctx);
-  known = bpf_map_lookup_elem(&lb_reverse, &key);
-  if (!known) return 0;
-  *e = known->frontend;
-  return 1;
+  return lb_recall_connected(socket, &backend, e) ||
+         (backend.protocol == IPPROTO_UDP && lb_recall_datagram(socket, &backend, e));
 }
 
 static __always_inline int backward4(struct bpf_sock_addr* ctx) {

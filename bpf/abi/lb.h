@@ -7,9 +7,10 @@
  *   lb_backends   array  backend id               ->  address and port
  *   lb_members    hash   (service, backend)       ->  may a remembered client keep this backend?
  *   lb_sticky     LRU    (client, service)        ->  backend id and when last used
- *   lb_reverse    LRU    (socket, backend)        ->  the frontend that the application asked for
+ *   lb_connected  array  socket, by cookie        ->  the frontend that a TCP socket asked for
+ *   lb_reverse    LRU    (socket, backend)        ->  the same for UDP sockets, which may have many peers
  *
- * The three arrays are memory-mapped by the agent. What makes an update atomic for a client: `choice` and a slot
+ * Services, slots and backends are memory-mapped by the agent. What makes an update atomic for a client: `choice` and a slot
  * are single aligned words; ids and ranges are given to somebody else only after every program that could have
  * read them has finished (LbMaps::wait_readers). Array slots never move, so nothing read here can turn into
  * another service's data, as a reused hash element could.
@@ -98,6 +99,18 @@ WEFT_ABI_ASSERT(sizeof(struct lb_sticky) == 16);
  * UDP stream, which is what kube-proxy's clients get. */
 #define LB_UDP_FLOW_SECONDS 120
 
+/* A connected socket's element is its cookie modulo the size, a power of two. Cookies are counted up, so an element is
+ * overwritten when `size` more sockets have connected to services: what an LRU map does as well, for one store
+ * instead of a search for something to evict (a third of a microsecond a connection). `socket` is written last and
+ * cleared first. */
+struct lb_connected {
+  __u64 socket;
+  struct lb_endpoint frontend;
+  struct lb_endpoint backend; /* which peer this is about: the socket may have connected elsewhere since */
+  __u32 reserved[4];          /* one cache line */
+};
+WEFT_ABI_ASSERT(sizeof(struct lb_connected) == 64);
+
 struct lb_reverse_key {
   __u64 socket; /* socket cookie */
   struct lb_endpoint backend;
@@ -124,9 +137,9 @@ enum lb_metric {
 struct lb_config {
   __u32 abi_version;
   __u32 maglev_table_size;
-  __u32 map_ids[8]; /* frontends, services, slots, backends, members, sticky, reverse, metrics */
+  __u32 map_ids[9]; /* frontends, services, slots, backends, members, sticky, connected, reverse, metrics */
 };
-WEFT_ABI_ASSERT(sizeof(struct lb_config) == 40);
+WEFT_ABI_ASSERT(sizeof(struct lb_config) == 44);
 
 #ifdef __cplusplus
 }  // namespace weft::abi

@@ -56,6 +56,13 @@ struct {
 } lb_sticky SEC(".maps");
 
 struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct lb_connected);
+} lb_connected SEC(".maps");
+
+struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 1);
   __type(key, struct lb_reverse_key);
@@ -101,6 +108,56 @@ static __always_inline struct lb_service* lb_lookup(const struct lb_endpoint* fr
     return NULL;
   }
   return service;
+}
+
+/* The size of lb_connected less one; set by the agent. */
+const volatile __u32 connected_mask = 0;
+
+#define lb_barrier() asm volatile("" ::: "memory")
+
+static __always_inline void lb_remember_connected(__u64 socket, const struct lb_endpoint* frontend,
+                                                  const struct lb_endpoint* backend) {
+  const __u32 index = (__u32)socket & connected_mask;
+  struct lb_connected* c = bpf_map_lookup_elem(&lb_connected, &index);
+
+  if (!c) return;
+  *(volatile __u64*)&c->socket = 0;
+  lb_barrier();
+  c->frontend = *frontend;
+  c->backend = *backend;
+  lb_barrier();
+  *(volatile __u64*)&c->socket = socket;
+}
+
+static __always_inline int lb_recall_connected(__u64 socket, const struct lb_endpoint* backend,
+                                               struct lb_endpoint* frontend) {
+  const __u32 index = (__u32)socket & connected_mask;
+  struct lb_connected* c = bpf_map_lookup_elem(&lb_connected, &index);
+
+  if (!c || *(volatile __u64*)&c->socket != socket || !lb_same_endpoint(&c->backend, backend)) return 0;
+  *frontend = c->frontend;
+  lb_barrier();
+  return *(volatile __u64*)&c->socket == socket;
+}
+
+static __always_inline void lb_remember_datagram(__u64 socket, const struct lb_endpoint* frontend,
+                                                 const struct lb_endpoint* backend) {
+  const struct lb_reverse_key key = {.socket = socket, .backend = *backend};
+  const struct lb_reverse value = {.frontend = *frontend};
+  /* The datagrams of one flow ask for the same entry again and again. */
+  const struct lb_reverse* known = bpf_map_lookup_elem(&lb_reverse, &key);
+
+  if (!known || !lb_same_endpoint(&known->frontend, frontend)) bpf_map_update_elem(&lb_reverse, &key, &value, BPF_ANY);
+}
+
+static __always_inline int lb_recall_datagram(__u64 socket, const struct lb_endpoint* backend,
+                                              struct lb_endpoint* frontend) {
+  const struct lb_reverse_key key = {.socket = socket, .backend = *backend};
+  const struct lb_reverse* known = bpf_map_lookup_elem(&lb_reverse, &key);
+
+  if (!known) return 0;
+  *frontend = known->frontend;
+  return 1;
 }
 
 static __always_inline __u32 lb_mix(__u64 client, __u32 service) {

@@ -28,7 +28,8 @@ struct LbSizes {
   std::uint32_t slots = 1'048'576;  // every service owns a power of two of them; Maglev: its table size, rounded up
   std::uint32_t members = 131'072;  // backends of UDP services and of services with session affinity
   std::uint32_t sticky = 131'072;   // clients remembered for session affinity; unconnected UDP sockets
-  std::uint32_t reverse = 262'144;  // sockets whose peer is shown as the service's address
+  std::uint32_t connected = 262'144;  // TCP sockets whose peer is shown as the service's address; a power of two
+  std::uint32_t reverse = 262'144;    // the same for UDP sockets
   std::uint32_t maglev_table = 16'381;  // prime; entries of one Maglev table
 
   /// Sizes that hold this many services and backends, with room for slots to be moved.

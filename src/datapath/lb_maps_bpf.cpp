@@ -23,6 +23,7 @@ const char* name_of(LbMap m) {
     case LbMap::backends: return "lb_backends";
     case LbMap::members: return "lb_members";
     case LbMap::sticky: return "lb_sticky";
+    case LbMap::connected: return "lb_connected";
     case LbMap::reverse: return "lb_reverse";
     case LbMap::metrics: return "lb_metrics";
   }
@@ -73,6 +74,7 @@ Result<std::unique_ptr<BpfLbMaps>> BpfLbMaps::open_pinned(const std::string& bpf
       case LbMap::backends: sizes.backends = info->max_entries - 1; break;
       case LbMap::members: sizes.members = info->max_entries; break;
       case LbMap::sticky: sizes.sticky = info->max_entries; break;
+      case LbMap::connected: sizes.connected = info->max_entries; break;
       case LbMap::reverse: sizes.reverse = info->max_entries; break;
       default: break;
     }
@@ -150,6 +152,11 @@ Result<std::map<std::pair<std::uint32_t, std::uint32_t>, abi::lb_member_state>> 
 }
 
 std::optional<LbEndpoint> BpfLbMaps::reverse(std::uint64_t socket_cookie, const LbEndpoint& backend) const {
+  const auto index = static_cast<std::uint32_t>(socket_cookie) & (sizes_.connected - 1);
+  abi::lb_connected connected;
+  if (bpf_map_lookup_elem(fd(LbMap::connected), &index, &connected) == 0 && connected.socket == socket_cookie &&
+      from_abi(connected.backend) == backend)
+    return from_abi(connected.frontend);
   const abi::lb_reverse_key key{.socket = socket_cookie, .backend = to_abi(backend), .reserved = 0};
   abi::lb_reverse value;
   if (bpf_map_lookup_elem(fd(LbMap::reverse), &key, &value) != 0) return std::nullopt;

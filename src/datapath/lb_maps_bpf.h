@@ -9,8 +9,8 @@
 namespace weft {
 
 /// The maps of one set, in the order of lb_config.map_ids.
-enum class LbMap { frontends, services, slots, backends, members, sticky, reverse, metrics };
-constexpr std::size_t lb_map_count = 8;
+enum class LbMap { frontends, services, slots, backends, members, sticky, connected, reverse, metrics };
+constexpr std::size_t lb_map_count = 9;
 const char* name_of(LbMap m);  // "lb_frontends" …
 
 struct LbMetrics {

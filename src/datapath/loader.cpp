@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cerrno>
 #include <cstdarg>
 #include <filesystem>
@@ -68,6 +69,8 @@ Result<> check_sizes(const LbSizes& s) {
   if (s.slots < 1 || s.slots > limit) return bad("bpf-lb-slot-map-max", s.slots, "use 1 to 268435456");
   if (s.members < 1 || s.members > limit) return bad("bpf-lb-member-map-max", s.members, "use 1 to 268435456");
   if (s.sticky < 1 || s.sticky > limit) return bad("bpf-lb-affinity-map-max", s.sticky, "use 1 to 268435456");
+  if (!std::has_single_bit(s.connected) || s.connected > limit)
+    return bad("bpf-lb-connected-map-max", s.connected, "use a power of two up to 268435456");
   if (s.reverse < 1 || s.reverse > limit) return bad("bpf-lb-rev-nat-map-max", s.reverse, "use 1 to 268435456");
   if (!is_prime(s.maglev_table)) return bad("bpf-lb-maglev-table-size", s.maglev_table, "use a prime, for example 16381");
   return {};
@@ -90,7 +93,7 @@ struct SockLb::Impl {
 
   std::array<bpf_map*, lb_map_count> bpf_maps() const {
     auto& m = skeleton->maps;
-    return {m.lb_frontends, m.lb_services, m.lb_slots, m.lb_backends, m.lb_members, m.lb_sticky, m.lb_reverse, m.lb_metrics};
+    return {m.lb_frontends, m.lb_services, m.lb_slots, m.lb_backends, m.lb_members, m.lb_sticky, m.lb_connected, m.lb_reverse, m.lb_metrics};
   }
   std::string map_pin(std::size_t i) const { return root + "/maps/" + name_of(static_cast<LbMap>(i)); }
   std::string config_pin() const { return root + "/maps/lb_config"; }
@@ -111,9 +114,10 @@ Result<> SockLb::Impl::open(const KernelFeatures& features) {
   if (!skeleton) return fail(errno_error("opening the sock_lb object", errno));
   skeleton->rodata->have_set_retval = features.set_retval;
   skeleton->rodata->have_netns_cookie = features.netns_cookie;
+  skeleton->rodata->connected_mask = options.sizes.connected - 1;
   const LbSizes& s = options.sizes;
   // Id 0 means nothing, hence one element more.
-  const std::uint32_t sizes[] = {s.frontends, s.frontends + 1, s.slots, s.backends + 1, s.members, s.sticky, s.reverse};
+  const std::uint32_t sizes[] = {s.frontends, s.frontends + 1, s.slots, s.backends + 1, s.members, s.sticky, s.connected, s.reverse};
   for (std::size_t i = 0; i < std::size(sizes); ++i)
     if (const int r = bpf_map__set_max_entries(bpf_maps()[i], sizes[i]); r != 0)
       return fail(errno_error(std::string("sizing map ") + name_of(static_cast<LbMap>(i)), -r));
@@ -132,8 +136,8 @@ std::string SockLb::Impl::differs(int fd, const bpf_map* wanted) const {
   return {};
 }
 
-// Takes over the pinned maps if they are one whole set that fits. Of a set that does not fit, the reverse entries are
-// taken alone when they can be: they name no ids, and without them established sockets would see their backends.
+// Takes over the pinned maps if they are one whole set that fits. Of a set that does not fit, what sockets
+// asked for is taken alone when it can be: it names no ids, and without it established sockets would see their backends.
 Result<> SockLb::Impl::find_pinned() {
   const auto wanted = bpf_maps();
   std::array<Fd, lb_map_count> found;
@@ -176,8 +180,10 @@ Result<> SockLb::Impl::find_pinned() {
   }
   log::warn("pinned LB maps are not compatible; a fresh set is filled and then takes over",
             {{"pins", root + "/maps"}, {"because", why}, {"serving", links_exist() ? "old set until then" : "nothing"}});
-  constexpr auto r = static_cast<std::size_t>(LbMap::reverse);
-  if (same_layout && found[r] && differs(found[r].get(), wanted[r]).empty()) WEFT_TRY(reuse(r));
+  for (const LbMap m : {LbMap::connected, LbMap::reverse}) {
+    const auto i = static_cast<std::size_t>(m);
+    if (same_layout && found[i] && differs(found[i].get(), wanted[i]).empty()) WEFT_TRY(reuse(i));
+  }
   return {};
 }
 

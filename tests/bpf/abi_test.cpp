@@ -47,6 +47,8 @@ TEST(Abi, structs_of_the_load_balancer_are_the_same_on_both_sides) {
   compare(o, "lb_sticky_key", sizeof(lb_sticky_key),
           {M(lb_sticky_key, client), M(lb_sticky_key, service), M(lb_sticky_key, kind)});
   compare(o, "lb_sticky", sizeof(lb_sticky), {M(lb_sticky, last_used), M(lb_sticky, backend), M(lb_sticky, reserved)});
+  compare(o, "lb_connected", sizeof(lb_connected),
+          {M(lb_connected, socket), M(lb_connected, frontend), M(lb_connected, backend), M(lb_connected, reserved)});
   compare(o, "lb_reverse_key", sizeof(lb_reverse_key),
           {M(lb_reverse_key, socket), M(lb_reverse_key, backend), M(lb_reverse_key, reserved)});
   compare(o, "lb_reverse", sizeof(lb_reverse), {M(lb_reverse, frontend)});

@@ -1,79 +1,13 @@
 #include "tests/bpf/testbed.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
 #include <sys/epoll.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include <filesystem>
-#include <fstream>
-
-#include "datapath/attach.h"
-
 namespace weft::testing_bpf {
-
-namespace fs = std::filesystem;
-
-namespace {
-
-std::string bpffs_path, cgroup_path;
-
-[[noreturn]] void die(const std::string& what) {
-  fprintf(stderr, "bpf tests: %s: %s (they need root, cgroup2 and a kernel with BPF)\n", what.c_str(), strerror(errno));
-  _exit(2);
-}
-
-void in_child(const std::function<int()>& body) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  std::ofstream(cgroup_path + "/cgroup.procs") << getpid() << std::endl;
-  if (unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) die("unshare");
-  if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) die("mount --make-rprivate /");
-  if (mount("bpf", bpffs_path.c_str(), "bpf", 0, nullptr) != 0) die("mounting bpffs");
-  _exit(body());
-}
-
-}  // namespace
-
-const std::string& bpffs() { return bpffs_path; }
-const std::string& cgroup() { return cgroup_path; }
-
-int run_in_sandbox(const std::function<int()>& body) {
-  const auto root = find_cgroup2();
-  if (!root) die(root.error().message);
-  for (const auto& old : fs::directory_iterator(*root)) {
-    const std::string name = old.path().filename();
-    if (name.starts_with("weft-bpf-test-") && kill(std::stoi(name.substr(14)), 0) != 0) rmdir(old.path().c_str());
-  }
-  cgroup_path = *root + "/weft-bpf-test-" + std::to_string(getpid());
-  if (mkdir(cgroup_path.c_str(), 0755) != 0) die("mkdir " + cgroup_path);
-  char dir[] = "/tmp/weft-bpf-test-XXXXXX";
-  bpffs_path = mkdtemp(dir);
-
-  const pid_t child = fork();
-  if (child == 0) in_child(body);
-  int status = 0;
-  const auto deadline = Steady::now() + std::chrono::seconds(110);
-  while (waitpid(child, &status, WNOHANG) == 0) {
-    if (Steady::now() > deadline) {
-      fprintf(stderr, "bpf tests: not finished after 110 s\n");
-      kill(child, SIGKILL);
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  for (int i = 0; i < 100 && rmdir(cgroup_path.c_str()) != 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  rmdir(bpffs_path.c_str());
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-}
 
 SocketAddress at(const std::string& text) {
   const auto a = SocketAddress::parse(text);
@@ -274,7 +208,8 @@ Answer udp_call(const SocketAddress& to, const Call& call, int use) {
 // ---- Lb
 
 LbSizes Lb::small() {
-  return {.frontends = 256, .backends = 1024, .slots = 65'536, .members = 1024, .sticky = 4096, .reverse = 16'384,
+  return {.frontends = 256, .backends = 1024, .slots = 65'536, .members = 1024, .sticky = 4096,
+          .connected = 16'384, .reverse = 4096,
           .maglev_table = 1021};
 }
 

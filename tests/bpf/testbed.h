@@ -1,4 +1,4 @@
-// A place of its own for tests of the real programs: network namespace, cgroup, BPF file system; servers and clients.
+// What tests of the real programs need: servers, clients, and the programs as the agent has them.
 #pragma once
 
 #include <netinet/in.h>
@@ -14,14 +14,9 @@
 #include "base/fd.h"
 #include "datapath/lb_reconciler.h"
 #include "datapath/loader.h"
+#include "datapath/testing/sandbox.h"
 
 namespace weft::testing_bpf {
-
-/// Runs `body` in a child process inside a fresh network namespace, mount namespace (with bpffs at bpffs()) and
-/// cgroup; removes all of it afterwards, whatever the child did. Returns the child's exit code.
-int run_in_sandbox(const std::function<int()>& body);
-const std::string& bpffs();
-const std::string& cgroup();
 
 SocketAddress at(const std::string& text);
 FrontendKey tcp(const std::string& text);
