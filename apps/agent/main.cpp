@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "apps/agent/agent.h"
+#include "apps/agent/cleanup.h"
 #include "base/log.h"
 #include "datapath/features.h"
 #include "datapath/loader.h"
@@ -133,8 +134,10 @@ int main(int argc, char** argv) {
   CLI::App app{"Weft's agent: runs on every node", "weft-agent"};
   std::string config_dir;
   bool version = false;
+  bool cleanup = false;
   app.add_option("--config-dir", config_dir, "folder with one file a key, as a mounted ConfigMap");
   app.add_flag("--version", version, "print the version and exit");
+  app.add_flag("--cleanup", cleanup, "take back what the agent left in this node's kernel and CNI folder, then exit");
   app.allow_extras();
   app.footer(
       "Every key of the weft-config ConfigMap is also a flag: --cluster-name=east overrides the file cluster-name.");
@@ -147,6 +150,16 @@ int main(int argc, char** argv) {
   if (!options) {
     std::fprintf(stderr, "weft-agent: %s\n", options.error().message.c_str());
     return 2;
+  }
+  if (cleanup) {
+    auto kernel = weft::netlink::make_linux_kernel();
+    if (!kernel) {
+      std::fprintf(stderr, "weft-agent: %s\n", kernel.error().message.c_str());
+      return 1;
+    }
+    const auto report = weft::agent::clean_up(*options, **kernel);
+    for (const auto& line : report.lines) std::puts(line.c_str());
+    return report.ok ? 0 : 1;
   }
   weft::log::configure(options->log_level, options->log_format);
   boost::asio::io_context io(1);

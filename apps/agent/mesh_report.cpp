@@ -20,7 +20,7 @@ api::RemoteStatus remote_of(const RemoteStatus& r) {
           .identities = r.identities,
           .last_sync = r.last_sync,
           .rtt_ms = r.rtt_ms,
-          .reconnections = r.reconnections,
+          .reconnections = r.reconnections, .rejected = r.rejected, .rejected_example = r.rejected_example,
           .endpoints_urls = r.urls,
           .config = {.required = true,
                      .retrieved = r.config_retrieved,

@@ -233,6 +233,12 @@ std::string render(const MeshReport& r, bool colours) {
                  rows, "   ");
     for (const auto& n : remote.nodes)
       if (!n.ready) out += fmt::format("   ❌ {}: {}\n", n.node, n.why);
+    // The same values are refused everywhere: one line stands for all nodes.
+    for (const auto& n : remote.nodes) {
+      if (!n.status || n.status->rejected == 0) continue;
+      out += fmt::format("   ⚠️  {} values were not taken, such as {}\n", n.status->rejected, n.status->rejected_example);
+      break;
+    }
   }
   if (!r.notes.empty()) {
     out += "\n";

@@ -84,6 +84,8 @@ RemoteStatus remote_from(const json::object& o, const std::string& where, std::s
   f.read("lastSync", r.last_sync);
   f.read("rttMs", r.rtt_ms);
   f.read("reconnections", r.reconnections);
+  f.read("rejected", r.rejected);
+  f.read("rejectedExample", r.rejected_example);
   if (const auto* urls = f.array("urls"))
     for (const auto& u : *urls)
       if (u.is_string()) r.endpoints_urls.emplace_back(u.as_string());
@@ -131,6 +133,8 @@ json::object to_json(const RemoteStatus& r) {
           {"lastSync", time_json(r.last_sync)},
           {"rttMs", r.rtt_ms < 0 ? json::value() : json::value(std::round(r.rtt_ms * 1000) / 1000)},
           {"reconnections", r.reconnections},
+          {"rejected", r.rejected},
+          {"rejectedExample", r.rejected_example},
           {"urls", std::move(urls)},
           {"config", std::move(config)},
           {"synced", std::move(synced)}};
@@ -184,9 +188,9 @@ std::chrono::milliseconds publish_delay(const MeshStatus* published, const MeshS
   };
   if (state(*published) != state(now)) return milliseconds(500);
   const auto counts = [](const MeshStatus& s) {
-    std::vector<std::array<std::uint64_t, 9>> out;
+    std::vector<std::array<std::uint64_t, 10>> out;
     for (const auto& r : s.remotes)
-      out.push_back({r.nodes, r.services, r.endpoints, r.identities, r.reconnections, r.synced_nodes, r.synced_services,
+      out.push_back({r.nodes, r.services, r.endpoints, r.identities, r.reconnections, r.rejected, r.synced_nodes, r.synced_services,
                      r.synced_endpoints, r.synced_identities});
     return out;
   };

@@ -21,6 +21,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class Chart : public ::testing::Test {
  protected:
@@ -195,7 +196,7 @@ TEST_F(Chart, a_remote_with_a_name_and_its_own_certificate) {
   EXPECT_THAT(
       secret("cilium-clustermesh", "west"),
       HasSubstr(
-          "- https://mesh.west.example:2379\ntrusted-ca-file: /var/lib/cilium/clustermesh/west.etcd-client-ca.crt\n"));
+          "- https://mesh.west.example:2379\nserver-name: west.mesh.cilium.io\ntrusted-ca-file: /var/lib/cilium/clustermesh/west.etcd-client-ca.crt\n"));
   EXPECT_EQ(secret("cilium-clustermesh", "west.etcd-client.key"), "k");
   EXPECT_THAT(configured_remotes(object("Secret/cilium-clustermesh")), ElementsAre("west"));
 }
@@ -209,6 +210,22 @@ TEST_F(Chart, the_store_listens_on_the_node_port_itself) {
   EXPECT_TRUE(find(d, {"spec", "template", "spec", "hostNetwork"})->as_bool());
   EXPECT_THAT(json::serialize(object("Service/clustermesh-apiserver")),
               HasSubstr(R"("port":2379,"protocol":"TCP","targetPort":31234,"nodePort":31234)"));
+}
+
+TEST_F(Chart, the_stores_probes_reach_it_on_the_host_and_in_a_pod_network) {
+  const auto probes = [&](const char* host_network) {
+    auto sets = kMesh;
+    sets.emplace_back(std::string("clustermesh.apiserver.hostNetwork=") + host_network);
+    render(sets);
+    return json::serialize(object("Deployment/clustermesh-apiserver"));
+  };
+  const auto host = probes("true");
+  EXPECT_THAT(host, HasSubstr(R"("tcpSocket":{"host":"127.0.0.1")"));
+  EXPECT_THAT(host, HasSubstr(R"("httpGet":{"host":"127.0.0.1")"));
+  EXPECT_THAT(host, Not(HasSubstr("--health-address")));
+  const auto pod = probes("false");
+  EXPECT_THAT(pod, Not(HasSubstr(R"("host":)"))) << "the kubelet asks at the pod's address";
+  EXPECT_THAT(pod, HasSubstr(R"("--health-address=::")"));
 }
 
 TEST_F(Chart, the_store_restarts_when_it_has_to_trust_somebody_else) {
