@@ -84,7 +84,7 @@ Errc code_of(unsigned status, std::string_view reason) {
 
 Result<json::object> parse_object(std::string_view body, std::string_view what) {
   boost::system::error_code ec;
-  auto v = json::parse(body, ec);
+  auto v = parse_json(body, ec);
   if (ec) return fail(Errc::internal, std::string(what) + ": the answer is not JSON: " + ec.message());
   if (!v.is_object()) return fail(Errc::internal, std::string(what) + ": the answer is not a JSON object");
   return std::move(v.get_object());
@@ -131,7 +131,7 @@ std::string watch_target(const Resource& r, const WatchOptions& o) {
 Error error_of_status(unsigned http_status, std::string_view body, std::string_view what) {
   std::string reason, message;
   boost::system::error_code ec;
-  if (const auto v = json::parse(body, ec); !ec && v.is_object()) {
+  if (const auto v = parse_json(body, ec); !ec && v.is_object()) {
     reason = text_at(v.get_object(), "reason");
     message = text_at(v.get_object(), "message");
     if (message.empty()) message = reason;

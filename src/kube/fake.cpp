@@ -347,7 +347,7 @@ Response FakeServer::serve_list(const Target& t) {
 
 Response FakeServer::serve_write(const Target& t, const Request& request) {
   boost::system::error_code ec;
-  auto body = json::parse(request.body, ec);
+  auto body = parse_json(request.body, ec);
   if (ec) return refuse(400, "BadRequest", "the body is not JSON");
   auto& objects = objects_[t.collection()];
   if (request.method == "POST") {
@@ -416,7 +416,7 @@ Response FakeServer::serve_delete(const Target& t, const Request& request) {
   const auto it = objects.find(key);
   if (it == objects.end()) return refuse(404, "NotFound", t.plural + " \"" + t.name + "\" not found");
   boost::system::error_code ec;
-  if (const auto options = json::parse(request.body, ec); !ec && options.is_object()) {
+  if (const auto options = parse_json(request.body, ec); !ec && options.is_object()) {
     const auto* wanted = options.get_object().if_contains("preconditions");
     for (const char* field : {"uid", "resourceVersion"}) {
       const auto v = wanted && wanted->is_object() ? text_at(wanted->get_object(), field) : std::string();

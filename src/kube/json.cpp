@@ -1,11 +1,19 @@
 #include "kube/json.h"
 
+#include <boost/json/parse.hpp>
+
 namespace weft::kube {
 
 namespace {
 const json::object kNoObject;
 const json::array kNoArray;
 }  // namespace
+
+json::value parse_json(std::string_view text, boost::system::error_code& ec) {
+  json::parse_options deep;
+  deep.max_depth = 256;
+  return json::parse(text, ec, {}, deep);
+}
 
 const json::object& object_at(const json::object& o, std::string_view key) {
   const auto* v = o.if_contains(key);

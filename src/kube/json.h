@@ -4,6 +4,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
+#include <boost/system/error_code.hpp>
 
 #include <optional>
 #include <string>
@@ -27,6 +28,9 @@ std::optional<bool> bool_at(const json::object& o, std::string_view key);
 Labels labels_at(const json::object& o, std::string_view key);
 std::vector<std::string> texts_at(const json::object& o, std::string_view key);
 json::object to_json(const Labels& labels);
+
+/// An object as the API server sends it. A CRD's schema nests deeper than Boost's 32 levels.
+json::value parse_json(std::string_view text, boost::system::error_code& ec);
 
 /// metadata, empty when there is none.
 const json::object& metadata(const json::object& object);

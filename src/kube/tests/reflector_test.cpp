@@ -193,6 +193,31 @@ TEST(Reflector, object_that_cannot_be_read_keeps_its_last_good_row) {
   run(w.io, bad_object(w));
 }
 
+// As deep as the schema of a CRD may be.
+json::object nested(const std::string& name, int depth) {
+  json::value inner = "bottom";
+  for (int i = 0; i < depth; ++i) inner = json::object{{"properties", std::move(inner)}};
+  auto o = config_map(name, "x");
+  o["schema"] = std::move(inner);
+  return o;
+}
+Task<> deep(World& w) {
+  w.server.put(kConfigMaps, nested("listed", 100));
+  w.start();
+  co_await until(w.has("shop/listed=x "), w.seen());
+  w.server.put(kConfigMaps, nested("watched", 100));
+  co_await until(w.has("shop/listed=x shop/watched=x "), w.seen());
+  auto one = co_await w.client.get(kConfigMaps, "shop", "listed");
+  EXPECT_TRUE(one) << one.error().message;
+  auto back = co_await w.client.update(kConfigMaps, "shop", *one);
+  EXPECT_TRUE(back) << back.error().message;
+  co_await w.scope.stop();
+}
+TEST(Reflector, deeply_nested_objects_are_read) {
+  World w;
+  run(w.io, deep(w));
+}
+
 Task<> missing_kind(World& w) {
   w.server.intercept = [](const Request&) -> std::optional<Response> {
     return Response{404, "text/plain", "404 page not found", std::nullopt};
