@@ -128,8 +128,14 @@ Task<Result<>> Collector::collect_identities() {
   // Our table may lag behind a broken watch for longer than the mark's limit: ask once more.
   auto fresh = co_await client_.list_all(kube::kCiliumEndpoints);
   if (!fresh) co_return fail(fresh.error());
-  for (const auto& object : *fresh)
-    if (auto e = parse_endpoint_stub(object); e && *e) used.insert((*e)->identity);
+  for (const auto& object : *fresh) {
+    auto e = parse_endpoint_stub(object);
+    // It may well be the one that uses what is about to go.
+    if (!e)
+      co_return fail(e.error().in("no identity is removed while a CiliumEndpoint cannot be read, " +
+                                  kube::name_of(object).to_string()));
+    if (*e) used.insert((*e)->identity);
+  }
   for (const auto& o : garbage.remove) {
     if (used.contains(o.id)) continue;
     kube::DeleteOptions bound;
@@ -217,7 +223,8 @@ Task<Result<>> Collector::remove_endpoint(ObjectName name) {
   if (!object && object.error().code == Errc::not_found) co_return Result<>{};
   if (!object) co_return fail(object.error());
   const auto now = parse_endpoint_stub(*object);
-  if (now && *now && (*now)->pod_uid != row->pod_uid) co_return Result<>{};  // a new pod took it over meanwhile
+  if (!now) co_return fail(now.error().in("CiliumEndpoint " + name.to_string()));
+  if (*now && (*now)->pod_uid != row->pod_uid) co_return Result<>{};  // a new pod took it over meanwhile
   kube::DeleteOptions bound;
   bound.uid = kube::uid_of(*object);
   bound.resource_version = kube::version_of(*object);

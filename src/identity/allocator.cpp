@@ -118,6 +118,10 @@ std::optional<NumericIdentity> IdentityAllocator::known(const Labels& labels) {
   return id && verified_.contains(*id) ? id : std::nullopt;
 }
 
+void IdentityAllocator::in_use(const std::set<NumericIdentity>& ids) {
+  std::erase_if(verified_, [&](NumericIdentity id) { return !ids.contains(id); });
+}
+
 Task<Result<NumericIdentity>> IdentityAllocator::allocate(const Labels& labels) {
   // Our own identities are all that counts here: a remote cluster that does not answer must not hold up our pods.
   while (table_.waits_for(kube::kSourcePrefix)) {

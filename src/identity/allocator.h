@@ -49,12 +49,17 @@ class IdentityAllocator {
   /// `identities` holds at least this cluster's CiliumIdentities (a Reflector fills it).
   IdentityAllocator(kube::Client& client, Table<Identity>& identities, std::string cluster, IdentityRange range);
 
-  /// Finds or makes the identity; waits for the first list of this cluster's identities. `labels` must live until the answer is there.
+  /// Finds or makes the identity; waits for the first list of this cluster's identities. `labels` must live until the
+  /// answer is there.
   /// Errc::exhausted: the range is full.
   Task<Result<NumericIdentity>> allocate(const Labels& labels);
 
   /// What allocate() would answer without asking the API server; no value when it would have to.
   std::optional<NumericIdentity> known(const Labels& labels);
+
+  /// The identities that pods here use. Of the others nothing is taken for granted any more: while nobody uses them, the
+  /// operator may mark and delete them, so the next allocate() asks the API server.
+  void in_use(const std::set<NumericIdentity>& ids);
 
  private:
   struct Fresh {

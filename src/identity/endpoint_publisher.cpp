@@ -44,6 +44,7 @@ struct EndpointPublisher::Ops final : ReconcileOps<EndpointIntent> {
   Task<Result<>> remove(const ObjectName& name) override {
     self.written_.erase(name);
     self.t_.endpoints.remove(name);
+    tell_allocator();
     auto r = co_await erase(name);
     co_return r;
   }
@@ -75,7 +76,15 @@ struct EndpointPublisher::Ops final : ReconcileOps<EndpointIntent> {
     e.labels = intent.labels;
     e.state = id == 0 ? "waiting-for-identity" : "ready";
     e.why = std::move(why);
+    const auto before = self.t_.endpoints.get(e.pod);
     self.t_.endpoints.upsert(std::move(e));
+    if (before && before->identity != 0 && before->identity != id) tell_allocator();
+  }
+
+  void tell_allocator() {
+    std::set<NumericIdentity> used;
+    self.t_.endpoints.for_each([&](const Endpoint& e) { used.insert(e.identity); });
+    self.allocator_.in_use(used);
   }
 
   Task<Result<>> write(const kube::CiliumEndpoint& wanted) {

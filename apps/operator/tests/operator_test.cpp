@@ -66,7 +66,8 @@ Task<> installs(asio::io_context& io, FakeServer& server) {
   const auto crds = *built_in_crds();
   // Somebody has to establish them, as the API server does.
   server.intercept = [&](const Request& r) -> std::optional<Response> {
-    if (r.method != "GET" || !r.target.ends_with("limit=500")) return std::nullopt;
+    if (r.method != "GET") return std::nullopt;
+    EXPECT_EQ(r.target.find('?'), std::string::npos) << "the definitions of others are not read: " << r.target;
     for (auto crd : server.all(kCustomResourceDefinitions)) {
       if (crd_established(crd)) continue;
       json::object established;
@@ -223,6 +224,34 @@ Task<> picked_up(World& w) {
 TEST(Collector, identity_picked_up_at_the_last_moment_is_not_deleted) {
   World w;
   run(w.io, picked_up(w));
+}
+
+Task<> unreadable(World& w) {
+  w.identity(65600);
+  const Options options = World::fast();
+  Collector collector(w.client, options);
+  w.scope.spawn("collector", collector.run());
+  co_await until([&] { return w.marked(65600); });
+  // Who uses it says so in a way that we do not understand.
+  w.pod("cart", "u1");
+  CiliumEndpoint e;
+  e.name = {"shop", "cart"};
+  e.pod_uid = "u1";
+  auto odd = to_cilium_endpoint(e);
+  odd["status"].get_object()["identity"] = json::object{{"id", -1}};
+  w.server.put(kCiliumEndpoints, odd);
+  const auto before = collector.counts().failures;
+  co_await until([&] { return collector.counts().failures > before; });
+  EXPECT_TRUE(w.server.get(kCiliumIdentities, "", "65600")) << "one in use was deleted";
+  EXPECT_EQ(collector.counts().identities_removed, 0u);
+  // Mended, the passes go on: the endpoint uses another one.
+  w.endpoint("cart", "u1", 65601);
+  co_await until([&] { return !w.server.get(kCiliumIdentities, "", "65600"); });
+  co_await w.scope.stop();
+}
+TEST(Collector, no_identity_goes_while_an_endpoint_cannot_be_read) {
+  World w;
+  run(w.io, unreadable(w));
 }
 
 Task<> stale(World& w) {

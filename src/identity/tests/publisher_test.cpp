@@ -176,6 +176,31 @@ TEST(EndpointPublisher, deleted_or_changed_objects_are_put_right) {
   run(w.io, repaired(w));
 }
 
+Task<> back_again(World& w) {
+  w.start();
+  w.local.upsert(local_pod("cart", "u1", 7));
+  w.server.put(kPods, pod_object("cart", "u1", "cart"));
+  co_await until([&] { return w.ceps.contains({"shop", "cart"}); });
+  const auto id = std::to_string(w.identity("cart"));
+  w.local.remove(local_pod("cart", "u1", 7).key());
+  co_await until([&] { return !w.cep("cart"); });
+  // Nobody uses it: the operator announces that it goes. Then a pod of the same labels comes.
+  auto marked = *w.server.get(kCiliumIdentities, "", id);
+  metadata_of(marked)["annotations"] = json::object{{kHeartbeatAnnotation, "2026-01-01T00:00:00Z"}};
+  w.server.put(kCiliumIdentities, marked);
+  w.server.put(kPods, pod_object("cart-2", "u2", "cart"));
+  w.local.upsert(local_pod("cart-2", "u2", 8));
+  co_await until([&] { return w.cep("cart-2").has_value(); });
+  EXPECT_EQ(std::to_string(w.identity("cart-2")), id);
+  EXPECT_TRUE(object_at(metadata(*w.server.get(kCiliumIdentities, "", id)), "annotations").empty())
+      << "the mark stays, and the operator deletes an identity in use";
+  co_await w.scope.stop();
+}
+TEST(EndpointPublisher, an_identity_that_was_out_of_use_here_is_looked_at_again) {
+  World w;
+  run(w.io, back_again(w));
+}
+
 Task<> pruned(World& w) {
   CiliumEndpoint stale;
   stale.name = {"shop", "gone"};
