@@ -77,8 +77,11 @@ TEST_F(TableTest, replace_touches_only_what_it_owns) {
 TEST_F(TableTest, is_initialized_when_every_source_has_delivered) {
   table.expect("kube");
   table.expect("mesh");
+  EXPECT_TRUE(table.waits_for("ku") && table.waits_for("mesh"));
+  EXPECT_FALSE(table.waits_for("kubernetes") || table.waits_for("lb") || table.waits_for("z"));
   table.initialized_by("kube");
   EXPECT_FALSE(table.initialized());
+  EXPECT_FALSE(table.waits_for("kube"));
   table.initialized_by("mesh");
   EXPECT_TRUE(table.initialized());
 }
