@@ -189,17 +189,26 @@ Task<> Exporter::Impl::watch_config() {
 }
 
 Task<> Exporter::Impl::heartbeat() {
+  // One that fails is made up for soon: readers take two missed ones for a store without quorum.
+  Backoff backoff(std::chrono::milliseconds(250), std::chrono::seconds(15));
   for (;;) {
     std::string key(kHeartbeatKey);
     const auto lease = co_await leases.lease_for(std::move(key));
+    bool written = false;
     if (lease) {
       std::string name(kHeartbeatKey), value = rfc3339(Wall::now());
       const auto r = co_await client.put(std::move(name), std::move(value), *lease);
+      written = r.has_value();
       if (!r) {
         log::warn("cannot write the heartbeat", {{"error", r.error().message}});
         if (r.error().code == Errc::not_found) leases.expire(*lease);
       }
     }
+    if (!written) {
+      co_await sleep_for(backoff.next());
+      continue;
+    }
+    backoff.reset();
     co_await sleep_for(options.heartbeat_every);
   }
 }
