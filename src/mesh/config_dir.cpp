@@ -6,47 +6,10 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <filesystem>
 
-#include "base/encoding.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "manifest/manifest.h"
-#include "mesh/json_read.h"
 
 namespace weft::mesh {
-namespace fs = std::filesystem;
-
-Result<kvstore::Options> parse_remote_config(const std::string& file, std::string_view yaml) {
-  auto document = parse_yaml(yaml);
-  if (!document) return std::unexpected(document.error().in(file));
-  if (!document->is_object())
-    return fail(Errc::invalid, fmt::format("{}: not a mapping of keys; write endpoints: and a list of URLs", file));
-  const auto& o = document->get_object();
-  kvstore::Options out;
-  auto list = get_array(o, "endpoints");
-  if (!list || !*list || (*list)->empty())
-    return fail(Errc::invalid,
-                fmt::format("{}: endpoints is not a list of URLs; write \"- https://host:2379\" under it", file));
-  for (const auto& e : **list) {
-    if (!e.is_string()) return fail(Errc::invalid, fmt::format("{}: endpoints has an entry that is not a URL", file));
-    out.endpoints.emplace_back(e.get_string().data(), e.get_string().size());
-  }
-  const std::pair<const char*, std::string*> texts[] = {
-      {"trusted-ca-file", &out.tls.ca},
-      {"cert-file", &out.tls.cert},
-      {"key-file", &out.tls.key},
-      {"username", &out.username},
-      {"password", &out.password},
-      // Ours: endpoints that are node addresses, a certificate that has the cluster's name.
-      {"server-name", &out.server_name_override}};
-  for (const auto& [key, into] : texts) {
-    auto text = get_text(o, key);
-    if (!text) return std::unexpected(text.error().in(file));
-    *into = std::move(*text);
-  }
-  return out;
-}
 
 struct ConfigDir::Impl {
   Impl(asio::io_context& i, LocalCluster l, Options o, Tables t)
@@ -56,13 +19,8 @@ struct ConfigDir::Impl {
     std::unique_ptr<RemoteCluster> cluster;
     std::string hash;
   };
-  struct File {
-    std::string text;
-    std::string hash;
-  };
-
   Task<> scan(bool initial);
-  std::map<std::string, File> read() const;
+  bool gone(const RemoteFiles& now, const std::string& name);
   Task<> listen();
 
   asio::io_context& io;
@@ -71,7 +29,8 @@ struct ConfigDir::Impl {
   Tables tables;
   IdRegistry ids;
   std::map<std::string, Remote> remotes;
-  std::map<std::string, std::string> bad;  // file → hash of the content that could not be used
+  std::map<std::string, std::string> in_doubt;  // file → why it is not known what it says now
+  std::map<std::string, std::string> bad;       // file → hash of the content that could not be used
   Notifier changed;
   Scope scope;
 };
@@ -100,31 +59,23 @@ Task<> ConfigDir::stop() {
   for (auto& [name, remote] : impl_->remotes) co_await remote.cluster->stop();
 }
 
-// The files that count. Certificates belong to a file's content: when they are renewed, the remote reconnects.
-std::map<std::string, ConfigDir::Impl::File> ConfigDir::Impl::read() const {
-  std::map<std::string, File> out;
-  std::error_code ec;
-  for (fs::directory_iterator it(options.path, ec), end; !ec && it != end; it.increment(ec)) {
-    const std::string name = it->path().filename().string();
-    std::error_code stat_error;
-    if (name.empty() || name[0] == '.' || !it->is_regular_file(stat_error) || it->file_size(stat_error) > (1 << 20))
-      continue;
-    auto text = read_file(it->path().string());
-    if (!text || text->find("endpoints:") == std::string::npos) continue;
-    std::string all = *text;
-    if (const auto config = parse_remote_config(name, *text)) {
-      for (const auto& path : {config->tls.ca, config->tls.cert, config->tls.key})
-        if (!path.empty()) all += '\0' + read_file(path).value_or("");
-    }
-    out[name] = {std::move(*text), sha256(all)};
+// Whether a file that was used is there no more. What cannot be looked at stays as it is, and the log says so once.
+bool ConfigDir::Impl::gone(const RemoteFiles& now, const std::string& name) {
+  const std::string why = now.files.contains(name) ? "" : now.doubt(name);
+  if (why.empty()) {
+    in_doubt.erase(name);
+    return !now.files.contains(name);
   }
-  return out;
+  if (in_doubt[name] != why)
+    log::warn("remote cluster file cannot be read, the cluster stays as it is", {{"cluster", name}, {"error", why}});
+  in_doubt[name] = why;
+  return false;
 }
 
 Task<> ConfigDir::Impl::scan(bool initial) {
-  const auto files = read();
+  const auto now = read_remote_files(options.path);
   for (auto it = remotes.begin(); it != remotes.end();) {
-    if (files.contains(it->first)) {
+    if (!gone(now, it->first)) {
       ++it;
       continue;
     }
@@ -134,14 +85,14 @@ Task<> ConfigDir::Impl::scan(bool initial) {
     it = remotes.erase(it);
   }
   for (auto it = bad.begin(); it != bad.end();) {
-    if (files.contains(it->first)) {
+    if (!gone(now, it->first)) {
       ++it;
       continue;
     }
     if (!remotes.contains(it->first)) tables.remotes.remove(it->first);
     it = bad.erase(it);
   }
-  for (const auto& [name, file] : files) {
+  for (const auto& [name, file] : now.files) {
     const auto running = remotes.find(name);
     if (running != remotes.end() && running->second.hash == file.hash) continue;
     const auto store = parse_remote_config(options.path + "/" + name, file.text);

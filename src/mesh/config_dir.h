@@ -9,12 +9,10 @@
 #include <vector>
 
 #include "async/scope.h"
+#include "mesh/config_files.h"
 #include "mesh/remote_cluster.h"
 
 namespace weft::mesh {
-
-/// One file, read. Unknown keys are ignored. Errors name file and key.
-Result<kvstore::Options> parse_remote_config(const std::string& file, std::string_view yaml);
 
 class ConfigDir {
  public:
@@ -30,7 +28,8 @@ class ConfigDir {
   ConfigDir(const ConfigDir&) = delete;
 
   /// Reads the directory and starts what it finds, then follows changes; until cancelled. A remote whose file goes away
-  /// is stopped and withdrawn; one whose file or certificates change is restarted and keeps its rows.
+  /// is stopped and withdrawn; one whose file or certificates change is restarted and keeps its rows; one whose file
+  /// cannot be read just now goes on as it is.
   Task<> run();
   /// Ends all remotes; rows stay (an agent that restarts must not interrupt anybody).
   Task<> stop();

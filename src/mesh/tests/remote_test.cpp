@@ -54,7 +54,9 @@ struct World {
   std::unique_ptr<RemoteCluster> remote(std::string name, kvstore::Options store, bool initial = false) {
     return std::make_unique<RemoteCluster>(io, kHome, std::move(name), options(std::move(store)), tables, ids, initial);
   }
-  bool initialized() const { return nodes.initialized() && services.initialized() && ips.initialized() && identities.initialized(); }
+  bool initialized() const {
+    return nodes.initialized() && services.initialized() && ips.initialized() && identities.initialized();
+  }
   static RemoteOptions options(kvstore::Options store) {
     RemoteOptions o;
     o.store = std::move(store);
@@ -538,6 +540,15 @@ TEST(ConfigDir, picks_up_changes_and_drops_remotes_at_run_time) {
     EXPECT_EQ(w.nodes.size(), 2u) << "another address, the same rows";
     (void)write_file(dir + "/east", "endpoints:\n- " + lost + "\n- " + east.endpoint() + "\n");
     co_await eventually("east is back by its second address", [&] { return w.status("east").ready; });
+
+    // There, but not to be read: first half written, then a link to itself.
+    (void)write_file(dir + "/east", "");
+    co_await sleep_for(300ms);
+    std::filesystem::create_symlink("east", dir + "/.beside");
+    std::filesystem::rename(dir + "/.beside", dir + "/east");
+    co_await sleep_for(300ms);
+    EXPECT_TRUE(w.status("east").ready) << "what cannot be read is not gone";
+    EXPECT_EQ(w.nodes.size(), 2u);
 
     std::filesystem::remove(dir + "/east");
     std::filesystem::remove(dir + "/broken");
