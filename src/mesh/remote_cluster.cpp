@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "kvstore/tls_probe.h"
 #include "kvstore/watch_store.h"
+#include "mesh/endpoint_round.h"
 #include "mesh/importer.h"
 #include "mesh/keys.h"
 
@@ -15,6 +16,8 @@ namespace weft::mesh {
 namespace {
 
 constexpr std::size_t kKinds = std::size(kMirroredKinds);
+constexpr std::chrono::milliseconds kDialOneOfMany{2'000};
+constexpr std::chrono::milliseconds kProbe{1'000};
 constexpr int kToleratedCheckErrors = 2;  // the third rebuilds the connection
 
 std::size_t index_of(Kind kind) {
@@ -78,6 +81,8 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
   void withdraw_rows();
   void release_id();
   void publish();
+  /// Why there is no connection.
+  void show(const Error& error);
   void initialized(std::size_t i);
 
   asio::io_context& io;
@@ -90,7 +95,9 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
 
   RemoteIdentity remote;  // id 0 until accepted
   Importer<Node> nodes{tables.nodes, [this](const auto& k, const auto& v) { return take_node(k, v); },
-                       [this](const std::string& k) { return std::optional<Node::Key>({name, k}); },
+                       [this](const std::string& k) {
+                         return std::optional<Node::Key>({name, k});
+                       },
                        [this](const Node& n) { return n.cluster == name; }};
   Importer<ClusterService> services{tables.services,
                                     [this](const auto& k, const auto& v) { return import_service(remote, k, v); },
@@ -192,36 +199,55 @@ void RemoteCluster::withdraw() {
 Task<> RemoteCluster::Impl::run() {
   Backoff backoff(options.retry_first, options.retry_max);
   kvstore::Options store = options.store;
+  // One that is dead must not keep us from the others for long.
+  if (store.endpoints.size() > 1) store.dial_timeout = std::min(store.dial_timeout, kDialOneOfMany);
+  EndpointRound round(store.endpoints);
   for (;;) {
+    store.endpoints = round.order();
     session = std::make_shared<Session>(io, store);
     const auto s = session;
     Result<> r = co_await connect(s);
+    const bool lost = r.has_value();
     if (r) {
       backoff.reset();
+      round.connected();
       ++sessions;
       status.refused = false;
       while (!s->end) co_await s->ended.changed_since(s->ended.version());
       r = std::unexpected(*s->end);
     }
-    // The next connection begins with the next address.
-    std::rotate(store.endpoints.begin(), store.endpoints.begin() + (store.endpoints.empty() ? 0 : 1),
-                store.endpoints.end());
+    const Error error = r.error();
+    const std::string at = s->client.endpoint();
     co_await workers.stop();
     session.reset();
     status.ready = false;
-    status.refused = r.error().code == Errc::invalid || r.error().code == Errc::unauthorized;
-    if (status.why != r.error().message && (name != local.name || name_clash))
-      log::warn("remote cluster not connected", {{"cluster", name}, {"error", r.error().message}});
-    status.why = r.error().message;
-    // It has said what there is to say: nobody waits for rows that do not come.
-    if (status.refused || r.error().code == Errc::exists)
-      for (std::size_t i = 0; i < kKinds; ++i) initialized(i);
-    publish();
-    // Another data set behind the address: whoever answers now is asked at once.
-    if (r.error().code == Errc::conflict) continue;
-    const auto wait = r.error().code == Errc::exists ? std::chrono::milliseconds(300'000) : backoff.next();
-    co_await sleep_for(wait);
+    if (error.code == Errc::conflict) {
+      // Another data set behind the address: whoever answers now is asked at once.
+      round.start_with(at);
+      show(error);
+      continue;
+    }
+    if (error.code == Errc::exists) {
+      show(error);
+      co_await sleep_for(std::chrono::milliseconds(300'000));
+      continue;
+    }
+    const bool all_asked = round.failed(error, at);
+    // While others are still to be asked, only what they cannot make good counts.
+    if (all_asked || lost || is_refusal(round.failure())) show(round.failure());
+    if (all_asked) co_await sleep_for(backoff.next());
   }
+}
+
+void RemoteCluster::Impl::show(const Error& error) {
+  status.refused = is_refusal(error);
+  if (status.why != error.message && (name != local.name || name_clash))
+    log::warn("remote cluster not connected", {{"cluster", name}, {"error", error.message}});
+  status.why = error.message;
+  // It has said what there is to say: nobody waits for rows that do not come.
+  if (status.refused || error.code == Errc::exists)
+    for (std::size_t i = 0; i < kKinds; ++i) initialized(i);
+  publish();
 }
 
 // ---- connecting
@@ -295,23 +321,20 @@ Task<Result<>> RemoteCluster::Impl::connect(std::shared_ptr<Session> s) {
 
 Task<Result<ClusterConfig>> RemoteCluster::Impl::fetch_config(std::shared_ptr<Session> s) {
   const std::string key = cluster_config_key(name);
+  const std::string asked = s->client.endpoint();  // when it fails, the client moves on
   std::string ask = key;
   auto got = co_await s->client.get(std::move(ask));
-  const std::string who = fmt::format("cluster {} at {}", name, s->client.endpoint());
+  const std::string who = fmt::format("cluster {} at {}", name, asked);
   if (!got) {
     Error error = got.error();
     if (error.code == Errc::unavailable || error.code == Errc::timeout) {
       // The connection itself fails: find out whether certificates are the reason.
-      for (const auto& endpoint : options.store.endpoints) {
-        std::string url = endpoint;
-        kvstore::Options copy = options.store;
-        std::string server = fmt::format("the mesh store of cluster {}", name);
-        const auto probe = co_await kvstore::probe_tls(std::move(url), std::move(copy), std::move(server));
-        if (!probe) {
-          error = probe.error();
-          if (error.code == Errc::unauthorized) break;
-        }
-      }
+      std::string url = asked;
+      kvstore::Options copy = options.store;
+      copy.dial_timeout = std::min(copy.dial_timeout, kProbe);
+      std::string server = fmt::format("the mesh store of cluster {}", name);
+      const auto probe = co_await kvstore::probe_tls(std::move(url), std::move(copy), std::move(server));
+      if (!probe) error = probe.error();
       co_return std::unexpected(error.in(fmt::format("cluster {} cannot reach cluster {}", local.name, name)));
     }
     if (error.code == Errc::unauthorized)

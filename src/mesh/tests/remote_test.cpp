@@ -261,6 +261,27 @@ TEST(RemoteCluster, keeps_rows_through_a_disconnect_and_catches_up) {
   });
 }
 
+TEST(RemoteCluster, finds_the_store_behind_the_last_of_its_addresses_without_waiting) {
+  EtcdServer etcd;
+  run([&](asio::io_context& io) -> Task<> {
+    {
+      Client c(io, etcd.options());
+      co_await seed(c, "east", 7, "10.7.0.0/24");
+    }
+    World w(io);
+    RemoteOptions options = World::options(etcd.options());
+    options.retry_first = options.retry_max = 30s;
+    for (int i = 0; i < 3; ++i)
+      options.store.endpoints.insert(options.store.endpoints.begin(),
+                                     fmt::format("http://127.0.0.1:{}", kvstore::testing::free_port()));
+    RemoteCluster r(io, kHome, "east", options, w.tables, w.ids, false);
+    r.start();
+    co_await eventually(
+        "ready", [&] { return w.status("east").ready; }, 10s);
+    co_await r.stop();
+  });
+}
+
 TEST(RemoteCluster, another_replica_behind_the_address_is_listed_anew) {
   EtcdServer etcd;
   run([&](asio::io_context& io) -> Task<> {
