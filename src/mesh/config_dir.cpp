@@ -73,6 +73,7 @@ bool ConfigDir::Impl::gone(const RemoteFiles& now, const std::string& name) {
 }
 
 Task<> ConfigDir::Impl::scan(bool initial) {
+  (void)tables.pod_cidrs->index();
   const auto now = read_remote_files(options.path);
   for (auto it = remotes.begin(); it != remotes.end();) {
     if (!gone(now, it->first)) {

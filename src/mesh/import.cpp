@@ -121,20 +121,18 @@ Result<> check_config(const LocalCluster& local, const std::string& remote, cons
   return {};
 }
 
-Result<> check_pod_cidrs(const std::vector<PodCidr>& remote, const std::vector<PodCidr>& others) {
+Result<> check_pod_cidrs(const std::vector<PodCidr>& remote, const CidrIndex& others) {
   const auto holder = [](const PodCidr& c) {
     return c.node.empty() ? "cluster " + c.cluster : fmt::format("node {} of cluster {}", c.node, c.cluster);
   };
   for (const auto& r : remote) {
-    for (const auto& o : others) {
-      if (o.cluster == r.cluster || !o.prefix.overlaps(r.prefix)) continue;
-      return fail(
-          Errc::invalid,
-          fmt::format(
-              "pod CIDR {} of {} overlaps pod CIDR {} of {}: the clusters of a mesh need pod CIDRs of their own; "
-              "change clusterPoolIPv4PodCIDRList or clusterPoolIPv6PodCIDRList of one of them",
-              r.prefix.to_string(), holder(r), o.prefix.to_string(), holder(o)));
-    }
+    const PodCidr* o = others.overlapping(r.prefix, r.cluster);
+    if (!o) continue;
+    return fail(
+        Errc::invalid,
+        fmt::format("pod CIDR {} of {} overlaps pod CIDR {} of {}: the clusters of a mesh need pod CIDRs of their own; "
+                    "change clusterPoolIPv4PodCIDRList or clusterPoolIPv6PodCIDRList of one of them",
+                    r.prefix.to_string(), holder(r), o->prefix.to_string(), holder(*o)));
   }
   return {};
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mesh/cidr_index.h"
 #include "mesh/codec.h"
 #include "mesh/export.h"
 
@@ -37,13 +38,7 @@ Result<> check_name(const LocalCluster& local, const std::string& remote);
 /// Whether two clusters of one name are two (their ids differ), or this cluster seen through its own store.
 Result<> check_same_name(const LocalCluster& local, const ClusterConfig& config);
 
-/// A pod CIDR somebody holds.
-struct PodCidr {
-  std::string cluster;
-  std::string node;
-  Prefix prefix;
-};
 /// The first overlap of a remote's CIDRs with those that others hold.
-Result<> check_pod_cidrs(const std::vector<PodCidr>& remote, const std::vector<PodCidr>& others);
+Result<> check_pod_cidrs(const std::vector<PodCidr>& remote, const CidrIndex& others);
 
 }  // namespace weft::mesh

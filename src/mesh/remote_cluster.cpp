@@ -76,7 +76,7 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
   Task<> publish_forever();
   Task<> give_up_waiting();
 
-  std::vector<PodCidr> cidrs_of_others() const;
+  Result<> check_cidrs(const std::vector<PodCidr>& theirs) const;
   Result<std::optional<Node>> take_node(const std::string& key, const std::string& value);
   void withdraw_rows();
   void release_id();
@@ -164,7 +164,8 @@ RemoteCluster::RemoteCluster(asio::io_context& io, const LocalCluster& local, st
   impl_->publish();
 }
 
-RemoteCluster::~RemoteCluster() = default;
+// Whatever still holds the rest: the index reads a table, and tables are not ours.
+RemoteCluster::~RemoteCluster() { impl_->tables.pod_cidrs.reset(); }
 const std::string& RemoteCluster::name() const { return impl_->name; }
 const RemoteOptions& RemoteCluster::options() const { return impl_->options; }
 
@@ -377,17 +378,14 @@ Task<Result<>> RemoteCluster::Impl::check_overlap(std::shared_ptr<Session> s) {
   if (!r)
     co_return std::unexpected(
         r.error().in(fmt::format("cluster {} reading the nodes of cluster {}", local.name, name)));
-  co_return check_pod_cidrs(theirs, cidrs_of_others());
+  co_return check_cidrs(theirs);
 }
 
-std::vector<PodCidr> RemoteCluster::Impl::cidrs_of_others() const {
-  std::vector<PodCidr> out;
-  for (const auto& p : options.local_pod_cidrs) out.push_back({local.name, "", p});
-  tables.nodes.for_each([&](const Node& n) {
-    if (n.cluster == name) return;
-    for (const auto& p : n.pod_cidrs) out.push_back({n.cluster, n.name, p});
-  });
-  return out;
+Result<> RemoteCluster::Impl::check_cidrs(const std::vector<PodCidr>& theirs) const {
+  CidrIndex ours;
+  for (const auto& p : options.local_pod_cidrs) ours.add({local.name, "", p});
+  WEFT_TRY(check_pod_cidrs(theirs, ours));
+  return check_pod_cidrs(theirs, tables.pod_cidrs->index());
 }
 
 Result<std::optional<Node>> RemoteCluster::Impl::take_node(const std::string& key, const std::string& value) {
@@ -397,7 +395,7 @@ Result<std::optional<Node>> RemoteCluster::Impl::take_node(const std::string& ke
   if (!before || before->pod_cidrs != node->pod_cidrs) {
     std::vector<PodCidr> theirs;
     for (const auto& p : node->pod_cidrs) theirs.push_back({name, node->name, p});
-    if (auto r = check_pod_cidrs(theirs, cidrs_of_others()); !r) return std::unexpected(r.error());
+    if (auto r = check_cidrs(theirs); !r) return std::unexpected(r.error());
   }
   return std::optional<Node>(std::move(*node));
 }
@@ -542,6 +540,7 @@ void RemoteCluster::Impl::publish() {
 
 Task<> RemoteCluster::Impl::publish_forever() {
   for (;;) {
+    (void)tables.pod_cidrs->index();
     publish();
     co_await sleep_for(std::chrono::milliseconds(200));
   }

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <map>
+#include <memory>
 
+#include "mesh/cidr_index.h"
 #include "model/identity.h"
 #include "model/node.h"
 #include "model/remote_status.h"
@@ -18,6 +20,8 @@ struct Tables {
   Table<IpIdentity>& ips;
   Table<Identity>& identities;
   Table<RemoteStatus>& remotes;
+  /// Of all nodes in the table; shared by all remotes.
+  std::shared_ptr<NodeCidrs> pod_cidrs = std::make_shared<NodeCidrs>(nodes);
 };
 
 /// Which remote holds which cluster id; first come, first served.
