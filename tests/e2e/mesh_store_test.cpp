@@ -56,13 +56,17 @@ std::string wrong_shape(const std::string& cluster, const std::string& key, cons
     return std::regex_match(value, kTime) ? "" : "is not an RFC 3339 time";
   if (key == "cilium/cluster-config/" + cluster) return starts_with_fields({"id", "capabilities"});
   if (under("cilium/state/nodes/v1/" + cluster + "/"))
-    return starts_with_fields({"Name", "Cluster", "IPAddresses", "IPv4AllocCIDR", "IPv4SecondaryAllocCIDRs", "IPv6AllocCIDR", "IPv6SecondaryAllocCIDRs",
-                               "IPv4HealthIP", "IPv6HealthIP", "IPv4IngressIP", "IPv6IngressIP", "ClusterID", "Source", "EncryptionKey", "Labels",
+    return starts_with_fields({"Name", "Cluster", "IPAddresses", "IPv4AllocCIDR", "IPv4SecondaryAllocCIDRs",
+                               "IPv6AllocCIDR", "IPv6SecondaryAllocCIDRs", "IPv4HealthIP", "IPv6HealthIP",
+                               "IPv4IngressIP", "IPv6IngressIP", "ClusterID", "Source", "EncryptionKey", "Labels",
                                "Annotations", "NodeIdentity", "WireguardPubKey", "BootID"});
-  if (under("cilium/state/services/v1/" + cluster + "/")) return starts_with_fields({"cluster", "namespace", "name", "frontends", "backends"});
-  if (under("cilium/state/ip/v1/default/")) return starts_with_fields({"IP", "Mask", "HostIP", "ID", "Key", "Metadata"});
+  if (under("cilium/state/services/v1/" + cluster + "/"))
+    return starts_with_fields({"cluster", "namespace", "name", "frontends", "backends"});
+  if (under("cilium/state/ip/v1/default/"))
+    return starts_with_fields({"IP", "Mask", "HostIP", "ID", "Key", "Metadata"});
   if (under("cilium/state/identities/v1/id/"))
-    return std::regex_match(value, std::regex(R"(([a-z]+:[^;=]+=[^;]*;)+)")) && value.find("policy.cluster=" + cluster + ";") != std::string::npos
+    return std::regex_match(value, std::regex(R"(([a-z0-9]+:[^;=]+=[^;]*;)+)")) &&
+                   value.find("policy.cluster=" + cluster + ";") != std::string::npos
                ? ""
                : "is not a list of labels with the cluster's name among them";
   return "the reference has no such key";
@@ -84,7 +88,8 @@ TEST_F(MeshStoreTest, stock_etcdctl_reads_the_keys_of_the_reference_as_the_remot
       all = store.all();
       std::string seen;
       for (const auto& [key, entry] : all) seen += key + "\n";
-      bool whole = seen.find("cilium/state/ip/v1/default/") != std::string::npos && seen.find("cilium/state/identities/v1/id/") != std::string::npos;
+      bool whole = seen.find("cilium/state/ip/v1/default/") != std::string::npos &&
+                   seen.find("cilium/state/identities/v1/id/") != std::string::npos;
       for (const auto& k : wanted) whole = whole && all.contains(k);
       return Seen{whole, seen};
     }));
@@ -114,21 +119,28 @@ TEST_F(MeshStoreTest, stock_etcdctl_reads_the_keys_of_the_reference_as_the_remot
 
 TEST_F(MeshStoreTest, objects_that_cilium_exported_are_exported_with_the_same_keys_and_values) {
   ASSERT_TRUE(lab.apply("cluster1", golden_file("objects.yaml")));
-  const auto patch = lab.kubectl("cluster1", {"-n", "shop", "patch", "ciliumendpoint", "api-1", "--subresource=status", "--type=merge", "-p",
-                                              R"({"status":{"id":1,"identity":{"id":65601},"encryption":{"key":0},"networking":{"node":"172.18.1.11",)"
-                                              R"("addressing":[{"ipv4":"10.1.0.21","ipv6":"fd00:1::21"}]}}})"});
+  // As in Cilium's, status is a plain field of this kind's CRD, not a subresource.
+  const auto patch = lab.kubectl(
+      "cluster1",
+      {"-n", "shop", "patch", "ciliumendpoint", "api-1", "--type=merge", "-p",
+       R"({"status":{"id":1,"identity":{"id":65601},"encryption":{"key":0},"networking":{"node":"172.18.1.11",)"
+       R"("addressing":[{"ipv4":"10.1.0.21","ipv6":"fd00:1::21"}]}}})"});
   ASSERT_TRUE(patch.ok()) << patch.describe();
 
   // Where ours differs, and why:
   std::map<std::string, json::value> different;
   const auto golden = json::parse(golden_file("keys.json"));
-  const auto value_of = [&](const std::string& key) { return json::parse(std::string(golden.at(key).at("value").as_string())); };
-  const std::string api = "cilium/state/services/v1/cluster1/shop/api-server", lb = "cilium/state/services/v1/cluster1/shop/lb";
-  // 10.1.1.23 is neither ready nor serving: Cilium's export has it (the fault that section 3.2 tells of), ours does not.
-  // weftStates is our addition, which Cilium's readers skip: 10.1.1.22 takes no new connections.
+  const auto value_of = [&](const std::string& key) {
+    return json::parse(std::string(golden.at(key).at("value").as_string()));
+  };
+  const std::string api = "cilium/state/services/v1/cluster1/shop/api-server",
+                    lb = "cilium/state/services/v1/cluster1/shop/lb";
+  // 10.1.1.23 is neither ready nor serving: Cilium's export has it (the fault that section 3.2 tells of), ours does
+  // not. weftStates is our addition, which Cilium's readers skip: 10.1.1.22 takes no new connections.
   different[api] = value_of(api);
   ASSERT_EQ(different[api].at("backends").as_object().erase("10.1.1.23"), 1u);
-  different[api].as_object()["weftStates"] = json::parse(R"({"10.1.1.22":{"ready":false,"serving":true,"terminating":true}})");
+  different[api].as_object()["weftStates"] =
+      json::parse(R"({"10.1.1.22":{"ready":false,"serving":true,"terminating":true}})");
   // A named exception: keys.json has backend port 20029 for shop/lb where the EndpointSlice of objects.yaml says 8080.
   // The slice is what a reader of the object would connect to, so 8080 is right for what is applied here.
   different[lb] = value_of(lb);
@@ -150,8 +162,9 @@ TEST_F(MeshStoreTest, objects_that_cilium_exported_are_exported_with_the_same_ke
       const std::string& have = it->second.value;
       const bool time = key == "cilium/.heartbeat" || key.starts_with("cilium/synced/");
       boost::system::error_code ec;
-      const bool same = time ? std::regex_match(have, kTime) && std::regex_match(wanted, kTime)
-                             : different.contains(key) ? json::parse(have, ec) == different.at(key) && !ec : have == wanted;
+      const bool same = time                      ? std::regex_match(have, kTime) && std::regex_match(wanted, kTime)
+                        : different.contains(key) ? json::parse(have, ec) == different.at(key) && !ec
+                                                  : have == wanted;
       if (!same) missing += key + "\n  ours:   " + have + "\n  golden: " + wanted + "\n";
       if (it->second.leased != kv.value().at("leased").as_bool()) missing += key + ": its lease differs\n";
     }
@@ -161,9 +174,11 @@ TEST_F(MeshStoreTest, objects_that_cilium_exported_are_exported_with_the_same_ke
   // And nothing that golden does not have, but for the lab's own nodes, pods and identities.
   for (const auto& [key, entry] : ours) {
     if (golden.as_object().contains(key)) continue;
-    const bool own = key == "cilium/state/nodes/v1/cluster1/cluster1-node1" || key.starts_with("cilium/state/ip/v1/default/10.11.") ||
+    const bool own = key == "cilium/state/nodes/v1/cluster1/cluster1-node1" ||
+                     key.starts_with("cilium/state/ip/v1/default/10.11.") ||
                      key.starts_with("cilium/state/ip/v1/default/fd00:11:") ||
-                     (key.starts_with("cilium/state/identities/v1/id/") && entry.value.find("k8s:io.kubernetes.pod.namespace=kube-system;") != std::string::npos);
+                     (key.starts_with("cilium/state/identities/v1/id/") &&
+                      entry.value.find("k8s:io.kubernetes.pod.namespace=kube-system;") != std::string::npos);
     EXPECT_TRUE(own) << key << "\n" << entry.value;
   }
 
@@ -172,11 +187,15 @@ TEST_F(MeshStoreTest, objects_that_cilium_exported_are_exported_with_the_same_ke
     const std::string key = "cilium/state/services/v1/cluster1/shop/" + name;
     return eventually(10s, key + " is gone", [&] { return Seen{!store.list(key).contains(key), "it is there"}; });
   };
-  EXPECT_TRUE(lab.kubectl("cluster1", {"-n", "shop", "annotate", "service", "api-server", "--overwrite", "service.cilium.io/shared=false"}).ok());
-  EXPECT_TRUE(lab.kubectl("cluster1", {"-n", "shop", "annotate", "service", "legacy", "io.cilium/global-service-"}).ok());
+  EXPECT_TRUE(lab.kubectl("cluster1", {"-n", "shop", "annotate", "service", "api-server", "--overwrite",
+                                       "service.cilium.io/shared=false"})
+                  .ok());
+  EXPECT_TRUE(
+      lab.kubectl("cluster1", {"-n", "shop", "annotate", "service", "legacy", "io.cilium/global-service-"}).ok());
   EXPECT_TRUE(lab.kubectl("cluster1", {"-n", "shop", "delete", "service", "headless"}).ok());
   for (const char* name : {"api-server", "legacy", "headless"}) EXPECT_TRUE(gone(name));
-  const auto removed = lab.kubectl("cluster1", {"delete", "--ignore-not-found", "-f", source_path("src/mesh/tests/golden/objects.yaml")}, {}, 60s);
+  const auto removed = lab.kubectl(
+      "cluster1", {"delete", "--ignore-not-found", "-f", source_path("src/mesh/tests/golden/objects.yaml")}, {}, 60s);
   EXPECT_TRUE(removed.ok()) << removed.describe();
 }
 

@@ -32,13 +32,20 @@ MeshStore::MeshStore(const Lab& lab, std::string cluster, std::string name)
 }
 
 Output MeshStore::etcdctl(Argv args) const {
-  Argv all{"env", "ETCDCTL_API=3", "etcdctl", "--endpoints=https://127.0.0.1:32379", "--cacert=" + kDir + "/ca.crt", "--cert=" + kDir + "/tls.crt",
+  Argv all{"env",
+           "ETCDCTL_API=3",
+           "etcdctl",
+           "--endpoints=https://127.0.0.1:32379",
+           "--cacert=" + kDir + "/ca.crt",
+           "--cert=" + kDir + "/tls.crt",
            "--key=" + kDir + "/tls.key"};
   all.insert(all.end(), args.begin(), args.end());
   return lab_.exec(node_, all, 20s);
 }
 
-std::map<std::string, StoreEntry> MeshStore::list(const std::string& prefix) const { return read({"get", "--prefix", prefix, "-w", "json"}); }
+std::map<std::string, StoreEntry> MeshStore::list(const std::string& prefix) const {
+  return read({"get", "--prefix", prefix, "-w", "json"});
+}
 
 std::map<std::string, StoreEntry> MeshStore::read(const Argv& args) const {
   std::map<std::string, StoreEntry> out;
@@ -57,16 +64,18 @@ std::map<std::string, StoreEntry> MeshStore::read(const Argv& args) const {
   };
   for (const auto& kv : kvs->as_array()) {
     const auto* lease = kv.as_object().if_contains("lease");
-    out[text(kv.as_object(), "key")] = {text(kv.as_object(), "value"), lease != nullptr && lease->to_number<std::int64_t>() != 0};
+    out[text(kv.as_object(), "key")] = {text(kv.as_object(), "value"),
+                                        lease != nullptr && lease->to_number<std::int64_t>() != 0};
   }
   return out;
 }
 
 std::map<std::string, StoreEntry> MeshStore::all() const {
-  std::map<std::string, StoreEntry> out;
-  for (const std::string& prefix : {std::string("cilium/.heartbeat"), std::string("cilium/state/"), "cilium/synced/" + name_ + "/"}) out.merge(list(prefix));
-  const std::string config = "cilium/cluster-config/" + name_;
-  out.merge(list(config));
+  // Of the configurations the remote user may read the cluster's own, by its key.
+  auto out = read({"get", "cilium/cluster-config/" + name_, "-w", "json"});
+  for (const std::string& prefix :
+       {std::string("cilium/.heartbeat"), std::string("cilium/state/"), "cilium/synced/" + name_ + "/"})
+    out.merge(list(prefix));
   return out;
 }
 

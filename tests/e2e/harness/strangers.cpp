@@ -1,7 +1,7 @@
 #include "tests/e2e/harness/strangers.h"
 
-#include <deque>
 #include <cstdlib>
+#include <deque>
 #include <iostream>
 
 namespace weft::e2e {
@@ -16,7 +16,8 @@ Lab& lab_of_strangers() {
 }
 
 Argv install(const std::string& context, const std::string& name, const std::string& id, Argv more) {
-  Argv out{"install", "--context", context, "--set", "cluster.name=" + name, "--set", "cluster.id=" + id, "--wait", "--wait-duration", "2m"};
+  Argv out{"install", "--context",        context,  "--set",           "cluster.name=" + name,
+           "--set",   "cluster.id=" + id, "--wait", "--wait-duration", "2m"};
   out.insert(out.end(), more.begin(), more.end());
   return out;
 }
@@ -43,13 +44,18 @@ void Strangers::together(const std::vector<Argv>& commands) const {
 }
 
 Strangers::Strangers() : lab_(lab_of_strangers()) {
-  if (std::getenv("WEFT_E2E_LAB") != nullptr && lab_.weft({"clustermesh", "status", "--context", "cluster2"}).ok()) return;
-  together({install("cluster1", "cluster1", "1", {}), install("stranger", "stranger", "1", {"--set", "clustermesh.maxConnectedClusters=511"})});
-  together({install("cluster2", "cluster2", "2", {"--inherit-ca", "cluster1"}), install("twin", "cluster1", "3", {"--inherit-ca", "cluster1"})});
+  if (std::getenv("WEFT_E2E_LAB") != nullptr && lab_.weft({"clustermesh", "status", "--context", "cluster2"}).ok())
+    return;
+  together({install("cluster1", "cluster1", "1", {}),
+            install("stranger", "stranger", "1", {"--set", "clustermesh.maxConnectedClusters=511"})});
+  together({install("cluster2", "cluster2", "2", {"--inherit-ca", "cluster1"}),
+            install("twin", "cluster1", "3", {"--inherit-ca", "cluster1"})});
   std::vector<Argv> enable;
-  for (const char* c : {"cluster1", "cluster2", "twin", "stranger"}) enable.push_back({"clustermesh", "enable", "--context", c, "--wait", "--wait-duration", "2m"});
+  for (const char* c : {"cluster1", "cluster2", "twin", "stranger"})
+    enable.push_back({"clustermesh", "enable", "--context", c, "--wait", "--wait-duration", "2m"});
   together(enable);
-  together({{"clustermesh", "connect", "--context", "cluster1", "--destination-context", "cluster2", "--wait", "--wait-duration", "2m"}});
+  together({{"clustermesh", "connect", "--context", "cluster1", "--destination-context", "cluster2", "--wait",
+             "--wait-duration", "2m"}});
 }
 
 }  // namespace weft::e2e

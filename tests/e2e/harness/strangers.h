@@ -1,5 +1,5 @@
-// Clusters of one node each: cluster1 and cluster2 are meshed; "twin" calls itself cluster1 too; "stranger" has the id of
-// cluster1, another certificate authority and another maximum of clusters. All have a mesh store that answers.
+// Clusters of one node each: cluster1 and cluster2 are meshed; "twin" calls itself cluster1 too; "stranger" has the id
+// of cluster1, another certificate authority and another maximum of clusters. All have a mesh store that answers.
 #pragma once
 
 #include <string>
