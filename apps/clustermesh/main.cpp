@@ -40,8 +40,8 @@ int main(int argc, char** argv) {
   run->add_option("--kvstore-lease-ttl", lease_ttl, "seconds that keys outlive this process")->capture_default_str();
   run->add_option("--users-config", o.users_config, "users.yaml with users of other clusters");
   run->add_option("--kubeconfig", o.kubeconfig, "how to reach the Kubernetes API; default: as a pod");
-  run->add_option("--health-port", o.health_port, "/healthz, /readyz and /metrics on 127.0.0.1; 0: none")
-      ->capture_default_str();
+  run->add_option("--health-port", o.health_port, "/healthz, /readyz and /metrics; 0: none")->capture_default_str();
+  run->add_option("--health-address", o.health_address, "address that they are served on")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   if (auto r = clustermesh::read_config_dir(o); !r) {

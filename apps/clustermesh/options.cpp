@@ -49,6 +49,10 @@ Result<> validate_run(const Options& o) {
   if (o.local.max_connected_clusters != 255 && o.local.max_connected_clusters != 511)
     return fail(Errc::invalid, fmt::format("max-connected-clusters {} is not possible: use 255 or 511",
                                            o.local.max_connected_clusters));
+  if (!Address::parse(o.health_address))
+    return fail(
+        Errc::invalid,
+        fmt::format("health-address {} is not an IP address: use 127.0.0.1, or :: for all of them", o.health_address));
   WEFT_TRY(validate_cluster_id(o.local.id, o.local.max_connected_clusters));
   WEFT_TRY(validate_cluster_name(o.local.name, o.local.id));
   if (o.lease_ttl < std::chrono::seconds(25) || o.lease_ttl > std::chrono::hours(24))

@@ -18,7 +18,8 @@ struct Options {
   std::string users_config;              // users-config: users.yaml
   std::string kubeconfig;                // empty: in the cluster
   std::string config_dir;
-  Port health_port = 9880;                     // on 127.0.0.1; 0: none
+  Port health_port = 9880;                     // 0: none
+  std::string health_address = "127.0.0.1";    // health-address
   log::Level log_level = log::Level::info;     // debug: "true"
   log::Format log_format = log::Format::text;  // log-format
 

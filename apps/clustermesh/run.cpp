@@ -162,7 +162,8 @@ Task<int> run(asio::io_context& io, Options o) {
   Store store;
   Scope scope(io, "clustermesh");
 
-  const std::string address = fmt::format("tcp://127.0.0.1:{}", o.health_port);
+  const SocketAddress health{*Address::parse(o.health_address), o.health_port};
+  const std::string address = "tcp://" + health.to_string();
   api::Server server(io, address);
   add_routes(server, store);
   const auto serve = [](api::Server& s) -> Task<> { (void)co_await s.run(); };
