@@ -57,8 +57,8 @@ class IdentityAllocator {
   /// What allocate() would answer without asking the API server; no value when it would have to.
   std::optional<NumericIdentity> known(const Labels& labels);
 
-  /// The identities that pods here use. Of the others nothing is taken for granted any more: while nobody uses them, the
-  /// operator may mark and delete them, so the next allocate() asks the API server.
+  /// The identities that pods here use. Of the others nothing is taken for granted any more: while nobody uses them,
+  /// the operator may mark and delete them, so the next allocate() asks the API server.
   void in_use(const std::set<NumericIdentity>& ids);
 
  private:
