@@ -180,7 +180,7 @@ Task<Result<NumericIdentity>> IdentityAllocator::settle(const Labels& labels) {
         verified_.insert(*id);
         co_return *id;
       }
-      if (*verdict == Verdict::gone) again = *id;
+      if (*verdict == Verdict::gone) again = id;
       if (*verdict == Verdict::foreign) foreign.insert(*id);
     }
     if (!again) {
