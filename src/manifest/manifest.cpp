@@ -21,6 +21,9 @@ json::value scalar(const YAML::Node& n) {
   if (s == "false" || s == "False" || s == "FALSE") return false;
   const char* end = s.data() + s.size();
   std::int64_t i = 0;
+  // Kubernetes' tools read YAML 1.1 here: a file mode of 0400 is octal.
+  if (s.size() > 1 && s.front() == '0' && s.find_first_not_of("01234567") == std::string::npos)
+    if (const auto [p, ec] = std::from_chars(s.data(), s.data() + s.size(), i, 8); ec == std::errc{}) return i;
   const char* from = s.data() + (s.front() == '+' ? 1 : 0);
   if (const auto [p, ec] = std::from_chars(from, end, i); ec == std::errc{} && p == end) return i;
   if (s.starts_with("0x")) {
