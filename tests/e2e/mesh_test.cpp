@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <thread>
 
@@ -136,40 +134,52 @@ TEST_F(MeshTest, pods_of_both_clusters_see_each_others_own_addresses) {
 TEST_F(MeshTest, the_remote_user_of_the_mesh_store_reads_and_nothing_else) {
   const auto secret = lab.get_json("cluster1", {"-n", "kube-system", "secret", "clustermesh-apiserver-remote-cert"});
   ASSERT_TRUE(secret.is_object());
-  const std::string dir = "/tmp/weft-" + lab.name() + "/remote-cert";
-  std::filesystem::create_directories(dir);
+  const std::string dir = "/run/weft-e2e-remote-cert";
   for (const char* f : {"tls.crt", "tls.key", "ca.crt"}) {
+    const std::string encoded(secret.at_pointer(std::string("/data/") + f).as_string());
     const auto r =
-        lab.kubectl("cluster1", {"-n", "kube-system", "get", "secret", "clustermesh-apiserver-remote-cert", "-o",
-                                 fmt::format("go-template={{{{index .data \"{}\" | base64decode}}}}", f)});
+        lab.exec("cluster2/cluster2-node1",
+                 {"bash", "-c", fmt::format("mkdir -p {0} && echo {1} | base64 -d > {0}/{2}", dir, encoded, f)});
     ASSERT_TRUE(r.ok()) << r.describe();
-    std::ofstream(dir + "/" + f) << r.out;
   }
   // From a node of the other cluster, as its agents come.
   const auto etcdctl = [&](Argv args) {
-    Argv all{"env",
-             "ETCDCTL_API=3",
-             "etcdctl",
-             "--endpoints=https://172.18.1.11:32379,https://172.18.1.12:32379,https://172.18.1.13:32379",
-             "--cacert=" + dir + "/ca.crt",
-             "--cert=" + dir + "/tls.crt",
-             "--key=" + dir + "/tls.key",
-             "--insecure-skip-tls-verify=false"};
     const auto node = lab.kubectl("cluster1", {"-n", "kube-system", "get", "pod", "-l", "k8s-app=clustermesh-apiserver",
                                                "-o", "jsonpath={.items[0].status.hostIP}"})
                           .out;
-    all[3] = "--endpoints=https://" + node + ":32379";
+    // The certificate names the store as hostAliases of the agents do.
+    const std::string script = fmt::format(
+        "echo '{0} cluster1.mesh.cilium.io' > {1}/hosts && mount --bind {1}/hosts /etc/hosts && exec \"$@\"", node,
+        dir);
+    Argv all{"unshare", "-m", "bash", "-c", script, "-"};
+    const Argv client{"env",
+                      "ETCDCTL_API=3",
+                      "etcdctl",
+                      "--endpoints=https://cluster1.mesh.cilium.io:32379",
+                      "--cacert=" + dir + "/ca.crt",
+                      "--cert=" + dir + "/tls.crt",
+                      "--key=" + dir + "/tls.key"};
+    all.insert(all.end(), client.begin(), client.end());
     all.insert(all.end(), args.begin(), args.end());
     return lab.exec("cluster2/cluster2-node1", all, 20s);
   };
-  const auto keys = etcdctl({"get", "--prefix", "cilium/", "--keys-only"});
-  ASSERT_TRUE(keys.ok()) << keys.describe();
+  // What the role may read, and no more: its own cluster's configuration, but not the list of them.
+  std::string keys;
+  for (const Argv& range : {Argv{"cilium/state/", "--prefix"}, Argv{"cilium/cluster-config/cluster1"},
+                            Argv{"cilium/synced/cluster1/", "--prefix"}, Argv{"cilium/.heartbeat"}}) {
+    Argv get{"get", "--keys-only"};
+    get.insert(get.end(), range.begin(), range.end());
+    const auto r = etcdctl(get);
+    EXPECT_TRUE(r.ok()) << r.describe();
+    keys += r.out;
+  }
   for (const char* k :
        {"cilium/cluster-config/cluster1", "cilium/synced/cluster1/cilium/state/nodes/v1",
         "cilium/synced/cluster1/cilium/state/services/v1", "cilium/state/nodes/v1/cluster1/cluster1-node1",
         "cilium/state/services/v1/cluster1/shop/api-server", "cilium/state/ip/v1/default/10.1.",
-        "cilium/state/identities/v1/id/"})
-    EXPECT_THAT(keys.out, HasSubstr(k));
+        "cilium/state/identities/v1/id/", "cilium/.heartbeat"})
+    EXPECT_THAT(keys, HasSubstr(k));
+  EXPECT_NE(etcdctl({"get", "--prefix", "cilium/cluster-config/"}).code, 0);
   const auto put = etcdctl({"put", "cilium/state/nodes/v1/cluster1/evil", "x"});
   EXPECT_NE(put.code, 0);
   EXPECT_THAT(put.out + put.err, HasSubstr("permission denied"));

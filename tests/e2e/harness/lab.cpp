@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
 namespace weft::e2e {
@@ -124,12 +125,14 @@ void Lab::down() {
   }
   if (guardian_pipe >= 0) close(guardian_pipe);
   guardian_pipe = -1;
+  std::filesystem::remove_all("/tmp/weft-" + name_);
 }
 
 Env Lab::env() const {
   return {{"KUBECONFIG", kubeconfig_},
           {"WEFT_LAB", name_},
-          {"PATH", bin_folder() + ":" + source_path(".cache/tools/bin") + ":" + env_or("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"},
+          {"PATH", bin_folder() + ":" + source_path(".cache/tools/bin") + ":" + env_or("PATH", "/usr/bin:/bin") +
+                       ":/usr/sbin:/sbin"},
           // Helm's state of ours only: nothing is read from or left in the user's home.
           {"HELM_CACHE_HOME", "/tmp/weft-" + name_ + "/helm/cache"},
           {"HELM_CONFIG_HOME", "/tmp/weft-" + name_ + "/helm/config"},
@@ -149,7 +152,8 @@ Argv Lab::kubectl_argv(const std::string& cluster, const Argv& args) const {
   return argv;
 }
 
-Output Lab::kubectl(const std::string& cluster, const Argv& args, const std::string& input, std::chrono::seconds limit) const {
+Output Lab::kubectl(const std::string& cluster, const Argv& args, const std::string& input,
+                    std::chrono::seconds limit) const {
   return run(kubectl_argv(cluster, args), {.limit = limit, .input = input, .env = env()});
 }
 
@@ -165,7 +169,8 @@ Argv Lab::exec_argv(const std::string& target, const Argv& command, const std::s
   return argv;
 }
 
-Output Lab::exec(const std::string& target, const Argv& command, std::chrono::seconds limit, const std::string& ns) const {
+Output Lab::exec(const std::string& target, const Argv& command, std::chrono::seconds limit,
+                 const std::string& ns) const {
   return run(exec_argv(target, command, ns), {.limit = limit, .env = env()});
 }
 

@@ -35,7 +35,8 @@ class Lab {
   Output weft(const Argv& args, std::chrono::seconds limit = std::chrono::seconds(300)) const;
   Output kubectl(const std::string& cluster, const Argv& args, const std::string& input = {},
                  std::chrono::seconds limit = std::chrono::seconds(60)) const;
-  Output helm(const std::string& cluster, const Argv& args, std::chrono::seconds limit = std::chrono::seconds(120)) const;
+  Output helm(const std::string& cluster, const Argv& args,
+              std::chrono::seconds limit = std::chrono::seconds(120)) const;
   /// In "cluster1/node1", "cluster1/POD", "client"; pods of `ns`.
   Output exec(const std::string& target, const Argv& command, std::chrono::seconds limit = std::chrono::seconds(60),
               const std::string& ns = "default") const;

@@ -21,6 +21,10 @@ std::string service_yaml(const std::string& cluster) {
   const std::string mark = "value: CLUSTER}";
   for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at))
     text.replace(at, mark.size(), "value: " + cluster + "}");
+  // Servers that go on for a moment after they were told to stop, as servers behind a load balancer do.
+  const std::string program = "[weft-lab-echo, ";
+  const auto at = text.find(program);
+  if (at != std::string::npos) text.insert(at + program.size(), "--grace, \"2\", ");
   return text;
 }
 

@@ -83,7 +83,8 @@ int decode(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + 
 }  // namespace
 
 std::string Output::describe() const {
-  std::string s = fmt::format("$ {}\n{}", command, timed_out ? "ran out of time and was killed" : fmt::format("exit code {}", code));
+  std::string s = fmt::format("$ {}\n{}", command,
+                              timed_out ? "ran out of time and was killed" : fmt::format("exit code {}", code));
   const auto tail = [](const std::string& t) { return t.size() <= 6000 ? t : "[...]" + t.substr(t.size() - 6000); };
   if (!out.empty()) s += "\n--- stdout\n" + tail(out);
   if (!err.empty()) s += "\n--- stderr\n" + tail(err);
