@@ -54,8 +54,11 @@ void next_steps(const LabRecord& r) {
   fmt::print("\nLab {} is up. Its nodes are NotReady until a CNI is installed, as on any cluster. Next:\n",
              r.paths.name);
   fmt::print("  export KUBECONFIG={}\n", r.paths.kubeconfig());
+  // The clusters of a mesh trust one certificate authority: the first makes it.
+  const std::string& first = r.topology.clusters.front().name;
   for (const ClusterSpec& c : r.topology.clusters)
-    fmt::print("  weft install --context {} --set cluster.name={} --set cluster.id={} --wait\n", c.name, c.name, c.id);
+    fmt::print("  weft install --context {} --set cluster.name={} --set cluster.id={}{} --wait\n", c.name, c.name, c.id,
+               c.name == first ? "" : " --inherit-ca " + first);
   fmt::print("  weft lab status · weft lab exec {}/node1 -- ip addr · weft lab down\n",
              r.topology.clusters.front().name);
 }
