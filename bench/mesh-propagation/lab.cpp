@@ -37,15 +37,19 @@ Lab::Lab(std::string existing)
   ::setenv("WEFT_LAB", name_.c_str(), 1);
 }
 
-Lab::~Lab() {
-  if (guardian_ >= 0) {
-    if (const auto r = weft({"lab", "down", "--name", name_}); r) {
-      if (::write(guardian_, "k", 1) != 1) std::fputs("bench: the guardian is gone\n", stderr);
-    } else {
-      std::fprintf(stderr, "bench: the lab did not go down: %s\n", r.error().message.c_str());
-    }
-    ::close(guardian_);
+void Lab::down() {
+  if (guardian_ < 0) return;
+  if (const auto r = weft({"lab", "down", "--name", name_}); r) {
+    if (::write(guardian_, "k", 1) != 1) std::fputs("bench: the guardian is gone\n", stderr);
+  } else {
+    std::fprintf(stderr, "bench: the lab did not go down: %s\n", r.error().message.c_str());
   }
+  ::close(guardian_);
+  guardian_ = -1;
+}
+
+Lab::~Lab() {
+  down();
   std::error_code ignored;
   if (!scratch_.empty()) std::filesystem::remove_all(scratch_, ignored);
 }
@@ -104,7 +108,7 @@ Result<> Lab::up(const std::vector<std::string>& up_args) {
 Result<std::string> Lab::weft(const std::vector<std::string>& args, const std::string& input_file) {
   std::string command = "timeout -k 10 300 " + quoted(bin_ + "/weft");
   for (const auto& a : args) command += " " + quoted(a);
-  const std::string errors = scratch_ + "/stderr";
+  const std::string errors = fmt::format("{}/stderr{}", scratch_, ++runs_);
   const std::string redirected =
       fmt::format("{} <{} 2>{}", command, quoted(input_file.empty() ? "/dev/null" : input_file), quoted(errors));
   FILE* pipe = ::popen(redirected.c_str(), "r");

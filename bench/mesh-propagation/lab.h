@@ -1,6 +1,7 @@
 // A lab of the benchmark's own, brought up with the commands that everybody uses and taken down whatever happens.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,9 @@ class Lab {
   Lab& operator=(const Lab&) = delete;
 
   Result<> up(const std::vector<std::string>& up_args);
-  /// weft ARGS...; what it said is in the error.
+  /// Takes it down now, if it is ours.
+  void down();
+  /// weft ARGS...; what it said is in the error. From any thread.
   Result<std::string> weft(const std::vector<std::string>& args, const std::string& input_file = {});
   const std::string& kubeconfig() const { return kubeconfig_; }
   /// A folder of ours that goes when we go.
@@ -28,6 +31,7 @@ class Lab {
   std::string name_, bin_, kubeconfig_, scratch_;
   bool ours_;
   int guardian_ = -1;
+  std::atomic<int> runs_ = 0;
 };
 
 }  // namespace weft::bench

@@ -12,7 +12,6 @@
 #include "kube/client.h"
 #include "map_watch.h"
 #include "mesh/keys.h"
-#include "report.h"
 #include "store_watch.h"
 
 namespace weft::bench {
@@ -22,9 +21,6 @@ namespace json = boost::json;
 using namespace std::chrono_literals;
 
 double seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
-
-// One address for each change, so that nothing of an earlier change can be taken for this one.
-std::string address_of(int change) { return fmt::format("10.2.{}.{}", 200 + change / 250, 1 + change % 250); }
 
 // When the API server's watch brought which address.
 struct ApiWatch {
@@ -92,9 +88,8 @@ Task<int> run(asio::io_context& io, const Job& job) {
   ApiWatch api(io);
   scope.spawn("watch", watch_api(client, job, api));
 
-  Samples s;
+  json::array out;
   std::mt19937 random(7);
-  constexpr int kWarmUp = 10;
   int code = 0;
   for (int i = 0; i < kWarmUp + job.changes && code == 0; ++i) {
     co_await sleep_for(std::chrono::milliseconds(10 + random() % 20));
@@ -131,27 +126,42 @@ Task<int> run(asio::io_context& io, const Job& job) {
     if (!came) code = failed("the bare put was not seen within 5 s");
     if (code != 0 || i < kWarmUp) continue;
 
-    s.bare.push_back(seconds(*came - put));
-    s.map.push_back(seconds(*mapped - accepted));
-    s.sent_map.push_back(seconds(*mapped - sent));
-    s.answer.push_back(seconds(accepted - sent));
-    s.sent_watch.push_back(seconds(*watched - sent));
-    s.watch_store.push_back(seconds(*stored - *watched));
-    s.store_map.push_back(seconds(*mapped - *stored));
+    json::object change{{"address", backend}, {"bare", seconds(*came - put)}};
+    const std::pair<const char*, Steady::time_point> moments[] = {
+        {"sent", sent}, {"answered", accepted}, {"watched", *watched}, {"stored", *stored}, {"mapped", *mapped}};
+    for (const auto& [name, at] : moments) change[name] = seconds(at.time_since_epoch());
+    out.push_back(std::move(change));
   }
   if (const auto r = store_delete(admin, bare_key); !r && code == 0) code = failed(r.error().message);
   co_await scope.stop();
   if (code != 0) co_return code;
-  bool ok = false;
-  std::puts(json::serialize(to_json(s, ok)).c_str());
+  std::puts(json::serialize(out).c_str());
   co_return 0;
 }
 
 }  // namespace
 
+std::string address_of(int change) { return fmt::format("10.2.{}.{}", 100 + change / 150, 100 + change % 150); }
+
 int measure(const Job& job) {
   asio::io_context io(1);
   return run_to_completion(io, run(io, job));
+}
+
+int record(const Job& job) {
+  // The API server's store, as the lab and everybody else runs it: beside it, without TLS, below /registry. Addresses
+  // of changes stand as text in JSON as in protobuf.
+  const std::string last = address_of(kWarmUp + job.changes - 1);
+  const auto limit = std::chrono::seconds(60 + job.changes / 3);
+  const auto r =
+      record_store("127.0.0.1:2379", "/registry/", limit, [&](const std::string& value, Steady::time_point at) {
+        const auto begin = value.find("10.2.1");
+        if (begin == std::string::npos || value.find(job.slice) == std::string::npos) return true;
+        const std::string address = value.substr(begin, last.size());
+        std::printf("%s %.9f\n", address.c_str(), seconds(at.time_since_epoch()));
+        return address != last;
+      });
+  return r ? 0 : failed(r.error().message);
 }
 
 }  // namespace weft::bench

@@ -8,15 +8,16 @@
 
 namespace weft::bench {
 
-/// In seconds, one for each change.
-struct Samples {
-  std::vector<double> bare;         // put sent → watch event, in the mesh store of cluster2
-  std::vector<double> map;          // change accepted by the API server → backend in the map
-  std::vector<double> sent_map;     // request sent → backend in the map
-  std::vector<double> answer;       // request sent → accepted
-  std::vector<double> sent_watch;   // request sent → the API server's watch event
-  std::vector<double> watch_store;  // that → the watch event of the mesh store
-  std::vector<double> store_map;    // that → backend in the map
+/// The moments of one change, in seconds of the monotonic clock.
+struct Change {
+  std::string address;   // which change
+  double sent = 0;       // the request
+  double committed = 0;  // the watch event of cluster2's Kubernetes etcd, seen beside the API server
+  double answered = 0;   // the API server's answer
+  double watched = 0;    // the API server's watch event
+  double stored = 0;     // the watch event of cluster2's mesh store, seen from cluster1
+  double mapped = 0;     // the backend in the map
+  double bare = 0;       // not a moment: put sent → watch event of the mesh store
 };
 
 struct Quantiles {
@@ -28,7 +29,7 @@ Quantiles quantiles(std::vector<double> samples);
 /// The bound on p50 of map over p50 of bare.
 inline constexpr double kMostRatio = 4;
 
-boost::json::object to_json(const Samples& s, bool& ok);
+boost::json::object to_json(const std::vector<Change>& changes);
 /// From what to_json() made.
 std::string to_table(const boost::json::object& report);
 

@@ -4,6 +4,7 @@
 #include <grpcpp/security/credentials.h>
 
 #include "kvstore/proto/rpc.grpc.pb.h"
+#include "kvstore/types.h"
 
 namespace weft::bench {
 namespace {
@@ -59,6 +60,28 @@ Result<> store_delete(const std::shared_ptr<grpc::Channel>& channel, const std::
   request.set_key(key);
   etcdserverpb::DeleteRangeResponse response;
   return checked(etcdserverpb::KV::NewStub(channel)->DeleteRange(&context, request, &response), "deleting " + key);
+}
+
+Result<> record_store(const std::string& address, const std::string& prefix, std::chrono::seconds limit,
+                      const std::function<bool(const std::string&, Steady::time_point)>& put) {
+  const auto stub = etcdserverpb::Watch::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + limit);
+  const auto calls = stub->Watch(&context);
+  etcdserverpb::WatchRequest request;
+  request.mutable_create_request()->set_key(prefix);
+  request.mutable_create_request()->set_range_end(kvstore::prefix_end(prefix));
+  etcdserverpb::WatchResponse response;
+  bool more = true;
+  calls->Write(request);
+  while (more && calls->Read(&response)) {
+    const auto now = Steady::now();
+    for (const auto& event : response.events()) more = more && put(event.kv().value(), now);
+  }
+  context.TryCancel();
+  const auto status = calls->Finish();
+  if (more) return fail(Errc::unavailable, "watching " + address + ": " + status.error_message());
+  return {};
 }
 
 struct StoreWatch::Stream {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -24,6 +25,10 @@ std::shared_ptr<grpc::Channel> store_channel(const std::string& address, const P
 Result<> store_put(const std::shared_ptr<grpc::Channel>& channel, const std::string& key, const std::string& value);
 Result<std::string> store_get(const std::shared_ptr<grpc::Channel>& channel, const std::string& key);
 Result<> store_delete(const std::shared_ptr<grpc::Channel>& channel, const std::string& key);
+
+/// Watches keys of an etcd without TLS and calls `put` for each value, until it returns false. Fails after `limit`.
+Result<> record_store(const std::string& address, const std::string& prefix, std::chrono::seconds limit,
+                      const std::function<bool(const std::string& value, Steady::time_point at)>& put);
 
 /// Watches one key on a thread of its own.
 class StoreWatch {

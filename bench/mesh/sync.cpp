@@ -29,6 +29,9 @@ using kvstore::Client;
 constexpr int kServices = 10'000, kIps = 100'000, kIdentities = 20'000;
 const std::string kCluster = "cluster2";
 constexpr ClusterId kId = 2;
+constexpr int kRuns = 3;
+// What the readers may cost: of the bare read's seconds, and in memory.
+constexpr double kMostRatio = 3, kMostMib = 250;
 
 struct Measured {
   double seconds = 0;
@@ -70,11 +73,14 @@ Task<int> fill(asio::io_context& io, kvstore::Options options) {
     } else if (i < kIps + kServices) {
       const int n = i - kIps;
       ClusterService s;
-      s.cluster = kCluster, s.cluster_id = kId, s.name = {fmt::format("namespace-{}", n % 100), fmt::format("service-{}", n)};
+      s.cluster = kCluster, s.cluster_id = kId,
+      s.name = {fmt::format("namespace-{}", n % 100), fmt::format("service-{}", n)};
       s.frontends[Address::v4(0x0a610000u + static_cast<std::uint32_t>(n))]["http"] = {Protocol::tcp, 80};
-      for (int b = 0; b < 5; ++b) s.backends[base.plus(static_cast<std::uint64_t>(n * 5 + b))]["http"] = {Protocol::tcp, 8080};
+      for (int b = 0; b < 5; ++b)
+        s.backends[base.plus(static_cast<std::uint64_t>(n * 5 + b))]["http"] = {Protocol::tcp, 8080};
       s.labels = {{"app", s.name.name}}, s.selector = s.labels;
-      txn.then.push_back(kvstore::Op::put(data_prefix(Kind::services, kCluster) + s.name.to_string(), encode_service(s)));
+      txn.then.push_back(
+          kvstore::Op::put(data_prefix(Kind::services, kCluster) + s.name.to_string(), encode_service(s)));
     } else {
       const auto id = (kId << 16) + 256 + static_cast<NumericIdentity>(i - kIps - kServices);
       const Labels labels{{"k8s:app", fmt::format("service-{}", id)},
@@ -82,15 +88,19 @@ Task<int> fill(asio::io_context& io, kvstore::Options options) {
                           {"k8s:io.cilium.k8s.policy.serviceaccount", "default"},
                           {"k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name", "namespace-1"},
                           {"k8s:io.kubernetes.pod.namespace", "namespace-1"}};
-      txn.then.push_back(kvstore::Op::put(data_prefix(Kind::identities, kCluster) + std::to_string(id), encode_identity(labels)));
+      txn.then.push_back(
+          kvstore::Op::put(data_prefix(Kind::identities, kCluster) + std::to_string(id), encode_identity(labels)));
     }
     if (txn.then.size() == 100) {
       co_await write(c, std::move(txn));
       txn = {};
     }
   }
-  for (const Kind k : kMirroredKinds) txn.then.push_back(kvstore::Op::put(canary_key(k, kCluster), "2026-01-01T00:00:00Z"));
-  txn.then.push_back(kvstore::Op::put(cluster_config_key(kCluster), encode_cluster_config({.id = kId, .synced_canaries = true, .max_connected_clusters = 255})));
+  for (const Kind k : kMirroredKinds)
+    txn.then.push_back(kvstore::Op::put(canary_key(k, kCluster), "2026-01-01T00:00:00Z"));
+  txn.then.push_back(
+      kvstore::Op::put(cluster_config_key(kCluster),
+                       encode_cluster_config({.id = kId, .synced_canaries = true, .max_connected_clusters = 255})));
   co_await write(c, std::move(txn));
   co_return 0;
 }
@@ -112,7 +122,9 @@ Task<int> read_all(asio::io_context& io, std::string endpoint) {
   RemoteCluster remote(io, local, kCluster, options, {nodes, services, ips, identities, remotes}, ids, true);
 
   remote.start();
-  const auto done = [&] { return nodes.initialized() && services.initialized() && ips.initialized() && identities.initialized(); };
+  const auto done = [&] {
+    return nodes.initialized() && services.initialized() && ips.initialized() && identities.initialized();
+  };
   while (!done()) co_await sleep_for(1ms);
   const double seconds = std::chrono::duration<double>(Steady::now() - began).count();
   report(seconds, static_cast<long>(services.size() + ips.size() + identities.size()));
@@ -124,7 +136,8 @@ int read_bare(const std::string& endpoint) {
   const auto began = Steady::now();
   grpc::ChannelArguments args;
   args.SetMaxReceiveMessageSize(-1);
-  const auto stub = etcdserverpb::KV::NewStub(grpc::CreateCustomChannel(endpoint.substr(endpoint.find("//") + 2), grpc::InsecureChannelCredentials(), args));
+  const auto stub = etcdserverpb::KV::NewStub(
+      grpc::CreateCustomChannel(endpoint.substr(endpoint.find("//") + 2), grpc::InsecureChannelCredentials(), args));
   long keys = 0;
   for (const Kind k : kMirroredKinds) {
     grpc::ClientContext context;
@@ -169,17 +182,31 @@ int run_all(bool as_json) {
   asio::io_context io;
   if (run_to_completion(io, fill(io, etcd.options())) != 0) return 1;
   const std::string program = std::filesystem::read_symlink("/proc/self/exe").string();
-  const Measured bare = best_of(3, program, "--bare", etcd.endpoint());
-  const Measured agent = best_of(3, program, "--read", etcd.endpoint());
+  const Measured bare = best_of(kRuns, program, "--bare", etcd.endpoint());
+  const Measured agent = best_of(kRuns, program, "--read", etcd.endpoint());
   const double ratio = agent.seconds / bare.seconds;
-  const bool ok = ratio <= 3 && agent.peak_mib < 250 && agent.keys == bare.keys;
+  const bool ok = ratio <= kMostRatio && agent.peak_mib < kMostMib && agent.keys == bare.keys;
   if (as_json) {
-    boost::json::object out{{"name", "mesh_sync"}, {"keys", agent.keys}, {"seconds", agent.seconds}, {"bare_seconds", bare.seconds},
-                            {"ratio", ratio}, {"peak_rss_mib", agent.peak_mib}, {"bare_peak_rss_mib", bare.peak_mib}, {"ok", ok}};
+    boost::json::object out{{"name", "mesh_sync"},
+                            {"keys", agent.keys},
+                            {"seconds", agent.seconds},
+                            {"bare_seconds", bare.seconds},
+                            {"ratio", ratio},
+                            {"most_ratio", kMostRatio},
+                            {"peak_rss_mib", agent.peak_mib},
+                            {"bare_peak_rss_mib", bare.peak_mib},
+                            {"ok", ok}};
     std::puts(boost::json::serialize(out).c_str());
   } else {
-    std::printf("syncing %ld keys: %.2f s, peak %.0f MiB\nbare range read:     %.2f s, peak %.0f MiB\nratio %.2f (at most 3), memory at most 250 MiB: %s\n",
-                agent.keys, agent.seconds, agent.peak_mib, bare.seconds, bare.peak_mib, ratio, ok ? "ok" : "MISSED");
+    const auto line = [](const char* what, const Measured& m) {
+      std::printf("%-58s%8.2f%9.0f\n", what, m.seconds, m.peak_mib);
+    };
+    std::printf("%-58s%8s%9s   %ld keys, best time and worst memory of %d runs\n", "", "seconds", "peak MiB",
+                agent.keys, kRuns);
+    line("bare gRPC range read of the same keys", bare);
+    line("a fresh agent until the remote is ready", agent);
+    std::printf("at most %.0f times bare: it takes %.2f times; below %.0f MiB; all %ld keys: %s\n", kMostRatio, ratio,
+                kMostMib, bare.keys, ok ? "ok" : "MISSED");
   }
   return ok ? 0 : 1;
 }
