@@ -70,8 +70,11 @@ void Lab::guard() {
     ssize_t n = 0;
     do n = ::read(ends[0], &byte, 1);
     while (n < 0 && errno == EINTR);
-    if (n != 1) ::execl((bin_ + "/weft").c_str(), "weft", "lab", "down", "--name", name_.c_str(), nullptr);
-    ::_exit(0);
+    if (n == 1) ::_exit(0);
+    std::error_code ignored;
+    std::filesystem::remove_all(scratch_, ignored);
+    ::execl((bin_ + "/weft").c_str(), "weft", "lab", "down", "--name", name_.c_str(), nullptr);
+    ::_exit(1);
   }
   ::waitpid(middle, nullptr, 0);
   ::close(ends[0]);
