@@ -186,7 +186,8 @@ Task<> Agent::Parts::follow_pod_cidrs() {
         if (p.family() == Family::v4 ? options.ipv4 : options.ipv6) wanted.push_back(p);
     if (wanted.empty()) {
       network_trouble = fmt::format(
-          "node {} has no pod CIDR: give Node.spec.podCIDRs (kube-controller-manager --allocate-node-cidrs)", options.node_name);
+          "node {} has no pod CIDR: give Node.spec.podCIDRs (kube-controller-manager --allocate-node-cidrs)",
+          options.node_name);
       log::warn("no pod network yet", {{"why", network_trouble}});
     } else if (wanted != applied || !network_trouble.empty()) {
       const auto done = open_network(*node, wanted);
@@ -207,8 +208,8 @@ Task<> Agent::Parts::follow_pod_cidrs() {
 
 Result<> Agent::Parts::open_network(const kube::CoreNode& node, const std::vector<Prefix>& pod_cidrs) {
   WEFT_TRY(endpoints.set_pod_cidrs(pod_cidrs));
-  node_publisher.set(
-      identity::describe_node(node, {options.cluster_name, options.cluster_id}, endpoints.gateways()), node.uid);
+  node_publisher.set(identity::describe_node(node, {options.cluster_name, options.cluster_id}, endpoints.gateways()),
+                     node.uid);
   return options.cni_conf_dir.empty() ? Result<>{} : install_plugin();
 }
 
@@ -300,8 +301,8 @@ Task<Result<>> Agent::run() {
   std::set<FrontendKey> kept;
   for (const auto& [frontend, state] : p.lb.state().services()) kept.insert(frontend);
   const auto served_before = [kept = std::move(kept)](const FrontendKey& k) { return kept.contains(k); };
-  p.services = std::make_unique<services::ServiceController>(site, p.tables.services, p.tables.slices,
-                                                             p.tables.remote_services, p.tables.frontends, served_before);
+  p.services = std::make_unique<services::ServiceController>(
+      site, p.tables.services, p.tables.slices, p.tables.remote_services, p.tables.frontends, served_before);
   p.scope.spawn("service merge", p.services->run());
   p.scope.spawn("service maps", p.lb_loop.run());
 

@@ -19,7 +19,8 @@ CleanupReport clean_up(const Options& options, netlink::Kernel& kernel) {
   };
   // The runtime first: it must not start pods that nobody connects any more.
   const pods::CniInstall defaults;
-  const std::string conf = (options.cni_conf_dir.empty() ? defaults.conf_dir : options.cni_conf_dir) + "/" + defaults.conf_name;
+  const std::string conf =
+      (options.cni_conf_dir.empty() ? defaults.conf_dir : options.cni_conf_dir) + "/" + defaults.conf_name;
   const bool gone = ::unlink(conf.c_str()) == 0 || errno == ENOENT;
   note("CNI configuration " + conf, gone ? Result<>{} : fail(errno_error(conf, errno)));
   note("service load balancing in " + options.bpf_root, SockLb::unload(options.bpf_root));
@@ -27,7 +28,8 @@ CleanupReport clean_up(const Options& options, netlink::Kernel& kernel) {
     std::size_t removed = 0;
     for (const auto& r : *routes) removed += kernel.delete_route(r) ? 1 : 0;
     const bool all = removed == routes->size();
-    note(fmt::format("{} of {} routes to nodes", removed, routes->size()), all ? Result<>{} : fail(Errc::internal, "see ip route show proto 214"));
+    note(fmt::format("{} of {} routes to nodes", removed, routes->size()),
+         all ? Result<>{} : fail(Errc::internal, "see ip route show proto 214"));
   }
   auto tunnel = kernel.delete_link(routing::kTunnelDevice);
   if (!tunnel && tunnel.error().code == Errc::not_found) tunnel = Result<>{};

@@ -1,5 +1,5 @@
-// What `weft-agent --cleanup` does on a node that Weft leaves: takes back what the agent put into the kernel and into the
-// runtime's folders. Pods that are attached keep their links until they are deleted.
+// What `weft-agent --cleanup` does on a node that Weft leaves: takes back what the agent put into the kernel and into
+// the runtime's folders. Pods that are attached keep their links until they are deleted.
 #pragma once
 
 #include <string>

@@ -84,10 +84,8 @@ Task<int> run(asio::io_context& io, const Options& options) {
   ::setrlimit(RLIMIT_MEMLOCK, &unlimited);
   const KernelFeatures features = probe_kernel();
   for (const std::string& line : features.degraded()) log::warn("kernel feature missing", {{"effect", line}});
-  auto sock_lb = SockLb::load({.bpffs = options.bpf_root,
-                               .cgroup = options.cgroup_root,
-                               .sizes = lb_sizes(options)},
-                              features);
+  auto sock_lb =
+      SockLb::load({.bpffs = options.bpf_root, .cgroup = options.cgroup_root, .sizes = lb_sizes(options)}, features);
   if (!sock_lb) {
     log::error("service load balancing", {{"error", sock_lb.error().message}});
     co_return 1;

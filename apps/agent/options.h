@@ -34,15 +34,15 @@ struct Options {
   LbAlgorithm lb_algorithm = LbAlgorithm::random;                   // bpf-lb-algorithm
   std::uint32_t lb_service_map_max = 65536;                         // bpf-lb-service-map-max: frontends
   std::uint32_t lb_backend_map_max = 65536;                         // bpf-lb-backend-map-max: distinct backends
-  std::uint32_t lb_slot_map_max = 0;               // bpf-lb-slot-map-max, 0 = from the two above
-  std::uint32_t lb_member_map_max = 0;             // bpf-lb-member-map-max, 0 = from the two above
-  std::uint32_t lb_affinity_map_max = 0;           // bpf-lb-affinity-map-max, 0 = the default of datapath/lb_maps.h
-  std::uint32_t lb_rev_nat_map_max = 0;            // bpf-lb-rev-nat-map-max, 0 = the default
-  std::uint32_t lb_maglev_table_size = 16381;                       // bpf-lb-maglev-table-size, a prime
-  bool service_topology = false;                                    // enable-service-topology
-  std::string bpf_root = "/sys/fs/bpf";                             // bpf-root
-  std::string cgroup_root;                              // cgroup-root, empty = the cgroup2 mount of /proc/mounts
-  std::string state_dir = "/var/run/weft/state";        // state-dir
+  std::uint32_t lb_slot_map_max = 0;                                // bpf-lb-slot-map-max, 0 = from the two above
+  std::uint32_t lb_member_map_max = 0;                              // bpf-lb-member-map-max, 0 = from the two above
+  std::uint32_t lb_affinity_map_max = 0;          // bpf-lb-affinity-map-max, 0 = the default of datapath/lb_maps.h
+  std::uint32_t lb_rev_nat_map_max = 0;           // bpf-lb-rev-nat-map-max, 0 = the default
+  std::uint32_t lb_maglev_table_size = 16381;     // bpf-lb-maglev-table-size, a prime
+  bool service_topology = false;                  // enable-service-topology
+  std::string bpf_root = "/sys/fs/bpf";           // bpf-root
+  std::string cgroup_root;                        // cgroup-root, empty = the cgroup2 mount of /proc/mounts
+  std::string state_dir = "/var/run/weft/state";  // state-dir
   std::string socket_path = "/var/run/weft/weft.sock";  // socket-path
   std::string cni_conf_dir;                             // write-cni-conf-to, empty = leave CNI alone
   std::string cni_bin_dir;                              // install-cni-bin-to

@@ -229,7 +229,8 @@ int uninstall(Context& context, bool wait, const std::string& duration) {
   std::printf("✅ Weft is uninstalled from %s; the CRDs, their objects and the Secret cilium-ca stay\n",
               cluster->name().c_str());
   // What is pinned goes on serving, with backends as they were last known: on purpose for an upgrade, not for good.
-  std::puts("ℹ️  On each node the pinned datapath goes on until `weft-agent --cleanup` is run there, or the node restarts");
+  std::puts(
+      "ℹ️  On each node the pinned datapath goes on until `weft-agent --cleanup` is run there, or the node restarts");
   return 0;
 }
 

@@ -236,7 +236,8 @@ std::string render(const MeshReport& r, bool colours) {
     // The same values are refused everywhere: one line stands for all nodes.
     for (const auto& n : remote.nodes) {
       if (!n.status || n.status->rejected == 0) continue;
-      out += fmt::format("   ⚠️  {} values were not taken, such as {}\n", n.status->rejected, n.status->rejected_example);
+      out +=
+          fmt::format("   ⚠️  {} values were not taken, such as {}\n", n.status->rejected, n.status->rejected_example);
       break;
     }
   }

@@ -116,10 +116,12 @@ Client::Client(int index, const std::string& cgroup) {
   if (read(pair[0], &ready, 1) != 1) die("starting a client");
   const std::string name = fmt::format("client{}", index);
   const std::string net = fmt::format("192.168.{}", index);
-  must(fmt::format("ip link add {0} type veth peer name eth0 netns {1} && ip addr add {2}.1/24 dev {0} && ip link set {0} up",
-                   name, pid_, net));
+  must(fmt::format(
+      "ip link add {0} type veth peer name eth0 netns {1} && ip addr add {2}.1/24 dev {0} && ip link set {0} up", name,
+      pid_, net));
   if (!run(fmt::format("ip link set lo up && ip addr add {0}.2/24 dev eth0 && ip link set eth0 up && "
-                       "ip route add default via {0}.1", net)))
+                       "ip route add default via {0}.1",
+                       net)))
     die("configuring a client");
 }
 
@@ -136,7 +138,8 @@ bool Client::run(const std::string& command) const {
 Outcome Client::connect_for(const Targets& targets, int milliseconds) {
   const Order order{targets, milliseconds};
   Outcome out;
-  if (write(channel_.get(), &order, sizeof order) != sizeof order || read(channel_.get(), &out, sizeof out) != sizeof out)
+  if (write(channel_.get(), &order, sizeof order) != sizeof order ||
+      read(channel_.get(), &out, sizeof out) != sizeof out)
     die("talking to a client");
   return out;
 }

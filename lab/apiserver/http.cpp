@@ -23,7 +23,12 @@ using Tcp = asio::ip::tcp;
 using TlsStream = ssl::stream<Tcp::socket>;
 
 std::string url_decode(std::string_view s, bool query) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+  };
   std::string out;
   for (std::size_t i = 0; i < s.size(); ++i) {
     if (s[i] == '%' && i + 2 < s.size() && digit(s[i + 1]) >= 0 && digit(s[i + 2]) >= 0) {
@@ -69,8 +74,10 @@ std::optional<User> certificate_user(SSL* tls) {
   if (SSL_get_verify_result(tls) == X509_V_OK) {
     User user;
     X509_NAME* subject = X509_get_subject_name(cert);
-    for (int i = -1; (i = X509_NAME_get_index_by_NID(subject, NID_commonName, i)) >= 0;) user.name = name_entry(subject, i);
-    for (int i = -1; (i = X509_NAME_get_index_by_NID(subject, NID_organizationName, i)) >= 0;) user.groups.push_back(name_entry(subject, i));
+    for (int i = -1; (i = X509_NAME_get_index_by_NID(subject, NID_commonName, i)) >= 0;)
+      user.name = name_entry(subject, i);
+    for (int i = -1; (i = X509_NAME_get_index_by_NID(subject, NID_organizationName, i)) >= 0;)
+      user.groups.push_back(name_entry(subject, i));
     if (!user.name.empty()) out = std::move(user);
   }
   X509_free(cert);
@@ -111,7 +118,8 @@ Task<> watch_peer(std::shared_ptr<Session> session) {
   char byte[256];
   for (;;) {
     boost::system::error_code ec;
-    const auto n = co_await session->stream.async_read_some(asio::buffer(byte), asio::redirect_error(asio::use_awaitable, ec));
+    const auto n =
+        co_await session->stream.async_read_some(asio::buffer(byte), asio::redirect_error(asio::use_awaitable, ec));
     if (ec || n == 0) break;
   }
   session->peer_gone = true;
@@ -119,8 +127,10 @@ Task<> watch_peer(std::shared_ptr<Session> session) {
 }
 
 Task<bool> send_stream(Scope& scope, std::shared_ptr<Session> session, HttpResponse response) {
-  std::string head = fmt::format("HTTP/1.1 {} OK\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nCache-Control: no-cache, private\r\n", response.status,
-                                 response.content_type);
+  std::string head = fmt::format(
+      "HTTP/1.1 {} OK\r\nContent-Type: {}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\nCache-Control: "
+      "no-cache, private\r\n",
+      response.status, response.content_type);
   for (const auto& [k, v] : response.headers) head += fmt::format("{}: {}\r\n", k, v);
   head += "\r\n";
   boost::system::error_code ec;
@@ -140,7 +150,8 @@ Task<bool> send_stream(Scope& scope, std::shared_ptr<Session> session, HttpRespo
   co_return false;  // the connection has served its purpose
 }
 
-Task<bool> send_whole(std::shared_ptr<Session> session, HttpResponse answer, unsigned version, bool keep_alive, bool head_only) {
+Task<bool> send_whole(std::shared_ptr<Session> session, HttpResponse answer, unsigned version, bool keep_alive,
+                      bool head_only) {
   http::response<http::string_body> out;
   out.version(version);
   out.result(static_cast<unsigned>(answer.status));
@@ -182,7 +193,8 @@ Task<> serve(Scope& scope, std::shared_ptr<Session> session, const HttpHandler& 
     http::request_parser<http::string_body> parser;
     parser.body_limit(kBodyLimit);
     parser.header_limit(64 << 10);
-    co_await http::async_read_header(session->stream, session->buffer, parser, asio::redirect_error(asio::use_awaitable, ec));
+    co_await http::async_read_header(session->stream, session->buffer, parser,
+                                     asio::redirect_error(asio::use_awaitable, ec));
     if (ec) break;
     if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
       static const std::string kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -193,7 +205,8 @@ Task<> serve(Scope& scope, std::shared_ptr<Session> session, const HttpHandler& 
     if (ec == http::error::body_limit) {
       HttpResponse large;
       large.status = 413;
-      large.body = R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"the request is larger than 16 MiB","reason":"RequestEntityTooLarge","code":413})";
+      large.body =
+          R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"the request is larger than 16 MiB","reason":"RequestEntityTooLarge","code":413})";
       co_await send_whole(session, std::move(large), 11, false, false);
       break;
     }
@@ -223,10 +236,12 @@ struct HttpServer::Impl {
   ssl::context tls{ssl::context::tls_server};
   Tcp::acceptor acceptor;
   Scope scope;
-  Impl(asio::io_context& i, HttpOptions o, HttpHandler h) : io(i), options(std::move(o)), handler(std::move(h)), acceptor(i), scope(i, "connections") {}
+  Impl(asio::io_context& i, HttpOptions o, HttpHandler h)
+      : io(i), options(std::move(o)), handler(std::move(h)), acceptor(i), scope(i, "connections") {}
 };
 
-HttpServer::HttpServer(asio::io_context& io, HttpOptions options, HttpHandler handler) : impl_(std::make_unique<Impl>(io, std::move(options), std::move(handler))) {}
+HttpServer::HttpServer(asio::io_context& io, HttpOptions options, HttpHandler handler)
+    : impl_(std::make_unique<Impl>(io, std::move(options), std::move(handler))) {}
 HttpServer::~HttpServer() = default;
 
 Port HttpServer::port() const { return impl_->acceptor.local_endpoint().port(); }

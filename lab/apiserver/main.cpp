@@ -33,11 +33,14 @@ Result<ApiOptions> options_of(const Flags& f, const SocketAddress& listen) {
     out.service_ranges.push_back(*range);
     begin = end + 1;
   }
-  if (out.service_ranges.size() > 2 || (out.service_ranges.size() == 2 && out.service_ranges[0].family() == out.service_ranges[1].family()))
-    return fail(Errc::invalid, fmt::format("--service-cluster-ip-range {}: expected one range, or one of each family", f.service_ranges));
+  if (out.service_ranges.size() > 2 ||
+      (out.service_ranges.size() == 2 && out.service_ranges[0].family() == out.service_ranges[1].family()))
+    return fail(Errc::invalid, fmt::format("--service-cluster-ip-range {}: expected one range, or one of each family",
+                                           f.service_ranges));
   unsigned first = 0, last = 0;
   if (std::sscanf(f.node_ports.c_str(), "%u-%u", &first, &last) != 2 || first == 0 || first > last || last > 65535)
-    return fail(Errc::invalid, fmt::format("--service-node-port-range {}: expected FIRST-LAST, e.g. 30000-32767", f.node_ports));
+    return fail(Errc::invalid,
+                fmt::format("--service-node-port-range {}: expected FIRST-LAST, e.g. 30000-32767", f.node_ports));
   out.first_node_port = static_cast<Port>(first);
   out.last_node_port = static_cast<Port>(last);
   if (!f.account_key.empty()) {
@@ -49,7 +52,8 @@ Result<ApiOptions> options_of(const Flags& f, const SocketAddress& listen) {
   }
   auto advertise = Address::parse(f.advertise.empty() ? listen.address.to_string() : f.advertise);
   if (!advertise) return fail(advertise.error().in("--advertise-address"));
-  if (advertise->is_unspecified()) return fail(Errc::invalid, fmt::format("--advertise-address: needed when --listen is {}", f.listen));
+  if (advertise->is_unspecified())
+    return fail(Errc::invalid, fmt::format("--advertise-address: needed when --listen is {}", f.listen));
   out.advertise = *advertise;
   out.port = listen.port;
   return out;
@@ -64,7 +68,8 @@ Task<Result<>> serve_until_stopped(asio::io_context& io, const Flags& flags, Soc
   if (!options) co_return std::unexpected(options.error());
   Api api(store, std::move(*options));
   Api* api_pointer = &api;
-  HttpServer server(io, {listen, flags.cert, flags.key, flags.client_ca}, [api_pointer](HttpRequest r) { return api_pointer->handle(std::move(r)); });
+  HttpServer server(io, {listen, flags.cert, flags.key, flags.client_ca},
+                    [api_pointer](HttpRequest r) { return api_pointer->handle(std::move(r)); });
   WEFT_CO_TRY(server.start());
   auto loaded = co_await store.load();
   if (!loaded) co_return fail(loaded.error().in("reading etcd"));
@@ -110,12 +115,16 @@ int run(int argc, char** argv) {
   app.add_option("--tls-cert-file", f.cert, "server certificate")->required();
   app.add_option("--tls-private-key-file", f.key, "its key")->required();
   app.add_option("--client-ca-file", f.client_ca, "CA of client certificates");
-  app.add_option("--service-cluster-ip-range", f.service_ranges, "one range, or one of each family: v4,v6")->capture_default_str();
+  app.add_option("--service-cluster-ip-range", f.service_ranges, "one range, or one of each family: v4,v6")
+      ->capture_default_str();
   app.add_option("--service-node-port-range", f.node_ports, "FIRST-LAST")->capture_default_str();
-  app.add_option("--service-account-key-file", f.account_key, "RSA private key that signs and verifies service account tokens");
+  app.add_option("--service-account-key-file", f.account_key,
+                 "RSA private key that signs and verifies service account tokens");
   app.add_option("--service-account-issuer", f.issuer, "issuer in tokens")->capture_default_str();
-  app.add_option("--advertise-address", f.advertise, "address of the kubernetes service's endpoint; default: the one listened on");
-  app.add_option("--default-watch-cache-size", f.history, "changes of each resource that a watch can resume over")->capture_default_str();
+  app.add_option("--advertise-address", f.advertise,
+                 "address of the kubernetes service's endpoint; default: the one listened on");
+  app.add_option("--default-watch-cache-size", f.history, "changes of each resource that a watch can resume over")
+      ->capture_default_str();
   app.add_flag("--debug", f.debug, "log more");
   CLI11_PARSE(app, argc, argv);
   log::configure(f.debug ? log::Level::debug : log::Level::info, log::Format::text);

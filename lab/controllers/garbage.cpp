@@ -9,11 +9,13 @@ bool Owned::has(std::string_view finalizer) const {
 }
 
 Owned owned(const kube::Resource& resource, const json::object& object) {
-  Owned out{resource, name_of(object), uid_of(object), text(object, "metadata/resourceVersion"), {}, {}, deleting(object)};
+  Owned out{resource, name_of(object), uid_of(object), text(object, "metadata/resourceVersion"), {},
+            {},       deleting(object)};
   for (const auto& v : list(object, "metadata/ownerReferences")) {
     if (!v.is_object()) continue;
     const json::object& r = v.get_object();
-    out.owners.push_back({text(r, "apiVersion"), text(r, "kind"), text(r, "name"), text(r, "uid"), flag(r, "blockOwnerDeletion")});
+    out.owners.push_back(
+        {text(r, "apiVersion"), text(r, "kind"), text(r, "name"), text(r, "uid"), flag(r, "blockOwnerDeletion")});
   }
   for (const auto& v : list(object, "metadata/finalizers"))
     if (v.is_string()) out.finalizers.emplace_back(v.get_string());
@@ -105,7 +107,7 @@ GarbageVerdict judge(const OwnerGraph& graph, const Owned& node, const std::set<
   }
   v.act = Act::remove;
   v.uids.clear();
-  v.propagation = node.has(kOrphanFinalizer) ? "Orphan"
+  v.propagation = node.has(kOrphanFinalizer)                                              ? "Orphan"
                   : node.has(kForegroundFinalizer) || (waited_for && !dependents.empty()) ? "Foreground"
                                                                                           : "Background";
   return v;

@@ -18,7 +18,10 @@ const ObjectName kAll{"", "all"};
 class NodeCidrLoop final : public Loop {
  public:
   NodeCidrLoop(Cluster& cluster, NodeCidrOptions options)
-      : cluster_(cluster), options_(std::move(options)), nodes_(cluster.informer(kube::kNodes)), queue_(cluster.io(), "node-cidrs") {}
+      : cluster_(cluster),
+        options_(std::move(options)),
+        nodes_(cluster.informer(kube::kNodes)),
+        queue_(cluster.io(), "node-cidrs") {}
 
   void start(Scope& scope) override {
     if (options_.cluster_cidrs.empty()) return;
@@ -46,8 +49,10 @@ class NodeCidrLoop final : public Loop {
       log::info("node has its pod CIDRs", {{"node", a.node}, {"cidrs", fmt::format("{}", fmt::join(a.cidrs, ","))}});
     }
     if (!plan.exhausted.empty())
-      co_return fail(Errc::exhausted, fmt::format("Node {}: --cluster-cidr has no subnet left for it; delete nodes or give a larger prefix",
-                                                  fmt::join(plan.exhausted, ", ")));
+      co_return fail(
+          Errc::exhausted,
+          fmt::format("Node {}: --cluster-cidr has no subnet left for it; delete nodes or give a larger prefix",
+                      fmt::join(plan.exhausted, ", ")));
     co_return Result<>{};
   }
 
@@ -60,7 +65,10 @@ class NodeCidrLoop final : public Loop {
 class SchedulerLoop final : public Loop {
  public:
   explicit SchedulerLoop(Cluster& cluster)
-      : cluster_(cluster), pods_(cluster.informer(kube::kPods)), nodes_(cluster.informer(kube::kNodes)), queue_(cluster.io(), "scheduler") {}
+      : cluster_(cluster),
+        pods_(cluster.informer(kube::kPods)),
+        nodes_(cluster.informer(kube::kNodes)),
+        queue_(cluster.io(), "scheduler") {}
 
   void start(Scope& scope) override {
     cluster_.on_change(scope, pods_, [this](const ObjectName&, const ObjectPtr& before, const ObjectPtr& now) {
@@ -119,7 +127,8 @@ class SchedulerLoop final : public Loop {
 
   Task<Result<>> refuse(Placement p) {
     const auto* scheduled = condition(**p.pod, "PodScheduled");
-    if (scheduled && text(*scheduled, "status") == "False" && text(*scheduled, "message") == p.why) co_return Result<>{};
+    if (scheduled && text(*scheduled, "status") == "False" && text(*scheduled, "message") == p.why)
+      co_return Result<>{};
     json::array conditions;
     for (const auto& c : list(**p.pod, "status/conditions"))
       if (c.is_object() && text(c.get_object(), "type") != "PodScheduled") conditions.push_back(c);
@@ -153,7 +162,10 @@ class SchedulerLoop final : public Loop {
 class PodGcLoop final : public Loop {
  public:
   PodGcLoop(Cluster& cluster, std::chrono::seconds quarantine)
-      : cluster_(cluster), quarantine_(quarantine), pods_(cluster.informer(kube::kPods)), nodes_(cluster.informer(kube::kNodes)),
+      : cluster_(cluster),
+        quarantine_(quarantine),
+        pods_(cluster.informer(kube::kPods)),
+        nodes_(cluster.informer(kube::kNodes)),
         queue_(cluster.io(), "pod-gc") {}
 
   void start(Scope& scope) override {
@@ -164,7 +176,8 @@ class PodGcLoop final : public Loop {
     cluster_.on_change(scope, pods_, [this](const ObjectName&, const ObjectPtr& before, const ObjectPtr& now) {
       if (!now) return;
       const std::string node = pod_node(**now);
-      if (!node.empty() && (!before || pod_node(**before) != node) && !nodes_.get({"", node})) queue_.add_after({"", node}, quarantine_);
+      if (!node.empty() && (!before || pod_node(**before) != node) && !nodes_.get({"", node}))
+        queue_.add_after({"", node}, quarantine_);
     });
     queue_.start(scope, 1, [this](ObjectName node) { return sync(std::move(node)); });
   }

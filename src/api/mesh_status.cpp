@@ -190,8 +190,8 @@ std::chrono::milliseconds publish_delay(const MeshStatus* published, const MeshS
   const auto counts = [](const MeshStatus& s) {
     std::vector<std::array<std::uint64_t, 10>> out;
     for (const auto& r : s.remotes)
-      out.push_back({r.nodes, r.services, r.endpoints, r.identities, r.reconnections, r.rejected, r.synced_nodes, r.synced_services,
-                     r.synced_endpoints, r.synced_identities});
+      out.push_back({r.nodes, r.services, r.endpoints, r.identities, r.reconnections, r.rejected, r.synced_nodes,
+                     r.synced_services, r.synced_endpoints, r.synced_identities});
     return out;
   };
   if (counts(*published) != counts(now)) return std::chrono::seconds(5);

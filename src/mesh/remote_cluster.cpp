@@ -95,9 +95,7 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
 
   RemoteIdentity remote;  // id 0 until accepted
   Importer<Node> nodes{tables.nodes, [this](const auto& k, const auto& v) { return take_node(k, v); },
-                       [this](const std::string& k) {
-                         return std::optional<Node::Key>({name, k});
-                       },
+                       [this](const std::string& k) { return std::optional<Node::Key>({name, k}); },
                        [this](const Node& n) { return n.cluster == name; }};
   Importer<ClusterService> services{tables.services,
                                     [this](const auto& k, const auto& v) { return import_service(remote, k, v); },

@@ -7,8 +7,10 @@
 namespace weft::services {
 
 ServiceController::ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices,
-                                     Table<ClusterService>& remotes, Table<Frontend>& frontends, ServedBefore served_before)
-    : site_(std::move(site)), served_before_(std::move(served_before)),
+                                     Table<ClusterService>& remotes, Table<Frontend>& frontends,
+                                     ServedBefore served_before)
+    : site_(std::move(site)),
+      served_before_(std::move(served_before)),
       services_(services),
       slices_(slices),
       remotes_(remotes),

@@ -15,8 +15,9 @@ namespace weft::services {
 /// tables are: a restart prunes no remote backend before the remotes have had their say.
 ///
 /// Nothing is written before Services and EndpointSlices are both listed: a Service without its slices would look like
-/// one without backends, and what an earlier run left in the maps would be cut off. For the same reason a global service
-/// that was served before (`served_before`) waits for the remotes; one that nobody served starts with what there is.
+/// one without backends, and what an earlier run left in the maps would be cut off. For the same reason a global
+/// service that was served before (`served_before`) waits for the remotes; one that nobody served starts with what
+/// there is.
 class ServiceController {
  public:
   using ServedBefore = std::function<bool(const FrontendKey&)>;

@@ -21,7 +21,8 @@ namespace weft::testing_bpf {
 SocketAddress at(const std::string& text);
 FrontendKey tcp(const std::string& text);
 FrontendKey udp(const std::string& text);
-Frontend row(FrontendKey frontend, const std::vector<std::string>& active, const std::vector<std::string>& terminating = {});
+Frontend row(FrontendKey frontend, const std::vector<std::string>& active,
+             const std::vector<std::string>& terminating = {});
 
 /// Adds an address to the loopback device of the calling thread's namespace, and brings the device up.
 void add_loopback_address(const std::string& address);
@@ -37,7 +38,8 @@ RawAddress raw(const SocketAddress& a, bool mapped = false);
 std::string text(const sockaddr_storage& a);
 std::string peer_name(int fd);
 
-/// Servers on many addresses, one thread: TCP answers with its own address and closes, UDP answers each datagram with it.
+/// Servers on many addresses, one thread: TCP answers with its own address and closes, UDP answers each datagram with
+/// it.
 class Servers {
  public:
   Servers();
@@ -83,7 +85,10 @@ struct Lb {
   void remove(const FrontendKey& key);
   void prune(Table<Frontend>& table);
   /// Lets finished grace periods hand back what they held.
-  void settle() { io.restart(); io.run(); }
+  void settle() {
+    io.restart();
+    io.run();
+  }
 
   asio::io_context io;
   std::unique_ptr<SockLb> sock;

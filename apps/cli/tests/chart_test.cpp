@@ -193,10 +193,9 @@ TEST_F(Chart, a_remote_with_a_name_and_its_own_certificate) {
       "clustermesh.config.clusters[0].tls.cert=Yw==,clustermesh.config.clusters[0].tls.key=aw==,clustermesh.config."
       "clusters[0].tls.caCert=YQ==");
   render(sets);
-  EXPECT_THAT(
-      secret("cilium-clustermesh", "west"),
-      HasSubstr(
-          "- https://mesh.west.example:2379\nserver-name: west.mesh.cilium.io\ntrusted-ca-file: /var/lib/cilium/clustermesh/west.etcd-client-ca.crt\n"));
+  EXPECT_THAT(secret("cilium-clustermesh", "west"),
+              HasSubstr("- https://mesh.west.example:2379\nserver-name: west.mesh.cilium.io\ntrusted-ca-file: "
+                        "/var/lib/cilium/clustermesh/west.etcd-client-ca.crt\n"));
   EXPECT_EQ(secret("cilium-clustermesh", "west.etcd-client.key"), "k");
   EXPECT_THAT(configured_remotes(object("Secret/cilium-clustermesh")), ElementsAre("west"));
 }

@@ -55,7 +55,8 @@ TestServer::TestServer(std::string extra_flags) : flags_(std::move(extra_flags))
   const auto ca = must(make_ca("test-ca")), other = must(make_ca("test-ca"));
   const auto admin = must(issue_client(ca, "kubernetes-admin", {"system:masters"}));
   must(write_pair(dir_, "ca", ca));
-  must(write_pair(dir_, "server", must(issue_server(ca, "kube-apiserver", {"localhost"}, {*Address::parse("127.0.0.1")}))));
+  must(write_pair(dir_, "server",
+                  must(issue_server(ca, "kube-apiserver", {"localhost"}, {*Address::parse("127.0.0.1")}))));
   must(write_pair(dir_, "admin", admin));
   must(write_pair(dir_, "other-ca", must(issue_client(other, "kubernetes-admin", {"system:masters"}))));
   must(write_pair(dir_, "sa", must(make_signing_key())));
@@ -71,8 +72,10 @@ TestServer::~TestServer() {
 void TestServer::start() {
   const char* bin = std::getenv("WEFT_BIN_DIR");  // binaries of another build, with sanitizers say
   const std::string command = fmt::format(
-      "exec {0}/weft-lab-apiserver --etcd-servers {1} --listen 127.0.0.1:{2} --tls-cert-file {3}/server.crt --tls-private-key-file {3}/server.key "
-      "--client-ca-file {3}/ca.crt --service-account-key-file {3}/sa.key --service-cluster-ip-range 10.96.0.0/16,fd00:96:1::/108 {4} >>{3}/log 2>&1",
+      "exec {0}/weft-lab-apiserver --etcd-servers {1} --listen 127.0.0.1:{2} --tls-cert-file {3}/server.crt "
+      "--tls-private-key-file {3}/server.key "
+      "--client-ca-file {3}/ca.crt --service-account-key-file {3}/sa.key --service-cluster-ip-range "
+      "10.96.0.0/16,fd00:96:1::/108 {4} >>{3}/log 2>&1",
       bin != nullptr ? bin : WEFT_BIN_DIR, etcd_.endpoint(), port_, dir_, flags_);
   pid_ = ::fork();
   if (pid_ == 0) {
@@ -81,7 +84,8 @@ void TestServer::start() {
   }
   const auto deadline = Steady::now() + std::chrono::seconds(20);
   while (request("GET", "/readyz").code != 200) {
-    if (Steady::now() > deadline || ::waitpid(pid_, nullptr, WNOHANG) == pid_) throw std::runtime_error("the server does not come up:\n" + log());
+    if (Steady::now() > deadline || ::waitpid(pid_, nullptr, WNOHANG) == pid_)
+      throw std::runtime_error("the server does not come up:\n" + log());
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
 }
@@ -97,14 +101,18 @@ void TestServer::stop() {
 
 std::string TestServer::log() const { return read_file(dir_ + "/log").value_or(""); }
 
-Reply TestServer::request(const std::string& method, const std::string& path, const std::string& body, const std::string& content_type, const std::string& accept,
-                          const std::string& as) {
+Reply TestServer::request(const std::string& method, const std::string& path, const std::string& body,
+                          const std::string& content_type, const std::string& accept, const std::string& as) {
   std::string who;
-  if (as.starts_with("Bearer ")) who = "-H 'Authorization: " + as + "'";
-  else if (!as.empty()) who = fmt::format("--cert {0}/{1}.crt --key {0}/{1}.key", dir_, as);
+  if (as.starts_with("Bearer "))
+    who = "-H 'Authorization: " + as + "'";
+  else if (!as.empty())
+    who = fmt::format("--cert {0}/{1}.crt --key {0}/{1}.key", dir_, as);
   (void)write_file(dir_ + "/body", body);
-  const auto ran = run(fmt::format("curl -s --max-time 20 --cacert {0}/ca.crt {1} -X {2} -H 'Content-Type: {3}' -H 'Accept: {4}' {5} -w '\\n%{{http_code}}' 'https://127.0.0.1:{6}{7}'", dir_,
-                                   who, method, content_type, accept, body.empty() ? "" : "--data-binary @" + dir_ + "/body", port_, path));
+  const auto ran = run(fmt::format(
+      "curl -s --max-time 20 --cacert {0}/ca.crt {1} -X {2} -H 'Content-Type: {3}' -H 'Accept: {4}' {5} -w "
+      "'\\n%{{http_code}}' 'https://127.0.0.1:{6}{7}'",
+      dir_, who, method, content_type, accept, body.empty() ? "" : "--data-binary @" + dir_ + "/body", port_, path));
   Reply out;
   const auto last = ran.out.rfind('\n');
   if (last == std::string::npos) return out;
@@ -115,7 +123,8 @@ Reply TestServer::request(const std::string& method, const std::string& path, co
 }
 
 std::vector<json::value> TestServer::watch(const std::string& path, int seconds) {
-  const auto r = request("GET", fmt::format("{}{}watch=true&timeoutSeconds={}", path, path.find('?') == std::string::npos ? "?" : "&", seconds));
+  const auto r = request("GET", fmt::format("{}{}watch=true&timeoutSeconds={}", path,
+                                            path.find('?') == std::string::npos ? "?" : "&", seconds));
   std::vector<json::value> out;
   for (std::size_t begin = 0; begin < r.body.size();) {
     const auto end = std::min(r.body.find('\n', begin), r.body.size());

@@ -10,7 +10,8 @@ namespace {
 using ::testing::ElementsAre;
 using Act = GarbageVerdict::Act;
 
-Owned node(const std::string& uid, std::vector<std::string> owners = {}, std::vector<std::string> finalizers = {}, bool deleting = false) {
+Owned node(const std::string& uid, std::vector<std::string> owners = {}, std::vector<std::string> finalizers = {},
+           bool deleting = false) {
   Owned o{kube::kPods, {"shop", uid}, uid, "1", {}, std::move(finalizers), deleting};
   for (auto& u : owners) o.owners.push_back({"v1", "Pod", u, u, true});
   return o;
@@ -60,11 +61,15 @@ TEST(Garbage, orphaning_cuts_the_references_first) {
   const auto v = judge(g, *g.by_uid("top"), {});
   EXPECT_EQ(v.act, Act::orphan_dependents);
   EXPECT_THAT(v.uids, ElementsAre("child"));
-  const auto patch = cut_patch(parse(R"({"metadata":{"uid":"child","resourceVersion":"5","ownerReferences":[{"uid":"top"},{"uid":"other"}]}})"), {"top"});
-  EXPECT_EQ(json::serialize(patch), R"({"metadata":{"uid":"child","resourceVersion":"5","ownerReferences":[{"uid":"other"}]}})");
+  const auto patch = cut_patch(
+      parse(R"({"metadata":{"uid":"child","resourceVersion":"5","ownerReferences":[{"uid":"top"},{"uid":"other"}]}})"),
+      {"top"});
+  EXPECT_EQ(json::serialize(patch),
+            R"({"metadata":{"uid":"child","resourceVersion":"5","ownerReferences":[{"uid":"other"}]}})");
   EXPECT_EQ(json::serialize(finalizer_patch(node("x", {}, {"orphan", "mine"}), "orphan")),
             R"({"metadata":{"uid":"x","resourceVersion":"1","finalizers":["mine"]}})");
-  EXPECT_EQ(json::serialize(finalizer_patch(node("x", {}, {"orphan"}), "orphan")), R"({"metadata":{"uid":"x","resourceVersion":"1","finalizers":null}})");
+  EXPECT_EQ(json::serialize(finalizer_patch(node("x", {}, {"orphan"}), "orphan")),
+            R"({"metadata":{"uid":"x","resourceVersion":"1","finalizers":null}})");
 }
 
 TEST(Garbage, a_name_used_again_is_another_object) {

@@ -11,8 +11,10 @@ std::string read(const char* yaml) {
 }
 
 TEST(Manifest, plain_scalars_have_types_and_quoted_ones_are_strings) {
-  EXPECT_EQ(read("{a: 80, b: \"80\", c: true, d: 'true', e: null, f: ~, g: 1.5, h: 10.96.0.1, i: -3, j: 0x10, k: 0400, l: 0}"),
-            R"({"a":80,"b":"80","c":true,"d":"true","e":null,"f":null,"g":1.5E0,"h":"10.96.0.1","i":-3,"j":16,"k":256,"l":0})");
+  EXPECT_EQ(
+      read(
+          "{a: 80, b: \"80\", c: true, d: 'true', e: null, f: ~, g: 1.5, h: 10.96.0.1, i: -3, j: 0x10, k: 0400, l: 0}"),
+      R"({"a":80,"b":"80","c":true,"d":"true","e":null,"f":null,"g":1.5E0,"h":"10.96.0.1","i":-3,"j":16,"k":256,"l":0})");
 }
 
 TEST(Manifest, says_where_it_went_wrong) {

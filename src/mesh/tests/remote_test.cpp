@@ -276,8 +276,7 @@ TEST(RemoteCluster, finds_the_store_behind_the_last_of_its_addresses_without_wai
                                      fmt::format("http://127.0.0.1:{}", kvstore::testing::free_port()));
     RemoteCluster r(io, kHome, "east", options, w.tables, w.ids, false);
     r.start();
-    co_await eventually(
-        "ready", [&] { return w.status("east").ready; }, 10s);
+    co_await eventually("ready", [&] { return w.status("east").ready; }, 10s);
     co_await r.stop();
   });
 }

@@ -135,7 +135,12 @@ TEST_F(ServiceControllerTest, nothing_is_written_before_services_and_slices_are_
 TEST_F(ServiceControllerTest, a_global_service_served_before_waits_for_the_remotes_and_a_new_one_does_not) {
   const FrontendKey before{{addr("10.96.0.5"), 80}, Protocol::tcp};
   Table<Frontend> out{io, "frontends"};
-  ServiceController restarted{{.cluster = "east", .node = "n1"}, services, slices, remotes, out, [&](const FrontendKey& k) { return k == before; }};
+  ServiceController restarted{{.cluster = "east", .node = "n1"},
+                              services,
+                              slices,
+                              remotes,
+                              out,
+                              [&](const FrontendKey& k) { return k == before; }};
   remotes.expect("west");
   auto fresh = cart("10.96.0.9");
   fresh.name.name = "fresh";
