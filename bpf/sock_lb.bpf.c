@@ -93,28 +93,28 @@ static __always_inline enum verdict translate(struct bpf_sock_addr* ctx, struct 
   const struct lb_service* service;
   const struct lb_backend* backend;
   __u32 id = 0, chosen;
-  __u64 socket;
 
   if (e->protocol != IPPROTO_TCP && e->protocol != IPPROTO_UDP) return NOT_A_SERVICE;
   service = lb_lookup(e, &id);
   if (!service) return NOT_A_SERVICE;
 
-  socket = bpf_get_socket_cookie(ctx);
-  client.netns = have_netns_cookie ? bpf_get_netns_cookie(ctx) : 0;
-  client.socket = datagram ? socket : 0;
-  client.source = bound_source(ctx, ipv6);
-  chosen = lb_choose(service, id, &client);
+  client.socket = datagram ? bpf_get_socket_cookie(ctx) : 0;
+  client.affinity = *(volatile const __u32*)&service->affinity_seconds;
+  client.choice = *(volatile const __u64*)&service->choice;
+  if (client.affinity || (client.choice & LB_CHOICE_MAGLEV)) { /* else nobody asks who the client is */
+    client.netns = have_netns_cookie ? bpf_get_netns_cookie(ctx) : 0;
+    client.source = bound_source(ctx, ipv6);
+  }
+  chosen = lb_choose(id, &client);
   if (!chosen) return NO_BACKEND;
   backend = bpf_map_lookup_elem(&lb_backends, &chosen);
   if (!backend || !backend->endpoint.port) return NO_BACKEND;
 
   *e = backend->endpoint;
-  /* Connected UDP sockets live long and are looked for when their backend goes: they get the map that keeps what is
-   * used. Of a TCP socket only getpeername asks. */
-  if (datagram || e->protocol == IPPROTO_UDP) {
-    lb_remember_datagram(socket, &frontend, e);
+  if (e->protocol == IPPROTO_TCP) {
+    lb_remember_connected(bpf_get_socket_cookie(ctx), id, &frontend, e);
   } else {
-    lb_remember_connected(socket, &frontend, e);
+    lb_remember_datagram(bpf_get_socket_cookie(ctx), &frontend, e);
   }
   lb_count(LB_METRIC_TRANSLATED);
   return TRANSLATED;
@@ -141,13 +141,13 @@ static __always_inline int forward6(struct bpf_sock_addr* ctx, int datagram) {
   return PASS;
 }
 
-/* Replaces `e`, a backend, by the frontend that this socket asked for. recvmsg sees connected sockets too. */
+/* Replaces `e`, a backend, by the frontend that this socket asked for. */
 static __always_inline int restore(struct bpf_sock_addr* ctx, struct lb_endpoint* e) {
   const __u64 socket = bpf_get_socket_cookie(ctx);
   const struct lb_endpoint backend = *e;
 
-  return lb_recall_connected(socket, &backend, e) ||
-         (backend.protocol == IPPROTO_UDP && lb_recall_datagram(socket, &backend, e));
+  return backend.protocol == IPPROTO_TCP ? lb_recall_connected(socket, &backend, e)
+                                         : lb_recall_datagram(socket, &backend, e);
 }
 
 static __always_inline int backward4(struct bpf_sock_addr* ctx) {

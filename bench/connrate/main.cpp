@@ -3,8 +3,9 @@
 //
 // One client connects and closes, one server accepts and closes, over a veth pair. Each mode has a client in a network
 // namespace of its own, so that the direct one crosses no hook of the others. Modes take turns in short slices; a ratio
-// is the median over the rounds of what a mode did beside what direct did in the same round, so that the machine's
-// other work disturbs all alike.
+// is the median over the rounds of what a mode did beside what direct did in the same round. "of direct" is by wall
+// clock, which other work on the machine disturbs; "by CPU" counts connections a second of the client's own CPU time,
+// which is the same on a quiet machine (the client never sleeps) and is what the verdict goes by.
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -43,8 +44,9 @@ struct Result {
   std::uint32_t services = 0;
   double load_seconds[modes] = {};
   double rate[modes] = {};   // median
-  double ratio[modes] = {};  // median over rounds, beside direct
-  double cpu[modes] = {};    // median, microseconds of the client's CPU for one connection
+  double ratio[modes] = {};  // median over rounds, beside direct, by wall clock
+  double cpu_ratio[modes] = {};
+  double cpu[modes] = {};  // median, microseconds of the client's CPU for one connection
   std::uint64_t failures[modes] = {};
   int error[modes] = {};
 };
@@ -87,8 +89,8 @@ class Bench {
     for (int m = 0; m < (options.rules ? modes : nftables); ++m)
       clients_.push_back(std::make_unique<Client>(m + 1, m == ebpf ? below_ : ""));
     const auto most = *std::ranges::max_element(options.services);
-    auto lb = SockLb::load({.bpffs = testing_bpf::bpffs(), .cgroup = below_, .sizes = LbSizes::for_capacity(most, 1024)},
-                           probe_kernel());
+    auto lb = SockLb::load(
+        {.bpffs = testing_bpf::bpffs(), .cgroup = below_, .sizes = LbSizes::for_capacity(most, 1024)}, probe_kernel());
     if (!lb) log::fatal(lb.error().message, __FILE__, __LINE__);
     lb_ = std::move(*lb);
     state_ = std::make_unique<LbState>(lb_->maps().sizes());
@@ -107,7 +109,8 @@ class Bench {
     out.load_seconds[ebpf] = timed([&] { fill_maps(lb_->maps(), *state_, services); });
     if (options_.rules) {
       load(nftables, nftables_rules(services), "(nft delete table ip kube-proxy 2>/dev/null; true) && nft -f", out);
-      load(iptables, iptables_rules(services), "iptables-legacy -t nat -F && iptables-legacy -t nat -X && iptables-legacy-restore", out);
+      load(iptables, iptables_rules(services),
+           "iptables-legacy -t nat -F && iptables-legacy -t nat -X && iptables-legacy-restore", out);
     }
     // Two phases, because tens of thousands of rules leave nothing in the caches for whoever comes next.
     compare(ebpf, ebpf, out);
@@ -123,22 +126,24 @@ class Bench {
     const Targets through_services{.first = first_service, .count = used, .step = out.services / used, .port = 80};
     std::vector<int> turns{direct};
     for (int m = first; m <= last; ++m) turns.push_back(m);
-    std::vector<double> rates[modes], ratios[modes], cpu[modes];
+    std::vector<double> rates[modes], ratios[modes], cpu[modes], cpu_ratios[modes];
     for (int round = -1; round < options_.rounds; ++round) {  // the first is to warm up
-      double rate[modes] = {};
+      double rate[modes] = {}, each[modes] = {};
       for (const int m : turns) {
         const Outcome o = clients_[static_cast<std::size_t>(m)]->connect_for(m == direct ? backends : through_services,
                                                                              options_.slice_ms);
         out.failures[m] += o.failures;
         if (o.failures > 0) out.error[m] = o.last_error;
         rate[m] = o.rate();
-        if (round >= 0) cpu[m].push_back(o.cpu_microseconds());
+        each[m] = o.cpu_microseconds();
       }
       std::ranges::rotate(turns, turns.begin() + 1);
       if (round < 0 || rate[direct] <= 0) continue;
       for (const int m : turns) {
         rates[m].push_back(rate[m]);
         ratios[m].push_back(rate[m] / rate[direct]);
+        cpu[m].push_back(each[m]);
+        cpu_ratios[m].push_back(each[m] > 0 ? each[direct] / each[m] : 0);
       }
     }
     for (const int m : turns) {
@@ -146,13 +151,15 @@ class Bench {
       out.rate[m] = median(rates[m]);
       out.ratio[m] = median(ratios[m]);
       out.cpu[m] = median(cpu[m]);
+      out.cpu_ratio[m] = median(cpu_ratios[m]);
     }
   }
 
   void load(Mode m, const std::string& rules, const std::string& command, Result& out) {
     const std::string path = fmt::format("/tmp/weft-connrate-{}", getpid());
     must(static_cast<bool>(write_file(path, rules)), "writing " + path);
-    out.load_seconds[m] = timed([&] { must(clients_[m]->run(command + " " + path), std::string(names[m]) + " rules"); });
+    out.load_seconds[m] =
+        timed([&] { must(clients_[m]->run(command + " " + path), std::string(names[m]) + " rules"); });
     unlink(path.c_str());
     // A closed connection's entry goes after a second, so that the table never fills.
     (void)clients_[m]->run("sysctl -qw net.netfilter.nf_conntrack_tcp_timeout_close=1");
@@ -169,11 +176,14 @@ class Bench {
 void print(const Result& r, const Options& o) {
   for (int m = 0; m < (o.rules ? modes : nftables); ++m) {
     if (o.json) {
-      fmt::print("{{\"services\":{},\"mode\":\"{}\",\"connections_per_second\":{:.0f},\"ratio\":{:.4f},\"cpu_microseconds\":{:.2f},\"load_seconds\":{:.3f},\"failures\":{}}}\n",
-                 r.services, names[m], r.rate[m], r.ratio[m], r.cpu[m], r.load_seconds[m], r.failures[m]);
+      fmt::print(
+          "{{\"services\":{},\"mode\":\"{}\",\"connections_per_second\":{:.0f},\"ratio\":{:.4f},\"cpu_ratio\":{:.4f},"
+          "\"cpu_microseconds\":{:.2f},\"load_seconds\":{:.3f},\"failures\":{}}}\n",
+          r.services, names[m], r.rate[m], r.ratio[m], r.cpu_ratio[m], r.cpu[m], r.load_seconds[m], r.failures[m]);
       continue;
     }
-    fmt::print("{:>8}  {:<9} {:>9.0f}/s  {:>9.3f}  {:>6.2f} us", r.services, names[m], r.rate[m], r.ratio[m], r.cpu[m]);
+    fmt::print("{:>8}  {:<9} {:>9.0f}/s  {:>9.3f}  {:>6.3f}  {:>6.2f} us", r.services, names[m], r.rate[m], r.ratio[m],
+               r.cpu_ratio[m], r.cpu[m]);
     if (m != direct) fmt::print("  loaded in {:>6.2f} s", r.load_seconds[m]);
     if (r.failures[m] > 0) fmt::print("  {} FAILED ({})", r.failures[m], strerror(r.error[m]));
     fmt::print("\n");
@@ -183,21 +193,23 @@ void print(const Result& r, const Options& o) {
 
 int run(const Options& o) {
   log::configure(log::Level::warn, log::Format::text);
-  if (!o.json) fmt::print("services  mode       connections  of direct  CPU each\n");
+  if (!o.json) fmt::print("services  mode       connections  of direct  by CPU   CPU each\n");
   Bench bench(o);
   double low = 1e9, high = 0;
   std::uint64_t failures = 0;
   for (const auto n : o.services) {
     const Result r = bench.measure(n);
     print(r, o);
-    low = std::min(low, r.ratio[ebpf]);
-    high = std::max(high, r.ratio[ebpf]);
+    low = std::min(low, r.cpu_ratio[ebpf]);
+    high = std::max(high, r.cpu_ratio[ebpf]);
     failures += r.failures[direct] + r.failures[ebpf];
   }
   const bool enough = low >= 0.95, flat = high - low <= 0.05;
   if (!o.json)
-    fmt::print("eBPF of direct: {:.3f} to {:.3f} over all sizes: {} (wanted: at least 0.95), {} (wanted: within 0.05), {} failed\n",
-               low, high, enough ? "enough" : "NOT ENOUGH", flat ? "flat" : "NOT FLAT", failures);
+    fmt::print(
+        "eBPF of direct by CPU: {:.3f} to {:.3f} over all sizes: {} (wanted: at least 0.95), {} (wanted: within 0.05), "
+        "{} failed\n",
+        low, high, enough ? "enough" : "NOT ENOUGH", flat ? "flat" : "NOT FLAT", failures);
   return enough && flat && failures == 0 ? 0 : 1;
 }
 
@@ -207,7 +219,9 @@ int run(const Options& o) {
 int main(int argc, char** argv) {
   weft::connrate::Options o;
   CLI::App app("New connections a second: ClusterIP by eBPF, nftables and iptables beside direct. Needs root.");
-  app.add_option("--services", o.services, "numbers of services, ascending")->delimiter(',')->check(CLI::Range(1, 1'000'000));
+  app.add_option("--services", o.services, "numbers of services, ascending")
+      ->delimiter(',')
+      ->check(CLI::Range(1, 1'000'000));
   app.add_option("--slice-ms", o.slice_ms, "one turn of one mode");
   app.add_option("--rounds", o.rounds, "turns of each mode");
   app.add_option("--working-set", o.working_set, "services connected to, evenly spaced over all; 0: every one");

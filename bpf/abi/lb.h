@@ -99,17 +99,26 @@ WEFT_ABI_ASSERT(sizeof(struct lb_sticky) == 16);
  * UDP stream, which is what kube-proxy's clients get. */
 #define LB_UDP_FLOW_SECONDS 120
 
-/* A connected socket's element is its cookie modulo the size, a power of two. Cookies are counted up, so an element is
- * overwritten when `size` more sockets have connected to services: what an LRU map does as well, for one store
- * instead of a search for something to evict (a third of a microsecond a connection). `socket` is written last and
- * cleared first. */
+/* A TCP socket's set is found by its cookie, modulo the number of sets, a power of two; inside, the oldest makes
+ * place. Cookies are counted up, so a socket is forgotten when about as many others as there are places have
+ * connected: what an LRU map does as well, for a store into a warm cache line instead of a search for something to
+ * evict (a third of a microsecond a connection; socket storage takes a whole one). */
+#define LB_CONNECTED_WAYS 15
+#define LB_CONNECTED_RUN 4 /* so many consecutive cookies share a set, and its cache lines */
+
 struct lb_connected {
-  __u64 socket;
-  struct lb_endpoint frontend;
-  struct lb_endpoint backend; /* which peer this is about: the socket may have connected elsewhere since */
-  __u32 reserved[4];          /* one cache line */
+  __u64 socket; /* cookie; written last and cleared first */
+  __u32 service;
+  __u32 check; /* hash of frontend and backend: the service may be gone, the socket connected elsewhere */
 };
-WEFT_ABI_ASSERT(sizeof(struct lb_connected) == 64);
+WEFT_ABI_ASSERT(sizeof(struct lb_connected) == 16);
+
+struct lb_connected_set {
+  __u32 cursor;
+  __u32 reserved[3];
+  struct lb_connected sockets[LB_CONNECTED_WAYS];
+};
+WEFT_ABI_ASSERT(sizeof(struct lb_connected_set) == 256);
 
 struct lb_reverse_key {
   __u64 socket; /* socket cookie */

@@ -59,7 +59,7 @@ struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, 1);
   __type(key, __u32);
-  __type(value, struct lb_connected);
+  __type(value, struct lb_connected_set);
 } lb_connected SEC(".maps");
 
 struct {
@@ -110,34 +110,61 @@ static __always_inline struct lb_service* lb_lookup(const struct lb_endpoint* fr
   return service;
 }
 
-/* The size of lb_connected less one; set by the agent. */
+/* The number of sets in lb_connected less one; set by the agent. */
 const volatile __u32 connected_mask = 0;
 
 #define lb_barrier() asm volatile("" ::: "memory")
 
-static __always_inline void lb_remember_connected(__u64 socket, const struct lb_endpoint* frontend,
-                                                  const struct lb_endpoint* backend) {
-  const __u32 index = (__u32)socket & connected_mask;
-  struct lb_connected* c = bpf_map_lookup_elem(&lb_connected, &index);
+static __always_inline __u32 lb_check(const struct lb_endpoint* a, const struct lb_endpoint* b) {
+  __u64 h = 0x9e3779b97f4a7c15ULL;
 
-  if (!c) return;
+  h = (h ^ a->address[0] ^ ((__u64)b->address[0] << 32)) * 0xd6e8feb86659fd93ULL;
+  h = (h ^ a->address[1] ^ ((__u64)b->address[1] << 32)) * 0xd6e8feb86659fd93ULL;
+  h = (h ^ a->address[2] ^ ((__u64)b->address[2] << 32)) * 0xd6e8feb86659fd93ULL;
+  h = (h ^ a->address[3] ^ ((__u64)b->address[3] << 32)) * 0xd6e8feb86659fd93ULL;
+  h = (h ^ a->port ^ ((__u64)b->port << 32)) * 0xd6e8feb86659fd93ULL;
+  return (__u32)(h >> 32);
+}
+
+static __always_inline void lb_remember_connected(__u64 socket, __u32 service, const struct lb_endpoint* frontend,
+                                                  const struct lb_endpoint* backend) {
+  const __u32 index = (__u32)(socket / LB_CONNECTED_RUN) & connected_mask;
+  struct lb_connected_set* set = bpf_map_lookup_elem(&lb_connected, &index);
+  struct lb_connected* c;
+  __u32 way;
+
+  if (!set) return;
+  /* A race for the cursor costs one of the two sockets its name, and an atomic operation costs every connection. */
+  way = set->cursor++ % LB_CONNECTED_WAYS;
+  asm volatile("" : "+r"(way)); /* the verifier does not follow a remainder, and the compiler would drop the test */
+  if (way >= LB_CONNECTED_WAYS) return;
+  c = &set->sockets[way];
   *(volatile __u64*)&c->socket = 0;
   lb_barrier();
-  c->frontend = *frontend;
-  c->backend = *backend;
+  c->service = service;
+  c->check = lb_check(frontend, backend);
   lb_barrier();
   *(volatile __u64*)&c->socket = socket;
 }
 
 static __always_inline int lb_recall_connected(__u64 socket, const struct lb_endpoint* backend,
                                                struct lb_endpoint* frontend) {
-  const __u32 index = (__u32)socket & connected_mask;
-  struct lb_connected* c = bpf_map_lookup_elem(&lb_connected, &index);
+  const __u32 index = (__u32)(socket / LB_CONNECTED_RUN) & connected_mask;
+  const struct lb_connected_set* set = bpf_map_lookup_elem(&lb_connected, &index);
+  const struct lb_service* service;
+  __u32 id = 0, check = 0, way;
 
-  if (!c || *(volatile __u64*)&c->socket != socket || !lb_same_endpoint(&c->backend, backend)) return 0;
-  *frontend = c->frontend;
-  lb_barrier();
-  return *(volatile __u64*)&c->socket == socket;
+  if (!set) return 0;
+#pragma unroll
+  for (way = 0; way < LB_CONNECTED_WAYS; ++way) {
+    if (*(volatile const __u64*)&set->sockets[way].socket != socket) continue;
+    id = set->sockets[way].service;
+    check = set->sockets[way].check;
+  }
+  service = id ? bpf_map_lookup_elem(&lb_services, &id) : NULL;
+  if (!service || lb_check(&service->frontend, backend) != check) return 0;
+  *frontend = service->frontend;
+  return 1;
 }
 
 static __always_inline void lb_remember_datagram(__u64 socket, const struct lb_endpoint* frontend,
@@ -160,8 +187,8 @@ static __always_inline int lb_recall_datagram(__u64 socket, const struct lb_endp
   return 1;
 }
 
-static __always_inline __u32 lb_mix(__u64 client, __u32 service) {
-  __u64 h = client * 0x9e3779b97f4a7c15ULL + service;
+static __always_inline __u32 lb_mix(__u64 netns, __u32 source) {
+  __u64 h = netns * 0x9e3779b97f4a7c15ULL + source;
 
   h ^= h >> 32;
   h *= 0xd6e8feb86659fd93ULL;
@@ -169,17 +196,26 @@ static __always_inline __u32 lb_mix(__u64 client, __u32 service) {
   return (__u32)h;
 }
 
-/* A backend id out of the service's slots; 0 when it has none. `client` decides with Maglev only: who connects from
- * the same place gets the same backend, and a change of backends moves few of them. */
-static __always_inline __u32 lb_pick(const struct lb_service* service, __u64 client) {
-  const __u64 choice = *(volatile const __u64*)&service->choice;
+/* Who asks, and what the service offers, each word read once. A pod is a network namespace; `source` is its address
+ * where the socket has one already, which matters to namespaces with several (the node's own). */
+struct lb_client {
+  __u64 netns;
+  __u64 socket; /* set for a datagram of an unconnected UDP socket, else 0 */
+  __u64 choice; /* lb_service.choice */
+  __u32 source;
+  __u32 affinity; /* lb_service.affinity_seconds */
+};
+
+/* A backend id out of the service's slots; 0 when it has none. Who the client is decides with Maglev only: who
+ * connects from the same place gets the same backend, and a change of backends moves few. */
+static __always_inline __u32 lb_pick(const struct lb_client* client) {
+  const __u64 choice = client->choice;
   const __u32 count = (__u32)((choice & ~LB_CHOICE_MAGLEV) >> 32);
   struct lb_slot* slot;
   __u32 index;
 
   if (count == 0) return 0;
-  /* Maglev's hash is of the client alone: equal tables on all nodes shall give equal answers to equal clients. */
-  index = (choice & LB_CHOICE_MAGLEV) ? lb_mix(client, 0) : bpf_get_prandom_u32();
+  index = (choice & LB_CHOICE_MAGLEV) ? lb_mix(client->netns, client->source) : bpf_get_prandom_u32();
   index = (__u32)choice + (__u32)(((__u64)index * count) >> 32);
   slot = bpf_map_lookup_elem(&lb_slots, &index);
   return slot ? *(volatile __u32*)&slot->backend : 0;
@@ -207,52 +243,30 @@ static __always_inline void lb_remember(const struct lb_sticky_key* key, __u64 n
   bpf_map_update_elem(&lb_sticky, key, &value, BPF_ANY);
 }
 
-/* Who asks. A pod is a network namespace; `source` is its address where the socket has one already, which matters
- * to namespaces with several (the node's own). */
-struct lb_client {
-  __u64 netns;
-  __u64 socket; /* set for a datagram of an unconnected UDP socket, else 0 */
-  __u32 source;
-};
-
 /* Chooses the backend of one connection, or of one datagram of an unconnected socket. 0: none. */
-static __always_inline __u32 lb_choose(const struct lb_service* service, __u32 id, const struct lb_client* client) {
-  const __u32 affinity = *(volatile const __u32*)&service->affinity_seconds;
-  struct lb_sticky_key key = {.service = id};
-  __u32 seconds, backend;
+static __always_inline __u32 lb_choose(__u32 service, const struct lb_client* client) {
+  struct lb_sticky_key flow = {.client = client->socket, .service = service, .kind = LB_CLIENT_SOCKET};
+  struct lb_sticky_key pod = {.client = client->netns, .service = service, .kind = LB_CLIENT_NETNS};
+  __u32 backend = 0;
   __u64 now;
 
-  if (client->socket) {
-    key.client = client->socket;
-    key.kind = LB_CLIENT_SOCKET;
-    seconds = LB_UDP_FLOW_SECONDS;
-  } else if (affinity) {
-    key.client = client->netns;
-    key.kind = LB_CLIENT_NETNS;
-    seconds = affinity;
-  } else {
-    return lb_pick(service, client->netns ^ ((__u64)client->source << 32));
-  }
+  if (!client->socket && !client->affinity) return lb_pick(client);
 
   now = bpf_ktime_get_ns();
-  backend = lb_recall(&key, now, seconds);
-  if (!backend && client->socket && affinity) {
-    /* A new flow of a client with affinity: it goes where the client goes. */
-    struct lb_sticky_key pod = {.client = client->netns, .service = id, .kind = LB_CLIENT_NETNS};
-    backend = lb_recall(&pod, now, affinity);
-    if (!backend) {
-      backend = lb_pick(service, client->netns ^ ((__u64)client->source << 32));
-      if (backend) lb_remember(&pod, now, backend);
-    }
-    if (backend) lb_remember(&key, now, backend);
-    return backend;
-  }
+  if (client->socket) backend = lb_recall(&flow, now, LB_UDP_FLOW_SECONDS);
   if (backend) {
     lb_count(LB_METRIC_STICKY);
     return backend;
   }
-  backend = lb_pick(service, client->netns ^ ((__u64)client->source << 32));
-  if (backend) lb_remember(&key, now, backend);
+  /* A new connection or flow of a client with affinity goes where the client went before. */
+  if (client->affinity) backend = lb_recall(&pod, now, client->affinity);
+  if (backend) {
+    lb_count(LB_METRIC_STICKY);
+  } else {
+    backend = lb_pick(client);
+    if (backend && client->affinity) lb_remember(&pod, now, backend);
+  }
+  if (backend && client->socket) lb_remember(&flow, now, backend);
   return backend;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstring>
 
 #include "datapath/id_allocator.h"
@@ -18,6 +19,10 @@ LbSizes LbSizes::for_capacity(std::uint32_t services, std::uint32_t backends, st
   s.slots = std::max(s.slots, 2 * services + 4 * backends) + (maglev_services << order_for(s.maglev_table));
   s.members = std::max(s.members, backends);
   return s;
+}
+
+std::uint32_t LbSizes::connected_sets() const {
+  return std::bit_ceil((connected + LB_CONNECTED_WAYS - 1) / LB_CONNECTED_WAYS);
 }
 
 abi::lb_endpoint to_abi(const LbEndpoint& e) {

@@ -24,13 +24,16 @@ namespace weft {
 /// remembered client or socket.
 struct LbSizes {
   std::uint32_t frontends = 65'536;
-  std::uint32_t backends = 65'536;  // distinct address:port/protocol over all services
-  std::uint32_t slots = 1'048'576;  // every service owns a power of two of them; Maglev: its table size, rounded up
-  std::uint32_t members = 131'072;  // backends of UDP services and of services with session affinity
-  std::uint32_t sticky = 131'072;   // clients remembered for session affinity; unconnected UDP sockets
-  std::uint32_t connected = 262'144;  // TCP sockets whose peer is shown as the service's address; a power of two
-  std::uint32_t reverse = 262'144;    // the same for UDP sockets
+  std::uint32_t backends = 65'536;      // distinct address:port/protocol over all services
+  std::uint32_t slots = 1'048'576;      // every service owns a power of two of them; Maglev: its table size, rounded up
+  std::uint32_t members = 131'072;      // backends of UDP services and of services with session affinity
+  std::uint32_t sticky = 131'072;       // clients remembered for session affinity; unconnected UDP sockets
+  std::uint32_t connected = 262'144;    // TCP sockets whose peer is shown as the service's address; a power of two
+  std::uint32_t reverse = 262'144;      // the same for UDP sockets
   std::uint32_t maglev_table = 16'381;  // prime; entries of one Maglev table
+
+  /// Elements of lb_connected: a power of two.
+  std::uint32_t connected_sets() const;
 
   /// Sizes that hold this many services and backends, with room for slots to be moved.
   static LbSizes for_capacity(std::uint32_t services, std::uint32_t backends, std::uint32_t maglev_services = 16);
@@ -53,18 +56,51 @@ struct LbChoice {
 };
 
 // ---- writes
-struct SetBackend { std::uint32_t id; LbEndpoint endpoint; };
-struct ClearBackend { std::uint32_t id; };
-struct SetSlot { std::uint32_t slot; std::uint32_t backend; };
+struct SetBackend {
+  std::uint32_t id;
+  LbEndpoint endpoint;
+};
+struct ClearBackend {
+  std::uint32_t id;
+};
+struct SetSlot {
+  std::uint32_t slot;
+  std::uint32_t backend;
+};
 /// A whole service; only while no frontend leads to it.
-struct SetService { std::uint32_t id; LbEndpoint frontend; LbChoice choice; std::uint32_t affinity_seconds; };
-struct ClearService { std::uint32_t id; };
-struct SetChoice { std::uint32_t id; LbChoice choice; };
-struct SetAffinity { std::uint32_t id; std::uint32_t seconds; };
-struct Bind { LbEndpoint frontend; std::uint32_t service; };
-struct Unbind { LbEndpoint frontend; };
-struct SetMember { std::uint32_t service; std::uint32_t backend; abi::lb_member_state state; };
-struct DropMember { std::uint32_t service; std::uint32_t backend; };
+struct SetService {
+  std::uint32_t id;
+  LbEndpoint frontend;
+  LbChoice choice;
+  std::uint32_t affinity_seconds;
+};
+struct ClearService {
+  std::uint32_t id;
+};
+struct SetChoice {
+  std::uint32_t id;
+  LbChoice choice;
+};
+struct SetAffinity {
+  std::uint32_t id;
+  std::uint32_t seconds;
+};
+struct Bind {
+  LbEndpoint frontend;
+  std::uint32_t service;
+};
+struct Unbind {
+  LbEndpoint frontend;
+};
+struct SetMember {
+  std::uint32_t service;
+  std::uint32_t backend;
+  abi::lb_member_state state;
+};
+struct DropMember {
+  std::uint32_t service;
+  std::uint32_t backend;
+};
 using LbWrite = std::variant<SetBackend, ClearBackend, SetSlot, SetService, ClearService, SetChoice, SetAffinity, Bind,
                              Unbind, SetMember, DropMember>;
 std::string to_string(const LbWrite&);
@@ -115,7 +151,7 @@ class LbMaps {
   /// In frontend order.
   Result<std::vector<LbRow>> dump() const;
   Result<LbUsage> usage() const;
-  /// Which frontend a socket of this cookie asked for when it was sent to `backend`.
+  /// Which frontend a UDP socket of this cookie asked for when it was sent to `backend`.
   virtual std::optional<LbEndpoint> reverse(std::uint64_t socket_cookie, const LbEndpoint& backend) const = 0;
 
   /// Returns when every program run that could have read something before this call has ended. Blocks for some

@@ -41,8 +41,8 @@ Result<bpf_map_info> info_of(int fd) {
 
 std::unexpected<Error> refused(LbMap m, std::uint32_t size, std::string_view setting, int error) {
   if (error == E2BIG || error == ENOMEM)
-    return fail(Errc::exhausted, fmt::format("map {} is full at {} entries; raise {} and restart the agent", name_of(m),
-                                             size, setting));
+    return fail(Errc::exhausted,
+                fmt::format("map {} is full at {} entries; raise {} and restart the agent", name_of(m), size, setting));
   return fail(errno_error(std::string("writing map ") + name_of(m), error));
 }
 
@@ -74,7 +74,7 @@ Result<std::unique_ptr<BpfLbMaps>> BpfLbMaps::open_pinned(const std::string& bpf
       case LbMap::backends: sizes.backends = info->max_entries - 1; break;
       case LbMap::members: sizes.members = info->max_entries; break;
       case LbMap::sticky: sizes.sticky = info->max_entries; break;
-      case LbMap::connected: sizes.connected = info->max_entries; break;
+      case LbMap::connected: sizes.connected = info->max_entries * LB_CONNECTED_WAYS; break;
       case LbMap::reverse: sizes.reverse = info->max_entries; break;
       default: break;
     }
@@ -91,7 +91,8 @@ Result<> BpfLbMaps::map_array(LbMap m, std::span<T>& array) {
   const auto info = info_of(fd(m));
   if (!info) return fail(info.error());
   if (info->value_size != sizeof(T))
-    return fail(Errc::invalid, fmt::format("map {}: values of {} bytes, expected {}", name_of(m), info->value_size, sizeof(T)));
+    return fail(Errc::invalid,
+                fmt::format("map {}: values of {} bytes, expected {}", name_of(m), info->value_size, sizeof(T)));
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const std::size_t size = (sizeof(T) * info->max_entries + page - 1) / page * page;
   void* p = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd(m), 0);
@@ -152,11 +153,6 @@ Result<std::map<std::pair<std::uint32_t, std::uint32_t>, abi::lb_member_state>> 
 }
 
 std::optional<LbEndpoint> BpfLbMaps::reverse(std::uint64_t socket_cookie, const LbEndpoint& backend) const {
-  const auto index = static_cast<std::uint32_t>(socket_cookie) & (sizes_.connected - 1);
-  abi::lb_connected connected;
-  if (bpf_map_lookup_elem(fd(LbMap::connected), &index, &connected) == 0 && connected.socket == socket_cookie &&
-      from_abi(connected.backend) == backend)
-    return from_abi(connected.frontend);
   const abi::lb_reverse_key key{.socket = socket_cookie, .backend = to_abi(backend), .reserved = 0};
   abi::lb_reverse value;
   if (bpf_map_lookup_elem(fd(LbMap::reverse), &key, &value) != 0) return std::nullopt;

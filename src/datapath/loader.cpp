@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <bit>
 #include <cerrno>
 #include <cstdarg>
 #include <filesystem>
@@ -25,19 +24,26 @@ struct Hook {
 };
 // Answers first: when the set of maps changes, whoever is translated by the new one is also translated back by it.
 constexpr Hook hooks[] = {
-    {"weft_recvmsg4", "recvmsg4"},   {"weft_recvmsg6", "recvmsg6"}, {"weft_getpeer4", "getpeername4"},
+    {"weft_recvmsg4", "recvmsg4"},     {"weft_recvmsg6", "recvmsg6"}, {"weft_getpeer4", "getpeername4"},
     {"weft_getpeer6", "getpeername6"}, {"weft_sendmsg4", "sendmsg4"}, {"weft_sendmsg6", "sendmsg6"},
-    {"weft_connect4", "connect4"},   {"weft_connect6", "connect6"},
+    {"weft_connect4", "connect4"},     {"weft_connect6", "connect6"},
 };
 
-// libbpf's complaints, kept for the error message: the verifier's last words are in them.
+// libbpf's complaints, kept for the error message. Of a verifier log only the end tells something.
 thread_local std::string complaints;
 int collect(libbpf_print_level level, const char* format, va_list args) {
   if (level != LIBBPF_WARN) return 0;
-  char line[4096];
-  vsnprintf(line, sizeof line, format, args);
+  va_list again;
+  va_copy(again, args);
+  const int length = vsnprintf(nullptr, 0, format, again);
+  va_end(again);
+  if (length <= 0) return 0;
+  std::string line(static_cast<std::size_t>(length) + 1, '\0');
+  vsnprintf(line.data(), line.size(), format, args);
+  line.pop_back();
+  constexpr std::size_t keep = 1200;
+  if (line.size() > keep) line = "[…] " + line.substr(line.size() - keep);
   complaints += line;
-  if (complaints.size() > 8192) complaints.erase(0, complaints.size() - 8192);
   return 0;
 }
 
@@ -69,10 +75,10 @@ Result<> check_sizes(const LbSizes& s) {
   if (s.slots < 1 || s.slots > limit) return bad("bpf-lb-slot-map-max", s.slots, "use 1 to 268435456");
   if (s.members < 1 || s.members > limit) return bad("bpf-lb-member-map-max", s.members, "use 1 to 268435456");
   if (s.sticky < 1 || s.sticky > limit) return bad("bpf-lb-affinity-map-max", s.sticky, "use 1 to 268435456");
-  if (!std::has_single_bit(s.connected) || s.connected > limit)
-    return bad("bpf-lb-connected-map-max", s.connected, "use a power of two up to 268435456");
+  if (s.connected < 1 || s.connected > limit) return bad("bpf-lb-connected-map-max", s.connected, "use 1 to 268435456");
   if (s.reverse < 1 || s.reverse > limit) return bad("bpf-lb-rev-nat-map-max", s.reverse, "use 1 to 268435456");
-  if (!is_prime(s.maglev_table)) return bad("bpf-lb-maglev-table-size", s.maglev_table, "use a prime, for example 16381");
+  if (!is_prime(s.maglev_table))
+    return bad("bpf-lb-maglev-table-size", s.maglev_table, "use a prime, for example 16381");
   return {};
 }
 
@@ -93,7 +99,8 @@ struct SockLb::Impl {
 
   std::array<bpf_map*, lb_map_count> bpf_maps() const {
     auto& m = skeleton->maps;
-    return {m.lb_frontends, m.lb_services, m.lb_slots, m.lb_backends, m.lb_members, m.lb_sticky, m.lb_connected, m.lb_reverse, m.lb_metrics};
+    return {m.lb_frontends, m.lb_services,  m.lb_slots,   m.lb_backends, m.lb_members,
+            m.lb_sticky,    m.lb_connected, m.lb_reverse, m.lb_metrics};
   }
   std::string map_pin(std::size_t i) const { return root + "/maps/" + name_of(static_cast<LbMap>(i)); }
   std::string config_pin() const { return root + "/maps/lb_config"; }
@@ -114,13 +121,16 @@ Result<> SockLb::Impl::open(const KernelFeatures& features) {
   if (!skeleton) return fail(errno_error("opening the sock_lb object", errno));
   skeleton->rodata->have_set_retval = features.set_retval;
   skeleton->rodata->have_netns_cookie = features.netns_cookie;
-  skeleton->rodata->connected_mask = options.sizes.connected - 1;
   const LbSizes& s = options.sizes;
+  skeleton->rodata->connected_mask = s.connected_sets() - 1;
   // Id 0 means nothing, hence one element more.
-  const std::uint32_t sizes[] = {s.frontends, s.frontends + 1, s.slots, s.backends + 1, s.members, s.sticky, s.connected, s.reverse};
-  for (std::size_t i = 0; i < std::size(sizes); ++i)
-    if (const int r = bpf_map__set_max_entries(bpf_maps()[i], sizes[i]); r != 0)
-      return fail(errno_error(std::string("sizing map ") + name_of(static_cast<LbMap>(i)), -r));
+  const std::pair<LbMap, std::uint32_t> sizes[] = {
+      {LbMap::frontends, s.frontends},        {LbMap::services, s.frontends + 1}, {LbMap::slots, s.slots},
+      {LbMap::backends, s.backends + 1},      {LbMap::members, s.members},        {LbMap::sticky, s.sticky},
+      {LbMap::connected, s.connected_sets()}, {LbMap::reverse, s.reverse}};
+  for (const auto& [m, size] : sizes)
+    if (const int r = bpf_map__set_max_entries(bpf_maps()[static_cast<std::size_t>(m)], size); r != 0)
+      return fail(errno_error(std::string("sizing map ") + name_of(m), -r));
   return {};
 }
 
@@ -128,16 +138,22 @@ Result<> SockLb::Impl::open(const KernelFeatures& features) {
 std::string SockLb::Impl::differs(int fd, const bpf_map* wanted) const {
   const auto info = info_of(fd);
   if (!info) return info.error().message;
-  if (info->type != bpf_map__type(wanted)) return fmt::format("type {} instead of {}", info->type, static_cast<int>(bpf_map__type(wanted)));
-  if (info->key_size != bpf_map__key_size(wanted)) return fmt::format("keys of {} bytes instead of {}", info->key_size, bpf_map__key_size(wanted));
-  if (info->value_size != bpf_map__value_size(wanted)) return fmt::format("values of {} bytes instead of {}", info->value_size, bpf_map__value_size(wanted));
-  if (info->max_entries != bpf_map__max_entries(wanted)) return fmt::format("{} entries instead of {}", info->max_entries, bpf_map__max_entries(wanted));
-  if (info->map_flags != bpf_map__map_flags(wanted)) return fmt::format("flags {:#x} instead of {:#x}", info->map_flags, bpf_map__map_flags(wanted));
+  if (info->type != bpf_map__type(wanted))
+    return fmt::format("type {} instead of {}", info->type, static_cast<int>(bpf_map__type(wanted)));
+  if (info->key_size != bpf_map__key_size(wanted))
+    return fmt::format("keys of {} bytes instead of {}", info->key_size, bpf_map__key_size(wanted));
+  if (info->value_size != bpf_map__value_size(wanted))
+    return fmt::format("values of {} bytes instead of {}", info->value_size, bpf_map__value_size(wanted));
+  if (info->max_entries != bpf_map__max_entries(wanted))
+    return fmt::format("{} entries instead of {}", info->max_entries, bpf_map__max_entries(wanted));
+  if (info->map_flags != bpf_map__map_flags(wanted))
+    return fmt::format("flags {:#x} instead of {:#x}", info->map_flags, bpf_map__map_flags(wanted));
   return {};
 }
 
-// Takes over the pinned maps if they are one whole set that fits. Of a set that does not fit, what sockets
-// asked for is taken alone when it can be: it names no ids, and without it established sockets would see their backends.
+// Takes over the pinned maps if they are one whole set that fits. Of a set that does not fit, what UDP
+// sockets asked for is taken alone when it can be: it names no ids, and an answer from a backend's address would be
+// dropped by a resolver that asked the service.
 Result<> SockLb::Impl::find_pinned() {
   const auto wanted = bpf_maps();
   std::array<Fd, lb_map_count> found;
@@ -178,12 +194,11 @@ Result<> SockLb::Impl::find_pinned() {
     adopted = true;
     return {};
   }
-  log::warn("pinned LB maps are not compatible; a fresh set is filled and then takes over",
-            {{"pins", root + "/maps"}, {"because", why}, {"serving", links_exist() ? "old set until then" : "nothing"}});
-  for (const LbMap m : {LbMap::connected, LbMap::reverse}) {
-    const auto i = static_cast<std::size_t>(m);
-    if (same_layout && found[i] && differs(found[i].get(), wanted[i]).empty()) WEFT_TRY(reuse(i));
-  }
+  log::warn(
+      "pinned LB maps are not compatible; a fresh set is filled and then takes over",
+      {{"pins", root + "/maps"}, {"because", why}, {"serving", links_exist() ? "old set until then" : "nothing"}});
+  constexpr auto r = static_cast<std::size_t>(LbMap::reverse);
+  if (same_layout && found[r] && differs(found[r].get(), wanted[r]).empty()) WEFT_TRY(reuse(r));
   return {};
 }
 
@@ -225,7 +240,8 @@ Result<std::unique_ptr<SockLb>> SockLb::load(Options options, const KernelFeatur
     return fail(Errc::internal, errno_error("loading the sock_lb programs", -r).message + ": " + complaints);
 
   BpfLbMaps::Fds fds;
-  abi::lb_config config{.abi_version = LB_ABI_VERSION, .maglev_table_size = impl->options.sizes.maglev_table, .map_ids = {}};
+  abi::lb_config config{
+      .abi_version = LB_ABI_VERSION, .maglev_table_size = impl->options.sizes.maglev_table, .map_ids = {}};
   for (std::size_t i = 0; i < lb_map_count; ++i) {
     const int fd = bpf_map__fd(impl->bpf_maps()[i]);
     const auto info = info_of(fd);

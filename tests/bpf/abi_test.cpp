@@ -27,12 +27,14 @@ void compare(const char* object, const char* type, std::size_t size, const std::
     const btf_member& m = btf_members(t)[i];
     EXPECT_STREQ(btf__name_by_offset(info, m.name_off), members[i].name) << type;
     EXPECT_EQ(m.offset / 8, members[i].offset) << type << "." << members[i].name;
-    EXPECT_EQ(static_cast<std::size_t>(btf__resolve_size(info, m.type)), members[i].size) << type << "." << members[i].name;
+    EXPECT_EQ(static_cast<std::size_t>(btf__resolve_size(info, m.type)), members[i].size)
+        << type << "." << members[i].name;
   }
   btf__free(info);
 }
 
-#define M(type, member) Member{#member, offsetof(weft::abi::type, member), sizeof(weft::abi::type::member)}
+#define M(type, member) \
+  Member { #member, offsetof(weft::abi::type, member), sizeof(weft::abi::type::member) }
 
 TEST(Abi, structs_of_the_load_balancer_are_the_same_on_both_sides) {
   const char* o = "sock_lb.bpf.o";
@@ -48,7 +50,9 @@ TEST(Abi, structs_of_the_load_balancer_are_the_same_on_both_sides) {
           {M(lb_sticky_key, client), M(lb_sticky_key, service), M(lb_sticky_key, kind)});
   compare(o, "lb_sticky", sizeof(lb_sticky), {M(lb_sticky, last_used), M(lb_sticky, backend), M(lb_sticky, reserved)});
   compare(o, "lb_connected", sizeof(lb_connected),
-          {M(lb_connected, socket), M(lb_connected, frontend), M(lb_connected, backend), M(lb_connected, reserved)});
+          {M(lb_connected, socket), M(lb_connected, service), M(lb_connected, check)});
+  compare(o, "lb_connected_set", sizeof(lb_connected_set),
+          {M(lb_connected_set, cursor), M(lb_connected_set, reserved), M(lb_connected_set, sockets)});
   compare(o, "lb_reverse_key", sizeof(lb_reverse_key),
           {M(lb_reverse_key, socket), M(lb_reverse_key, backend), M(lb_reverse_key, reserved)});
   compare(o, "lb_reverse", sizeof(lb_reverse), {M(lb_reverse, frontend)});

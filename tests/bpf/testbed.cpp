@@ -17,7 +17,8 @@ SocketAddress at(const std::string& text) {
 FrontendKey tcp(const std::string& text) { return {at(text), Protocol::tcp}; }
 FrontendKey udp(const std::string& text) { return {at(text), Protocol::udp}; }
 
-Frontend row(FrontendKey frontend, const std::vector<std::string>& active, const std::vector<std::string>& terminating) {
+Frontend row(FrontendKey frontend, const std::vector<std::string>& active,
+             const std::vector<std::string>& terminating) {
   Frontend f;
   f.address = std::move(frontend);
   f.service = {"default", "test"};
@@ -84,7 +85,8 @@ Servers::~Servers() {
 void Servers::listen(const FrontendKey& where) {
   const bool stream = where.protocol == Protocol::tcp;
   const RawAddress address = raw(where.address);
-  const int fd = socket(address.get()->sa_family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd =
+      socket(address.get()->sa_family, (stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int one = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   ASSERT_EQ(bind(fd, address.get(), address.length), 0) << where.to_string() << ": " << strerror(errno);
@@ -159,9 +161,7 @@ Answer failed() { return {.error = errno}; }
 
 }  // namespace
 
-std::string Answer::to_string() const {
-  return error ? strerrorname_np(error) : server + " as " + peer;
-}
+std::string Answer::to_string() const { return error ? strerrorname_np(error) : server + " as " + peer; }
 
 Fd udp_socket(const SocketAddress& like, const Call& call) { return client_socket(like, SOCK_DGRAM, call); }
 
@@ -208,8 +208,13 @@ Answer udp_call(const SocketAddress& to, const Call& call, int use) {
 // ---- Lb
 
 LbSizes Lb::small() {
-  return {.frontends = 256, .backends = 1024, .slots = 65'536, .members = 1024, .sticky = 4096,
-          .connected = 16'384, .reverse = 4096,
+  return {.frontends = 256,
+          .backends = 1024,
+          .slots = 65'536,
+          .members = 1024,
+          .sticky = 4096,
+          .connected = 16'384,
+          .reverse = 4096,
           .maglev_table = 1021};
 }
 
