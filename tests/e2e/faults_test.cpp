@@ -21,16 +21,37 @@ class Faults : public ::testing::Test {
   static void SetUpTestSuite() { Mesh::get(); }
   void SetUp() override { ASSERT_TRUE(mesh.reset()); }
 
-  // kill -9 of what matches on that node: pgrep sees the whole machine, so only processes that share the place's
-  // network namespace are meant.
-  int kill_on(const std::string& place, const std::string& pattern) {
+  // The processes of a place that match: pgrep sees the whole machine, so only those in the place's network namespace
+  // are meant. The first letter in brackets keeps the pattern from matching the command that carries it.
+  std::set<int> pids(const std::string& place, const std::string& pattern) {
     const auto r =
         lab.exec(place, {"bash", "-c",
-                         fmt::format("mine=$(readlink /proc/self/ns/net); n=0; for p in $(pgrep -f '{}'); do "
-                                     "[ \"$(readlink /proc/$p/ns/net)\" = \"$mine\" ] && [ $p != $$ ] && kill -9 $p && "
-                                     "n=$((n+1)); done; echo $n",
-                                     pattern)});
-    return std::atoi(r.out.c_str());
+                         fmt::format("mine=$(readlink /proc/self/ns/net); for p in $(pgrep -f '[{}]{}'); do "
+                                     "[ \"$(readlink /proc/$p/ns/net)\" = \"$mine\" ] && echo $p; done; true",
+                                     pattern.substr(0, 1), pattern.substr(1))});
+    std::istringstream in(r.out);
+    std::set<int> out;
+    for (int pid = 0; in >> pid;) out.insert(pid);
+    return out;
+  }
+  // kill -9, and the proof that it hit: others run in their place afterwards.
+  ::testing::AssertionResult kill(const std::string& place, const std::string& pattern) {
+    const auto before = pids(place, pattern);
+    if (before.empty()) return ::testing::AssertionFailure() << "nothing like '" << pattern << "' runs on " << place;
+    Argv command{"kill", "-9"};
+    for (const int p : before) command.push_back(std::to_string(p));
+    const auto r = lab.exec(place, command);
+    if (!r.ok()) return ::testing::AssertionFailure() << r.describe();
+    return eventually(20s, "'" + pattern + "' runs again on " + place, [&] {
+      const auto now = pids(place, pattern);
+      std::string seen;
+      bool fresh = !now.empty();
+      for (const int p : now) {
+        seen += std::to_string(p) + " ";
+        if (before.contains(p)) fresh = false;
+      }
+      return Seen{fresh, "running: " + seen};
+    });
   }
   std::string node(const std::string& cluster, int n) { return fmt::format("{0}/{0}-node{1}", cluster, n); }
   std::string node_of(const std::string& cluster, const Argv& what) {
@@ -83,7 +104,7 @@ TEST_F(Faults, an_agent_killed_under_load_costs_no_request) {
   ASSERT_FALSE(where.empty());
   auto loads = start(12);
   std::this_thread::sleep_for(2s);  // both connections are made and in use
-  EXPECT_GE(kill_on("cluster1/" + where, "weft-agent"), 1);
+  EXPECT_TRUE(kill("cluster1/" + where, "weft-agent"));
   expect_no_failure(loads);
   EXPECT_TRUE(healthy());
   // And the new agent goes on: it follows changes.
@@ -96,7 +117,7 @@ TEST_F(Faults, the_mesh_process_killed_costs_no_request_and_resumes) {
   ASSERT_FALSE(where.empty());
   auto loads = start(12);
   std::this_thread::sleep_for(2s);
-  EXPECT_GE(kill_on("cluster2/" + where, "weft-clustermesh"), 1);
+  EXPECT_TRUE(kill("cluster2/" + where, "weft-clustermesh"));
   expect_no_failure(loads);
   EXPECT_TRUE(healthy());
   ASSERT_TRUE(mesh.scale("cluster2", 0));
@@ -107,7 +128,7 @@ TEST_F(Faults, the_mesh_store_killed_keeps_what_was_known_and_resumes) {
   const std::string where = node_of("cluster2", {"-n", "kube-system", "pods", "-l", "k8s-app=clustermesh-apiserver"});
   auto loads = start(15);
   std::this_thread::sleep_for(2s);
-  EXPECT_GE(kill_on("cluster2/" + where, "etcd "), 1);
+  EXPECT_TRUE(kill("cluster2/" + where, "etcd "));
   expect_no_failure(loads);
   EXPECT_TRUE(healthy(90s));
   ASSERT_TRUE(mesh.scale("cluster2", 1));
@@ -121,7 +142,7 @@ TEST_F(Faults, the_mesh_store_killed_keeps_what_was_known_and_resumes) {
 TEST_F(Faults, the_kubernetes_etcd_killed_keeps_traffic_and_resumes) {
   auto loads = start(15);
   std::this_thread::sleep_for(2s);
-  EXPECT_GE(kill_on("cluster1/cp", "etcd "), 1);
+  EXPECT_TRUE(kill("cluster1/cp", "etcd "));
   expect_no_failure(loads);
   EXPECT_TRUE(eventually(60s, "the API server works again", [&] {
     const auto r = lab.kubectl("cluster1", {"get", "nodes"});

@@ -67,9 +67,16 @@ Mesh& Mesh::get() {
 void Mesh::must(const Output& output) const {
   if (output.ok()) return;
   std::cerr << "the mesh could not be made\n" << output.describe() << std::endl;
-  for (const auto& c : kBothClusters)
-    std::cerr << lab_.kubectl(c, {"get", "nodes,pods", "-A", "-o", "wide"}).describe() << "\n"
-              << lab_.kubectl(c, {"get", "events", "-A"}).describe() << std::endl;
+  for (const auto& c : kBothClusters) {
+    std::cerr << lab_.kubectl(c, {"get", "nodes,pods", "-A", "-o", "wide"}).describe() << std::endl;
+    std::istringstream pods(lab_.kubectl(c, {"-n", "kube-system", "get", "pods", "-o",
+                                             "jsonpath={range .items[?(@.status.containerStatuses[0].ready==false)]}"
+                                             "{.metadata.name}{\"\\n\"}{end}"})
+                                .out);
+    for (std::string pod; pods >> pod;)
+      std::cerr << lab_.weft({"lab", "logs", "--name", lab_.name(), "-n", "kube-system", c + "/" + pod}).describe()
+                << std::endl;
+  }
   // exit() would skip the environments' tear down: the guardian cleans up.
   std::exit(1);
 }
