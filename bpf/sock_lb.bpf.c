@@ -87,7 +87,8 @@ static __always_inline __u32 bound_source(const struct bpf_sock_addr* ctx, int i
 }
 
 /* Replaces `e`, a frontend, by a backend of it. */
-static __always_inline enum verdict translate(struct bpf_sock_addr* ctx, struct lb_endpoint* e, int ipv6, int datagram) {
+static __always_inline enum verdict translate(struct bpf_sock_addr* ctx, struct lb_endpoint* e, int ipv6,
+                                              int datagram) {
   const struct lb_endpoint frontend = *e;
   struct lb_client client = {};
   const struct lb_service* service;

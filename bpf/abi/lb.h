@@ -10,8 +10,8 @@
  *   lb_connected  array  socket, by cookie        ->  the frontend that a TCP socket asked for
  *   lb_reverse    LRU    (socket, backend)        ->  the same for UDP sockets, which may have many peers
  *
- * Services, slots and backends are memory-mapped by the agent. What makes an update atomic for a client: `choice` and a slot
- * are single aligned words; ids and ranges are given to somebody else only after every program that could have
+ * Services, slots and backends are memory-mapped by the agent. What makes an update atomic for a client: `choice` and a
+ * slot are single aligned words; ids and ranges are given to somebody else only after every program that could have
  * read them has finished (LbMaps::wait_readers). Array slots never move, so nothing read here can turn into
  * another service's data, as a reused hash element could.
  *
