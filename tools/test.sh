@@ -49,11 +49,12 @@ run_suite() {
   mkdir -p "$results"
   # Only these two are free of ports, namespaces and pins.
   [[ $suite == unit || $suite == script ]] && jobs=$(nproc)
-  # ThreadSanitizer's shadow memory collides with addresses of a kernel that randomises over many bits.
-  [ "$preset" = tsan ] && setarch -R true 2>/dev/null && run=(setarch -R)
+  # The sanitizers' shadow memory collides with addresses of a kernel that randomises over many bits.
+  [ "$preset" != dev ] && setarch -R true 2>/dev/null && run=(setarch -R)
   say "suite $suite ($preset)"
   GTEST_OUTPUT="json:$results/" GTEST_BRIEF=1 \
-    ASAN_OPTIONS="detect_stack_use_after_return=0:${ASAN_OPTIONS:-}" TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS:-}" \
+    ASAN_OPTIONS="detect_stack_use_after_return=0:${ASAN_OPTIONS:-}" UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS:-}" \
+    TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:${TSAN_OPTIONS:-}" \
     PATH="$ROOT/build/$preset/bin:$PATH" \
     "${run[@]}" ctest --test-dir "build/$preset" -L "^$suite\$" ${filter:+-R "$filter"} -j "$jobs" \
     --output-on-failure --no-tests=ignore --output-junit "$results/ctest.xml" </dev/null || true
