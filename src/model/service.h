@@ -47,7 +47,7 @@ struct Service {
   std::string load_balancer_class;
   std::string traffic_distribution;
 
-  // Read from annotations (service.cilium.io/…, aliases io.cilium/…) by model/annotations.h.
+  // Read from annotations (service.cilium.io/…, aliases io.cilium/…) by kube/types/service_annotations.h.
   bool global = false;
   bool shared = true;  // meaningless unless global
   ServiceAffinity affinity = ServiceAffinity::none;
