@@ -1,0 +1,117 @@
+// What the speaker shall do, whole: instances, their peers, and sets of routes. The speaker compares it with what is
+// and does the difference; it never needs to know why somebody wants it.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bgp/packet/types.h"
+#include "bgp/rib/route.h"
+
+namespace weft::bgp {
+
+/// Which ASN the other side may have.
+struct PeerAs {
+  enum class Kind : std::uint8_t { exact, any, external, internal };  // external: any but ours; internal: ours
+  Kind kind = Kind::any;
+  Asn asn = 0;  // of `exact`
+  auto operator<=>(const PeerAs&) const = default;
+};
+
+/// RFC 4724; `notification` offers RFC 8538 as well.
+struct GracefulRestartConfig {
+  std::chrono::seconds restart_time{120};  // what we promise to be back in, at most 4095 s
+  bool notification = true;
+  bool operator==(const GracefulRestartConfig&) const = default;
+};
+
+/// BFD to this peer; the session's kind (single or multi hop) follows from the peer's.
+struct PeerBfd {
+  std::chrono::milliseconds transmit{300};
+  std::chrono::milliseconds receive{300};
+  std::uint8_t multiplier = 3;
+  std::optional<std::string> sha1_key;  // meticulous keyed SHA1 (RFC 5880 §6.7.4)
+  std::uint8_t sha1_key_id = 1;
+  bool operator==(const PeerBfd&) const = default;
+};
+
+/// One line of an import list: prefixes inside `prefix` whose length is in [min_length, max_length].
+struct PrefixRule {
+  Prefix prefix;
+  unsigned min_length = 0;
+  unsigned max_length = 0;
+  bool permit = true;
+  bool operator==(const PrefixRule&) const = default;
+};
+
+/// Received routes that may go into the kernel's tables. First rule that matches decides; no match denies.
+struct ImportPolicy {
+  std::vector<PrefixRule> rules;
+  std::size_t limit = 1000;   // installed routes of this peer at most; more are held back and said
+  std::uint32_t table = 254;  // the kernel's main table
+  std::uint32_t metric = 200;
+  bool operator==(const ImportPolicy&) const = default;
+};
+
+/// How we meet one peer. Changing what OPEN or the TCP connection carries resets that session alone; everything else
+/// is changed on the running session.
+struct PeerConfig {
+  std::string name;                // unique in the instance
+  std::optional<Address> address;  // none: unnumbered, the router that advertises itself on `interface` (RFC 4861)
+  std::string interface;           // of an unnumbered or link-local peer
+  Port port = 179;
+  PeerAs remote_as;
+  std::optional<Address> local_address;
+  std::string source_interface;         // its address of the peer's family is used as the local one
+  std::optional<std::string> password;  // TCP MD5 (RFC 2385)
+  std::string held_down;                // not empty: no session, and this is why ("Secret kube-system/x is missing")
+  std::chrono::seconds connect_retry{120};
+  std::chrono::seconds hold_time{90};
+  std::chrono::seconds keepalive{30};
+  std::uint8_t ebgp_multihop = 1;            // TTL of an external session that is more than one hop away
+  std::optional<std::uint8_t> ttl_security;  // RFC 5082: the peer is at most so many hops away
+  bool passive = false;                      // wait for the peer to connect
+  std::optional<GracefulRestartConfig> graceful_restart;
+  std::optional<PeerBfd> bfd;
+  std::vector<AfiSafi> families{kIpv4Unicast, kIpv6Unicast};
+  bool extended_next_hop = false;  // offer RFC 8950; an unnumbered peer always does
+  std::size_t max_received = 0;    // prefixes a family; beyond it the session ends (Cease/1); 0: no limit
+  std::optional<ImportPolicy> import;
+  std::map<AfiSafi, std::string> routes;  // which RouteSet of the instance goes out, by family; none: nothing
+  bool operator==(const PeerConfig&) const = default;
+};
+
+/// One speaker of ours with an ASN and a router id.
+struct InstanceConfig {
+  std::string name;
+  Asn local_as = 0;
+  RouterId router_id;
+  std::optional<Port> listen_port;        // none: only outgoing connections
+  std::vector<Address> listen_addresses;  // none: every address
+  std::vector<PeerConfig> peers;
+  bool operator==(const InstanceConfig&) const = default;
+};
+
+/// Routes that go together to one or more peers, by prefix.
+using RouteSet = std::map<Prefix, Route>;
+
+/// Everything, at one moment. Route sets are shared, not copied: an unchanged pointer is an unchanged set, and only a
+/// changed one is compared route by route.
+struct Wanted {
+  struct Instance {
+    InstanceConfig config;
+    std::map<std::string, std::shared_ptr<const RouteSet>> route_sets;
+  };
+  std::map<std::string, Instance> instances;
+  /// False while a source of routes has not delivered its first list: End-of-RIB waits for it (RFC 4724 §4.1), and
+  /// nothing is withdrawn that peers kept for us.
+  bool complete = false;
+};
+
+}  // namespace weft::bgp
