@@ -220,6 +220,11 @@ Task<> RemoteCluster::Impl::run() {
     co_await workers.stop();
     session.reset();
     status.ready = false;
+    // This cluster's own entry in a list of all clusters is not a failure.
+    if (error.code != Errc::exists) {
+      ++status.failures;
+      status.last_failure = Wall::now();
+    }
     if (error.code == Errc::conflict) {
       // Another data set behind the address: whoever answers now is asked at once.
       round.start_with(at);
