@@ -10,7 +10,7 @@
 #include "kvstore/watch_store.h"
 #include "mesh/endpoint_round.h"
 #include "mesh/importer.h"
-#include "mesh/keys.h"
+#include "mesh/values/keys.h"
 
 namespace weft::mesh {
 namespace {

@@ -16,8 +16,8 @@
 #include "async/scope.h"
 #include "kvstore/client.h"
 #include "mesh/export.h"
-#include "mesh/import.h"
 #include "mesh/tables.h"
+#include "mesh/values/import.h"
 
 namespace weft::mesh {
 

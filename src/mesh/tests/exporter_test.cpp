@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "kvstore/testing/etcd_server.h"
-#include "mesh/keys.h"
+#include "mesh/values/keys.h"
 #include "mesh/remote_cluster.h"
 #include "mesh/store_users.h"
 

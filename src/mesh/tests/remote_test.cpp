@@ -10,8 +10,8 @@
 #include "base/file.h"
 #include "kvstore/testing/etcd_server.h"
 #include "mesh/config_dir.h"
-#include "mesh/keys.h"
 #include "mesh/remote_cluster.h"
+#include "mesh/values/keys.h"
 
 using namespace std::chrono_literals;
 
