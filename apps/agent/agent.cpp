@@ -240,8 +240,10 @@ Task<> Agent::Parts::join_mesh() {
   }
   mesh = std::make_unique<mesh::ConfigDir>(
       io, mesh::LocalCluster{options.cluster_name, options.cluster_id, options.max_connected_clusters},
-      mesh::ConfigDir::Options{.path = options.clustermesh_config,
-                               .remote = {.sync_timeout = options.clustermesh_sync_timeout}},
+      mesh::ConfigDir::Options{
+          .path = options.clustermesh_config,
+
+          .remote = {.sync_timeout = options.clustermesh_sync_timeout, .cache_ttl = options.clustermesh_cache_ttl}},
       mesh::Tables{tables.nodes, tables.remote_services, tables.ips, tables.identities, tables.remotes});
   scope.spawn("mesh configuration", mesh->run());
   co_await yield();  // the first look registers what it found
