@@ -131,6 +131,7 @@ TEST_F(Chart, wrong_values_are_refused_with_the_mend) {
   EXPECT_THAT(refusal({"clustermesh.useAPIServer=true"}), HasSubstr("clustermesh.useAPIServer with cluster.id 0"));
   EXPECT_THAT(refusal({"clustermesh.maxConnectedClusters=300"}), HasSubstr("use 255 or 511"));
   EXPECT_THAT(refusal({"routingMode=bridge"}), HasSubstr("use native or tunnel"));
+  EXPECT_THAT(refusal({"identityAllocationMode=kvstore"}), HasSubstr("identityAllocationMode \"kvstore\": use crd"));
   EXPECT_THAT(refusal({"ipv4.enabled=false,ipv6.enabled=false"}), HasSubstr("turn one of them on"));
   EXPECT_THAT(refusal({"cluster.name=a,cluster.id=1,clustermesh.config.enabled=true,clustermesh.config.clusters[0]."
                        "name=a,clustermesh.config.clusters[0].address=x"}),
