@@ -42,7 +42,7 @@ Problem read_path(const RawAttribute& a, const Context& context, AttributeSet& o
   auto path = read_as_path(a.value, context.four_octet_asn ? 4 : 2);
   std::string why;
   if (!path) {
-    why = std::move(path).error();
+    why = path.error();
   } else if (path->contains(0)) {
     why = "holds AS 0";
   } else if (!context.ibgp && has_confederation(*path)) {
@@ -108,7 +108,7 @@ Problem read_as4_path(const RawAttribute& a, const Context& context, AttributeSe
   auto path = read_as_path(a.value, 4);
   std::string why;
   if (!path) {
-    why = std::move(path).error();
+    why = path.error();
   } else if (path->segments.empty()) {
     why = "is empty";
   } else if (path->contains(0)) {
