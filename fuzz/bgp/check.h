@@ -100,7 +100,9 @@ inline void check_message(std::span<const std::uint8_t> bytes, const Context& co
   }
   if (const auto* n = std::get_if<Notification>(&decoded->message)) (void)n->to_string();
   const auto written = encode(decoded->message, context);
-  FUZZ_CHECK(written.size() <= bytes.size() || update == nullptr);
+  // What AS4_PATH did not say in full, because an old speaker came after it, is said in full again and takes more room.
+  if (update != nullptr && context.four_octet_asn) FUZZ_CHECK(written.size() <= bytes.size());
+  if (!message_length(written, context)) return;
   const auto again = decode(written, context);
   FUZZ_CHECK(again && again->message == decoded->message && again->faults.empty());
   if (update != nullptr && update->attributes)

@@ -148,8 +148,6 @@ void UpdateReader::read_attributes(wire::Bytes field) {
     seen.set(a.type);
     read_one(a);
   }
-  // An End-of-RIB is an MP_UNREACH_NLRI without prefixes and nothing else (RFC 4724 §2).
-  if (other_attributes_ || !withdrawn_.empty() || classic_reachable_) end_of_rib_.reset();
 }
 
 void UpdateReader::read_one(const RawAttribute& a) {
@@ -256,7 +254,8 @@ void UpdateReader::drop_unexpected(std::vector<Prefix>& prefixes, std::uint8_t a
 
 Decoded UpdateReader::finish() {
   Update out;
-  out.end_of_rib = end_of_rib_;
+  // An MP_UNREACH_NLRI without prefixes is an End-of-RIB only when it stands alone (RFC 4724 §2).
+  if (!other_attributes_ && withdrawn_.empty() && !classic_reachable_) out.end_of_rib = end_of_rib_;
   if (!classic_.empty() && !contains(context_.families, kIpv4Unicast)) {
     note({Action::discard, update_error::kInvalidNetwork, "ipv4/unicast was not agreed on"}, kNoAttribute, {});
     classic_.clear();

@@ -271,6 +271,13 @@ TEST(SeveralFaults, are_described_up_to_a_bound_and_still_judged) {
   EXPECT_EQ(decoded.faults.back().action, AttributeFault::Action::withdraw);
 }
 
+TEST(SeveralFaults, that_are_withdrawn_are_no_end_of_rib) {
+  // Found by fuzzing: the attribute behind the empty MP_UNREACH_NLRI overruns, and prefixes follow.
+  const auto decoded = received(craft::message(2, hex("0000 000a  80 0f 03 0001 01  40 01 f6 00  01 09")));
+  EXPECT_EQ(update_of(decoded).end_of_rib, std::nullopt);
+  EXPECT_EQ(update_of(decoded).withdrawn, std::vector{pfx("0.0.0.0/1")});
+}
+
 // ---- Each attribute (RFC 7606 §7) ----
 
 std::string actions_of(const craft::Bytes& attributes, const Context& context = session()) {
