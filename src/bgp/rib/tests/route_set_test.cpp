@@ -23,8 +23,8 @@ std::string text_of(const RouteSet& set) {
 }
 
 TEST(RouteSet, holds_routes_of_both_families_in_order) {
-  const RouteSet set{route("fd00::/8"), route("10.0.0.0/8"), route("10.0.0.0/16"), route("9.0.0.0/8"),
-                     route("0.0.0.0/0"), route("::/0"), route("fd00::1/128")};
+  const RouteSet set{route("fd00::/8"),  route("10.0.0.0/8"), route("10.0.0.0/16"), route("9.0.0.0/8"),
+                     route("0.0.0.0/0"), route("::/0"),       route("fd00::1/128")};
   EXPECT_EQ(text_of(set), "0.0.0.0/0 9.0.0.0/8 10.0.0.0/8 10.0.0.0/16 ::/0 fd00::/8 fd00::1/128 ");
   EXPECT_EQ(set.size(), 7U);
   EXPECT_TRUE(set.contains(prefix("fd00::1/128")));
