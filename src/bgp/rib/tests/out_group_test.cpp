@@ -168,6 +168,24 @@ TEST(OutGroup, end_of_rib_is_sent_even_if_there_is_no_route) {
   EXPECT_EQ(second.end_of_ribs, 1U);
 }
 
+TEST(OutGroup, who_comes_while_the_set_is_incomplete_again_gets_its_end_of_rib_later) {
+  OutGroup group(external_v4());
+  group.update(many(10), true);
+  const auto early = group.join();
+  Receiver first(group.rules());
+  first.drain(group, early);
+  group.update(many(10), false);
+  const auto late = group.join();
+  Receiver second(group.rules());
+  second.drain(group, late);
+  EXPECT_EQ(second.end_of_ribs, 0U);
+  group.update(many(10), true);
+  first.drain(group, early);
+  second.drain(group, late);
+  EXPECT_EQ(first.end_of_ribs, 1U);
+  EXPECT_EQ(second.end_of_ribs, 1U);
+}
+
 TEST(OutGroup, peers_share_the_very_bytes) {
   OutGroup group(external_v4());
   group.update(many(2000), true);
