@@ -32,10 +32,12 @@ struct SessionKey {
   std::string to_string() const;
 };
 
-/// Meticulous Keyed SHA1 (RFC 5880 §6.7.4): every packet carries a fresh sequence number and a digest with the key.
+/// Keyed SHA1 (RFC 5880 §6.7.4): every packet carries a sequence number and a digest with the key.
 struct AuthKey {
   std::uint8_t id = 1;
   std::string secret;  // 1 to 20 bytes
+  /// A fresh sequence number for every packet, so that none can be replayed. Both sides must say the same.
+  bool meticulous = true;
   bool operator==(const AuthKey&) const = default;
 };
 
