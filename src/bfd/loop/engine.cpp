@@ -137,6 +137,7 @@ void Engine::apply(Entry& e, const Actions& actions, Time now) {
     if (const auto* t = std::get_if<Transmit>(&action)) send(e, t->datagram, now);
     changed |= std::holds_alternative<StateChange>(action);
   }
+  if (changed) e.since = Wall::now();
   if (changed && !e.leaving) report(e, now);
 }
 
@@ -205,12 +206,12 @@ void Engine::report(Entry& e, Time now) {
   e.told_trouble = e.trouble;
   e.reported = now;
   e.report_at = Time::max();
-  reports_.push_back(status_of(e, now));
+  reports_.push_back(status_of(e));
 }
 
-SessionStatus Engine::status_of(const Entry& e, Time now) const {
+SessionStatus Engine::status_of(const Entry& e) const {
   SessionStatus s = e.session.status(e.trouble);
-  s.since = Wall::now() - std::chrono::duration_cast<Wall::duration>(now - e.session.state_since());
+  s.since = e.since;
   s.source = e.path.source;
   s.counters.sent = e.sent;
   s.counters.send_errors = e.send_errors;
@@ -219,11 +220,11 @@ SessionStatus Engine::status_of(const Entry& e, Time now) const {
 
 std::vector<SessionStatus> Engine::take_reports() { return std::exchange(reports_, {}); }
 
-std::vector<SessionStatus> Engine::snapshot(Time now) const {
+std::vector<SessionStatus> Engine::snapshot() const {
   std::vector<SessionStatus> out;
   out.reserve(sessions_.size());
   for (const auto& [key, e] : sessions_)
-    if (!e->leaving) out.push_back(status_of(*e, now));
+    if (!e->leaving) out.push_back(status_of(*e));
   return out;
 }
 

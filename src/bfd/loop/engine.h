@@ -63,7 +63,7 @@ class Engine {
   /// What changed since the last call, in the order it happened. Every change of state is told, other changes at most
   /// ten times a second for a session.
   std::vector<SessionStatus> take_reports();
-  std::vector<SessionStatus> snapshot(Time now) const;
+  std::vector<SessionStatus> snapshot() const;
   /// Packets that belong to no session, by reason.
   const DiscardCounts& strays() const { return strays_; }
 
@@ -72,6 +72,7 @@ class Engine {
     explicit Entry(Session s) : session(std::move(s)) {}
     Session session;
     Transport::Path path;
+    Wall::time_point since = Wall::now();
     bool open = false;
     bool leaving = false;
     Time open_at{};
@@ -91,7 +92,7 @@ class Engine {
   void settle(Entry& e, Time now);
   void report(Entry& e, Time now);
   void set_timer(Entry& e, Time when);
-  SessionStatus status_of(const Entry& e, Time now) const;
+  SessionStatus status_of(const Entry& e) const;
   std::uint32_t new_discriminator();
 
   Transport& transport_;

@@ -155,7 +155,7 @@ void Loop::run(std::promise<Result<>> started) {
       if (auto* set = std::get_if<SetSessions>(&command)) {
         if (!work.stopping) work.engine.set_sessions(set->sessions, now);
       } else if (auto* ask = std::get_if<Snapshot>(&command)) {
-        ask->answer.set_value(work.engine.snapshot(now));
+        ask->answer.set_value(work.engine.snapshot());
       } else if (auto* health = std::get_if<AskHealth>(&command)) {
         work.health.strays = work.engine.strays();
         health->answer.set_value(work.health);

@@ -79,7 +79,7 @@ class EngineTest : public testing::Test {
     return p;
   }
   SessionStatus status(const char* peer) {
-    for (auto& s : engine.snapshot(now))
+    for (auto& s : engine.snapshot())
       if (s.key.peer == *Address::parse(peer)) return s;
     ADD_FAILURE() << "no session to " << peer;
     return {};
@@ -145,13 +145,13 @@ TEST_F(EngineTest, multihop_sessions_are_told_apart_by_both_addresses_and_have_t
   pass(10ms);
   hear("10.9.0.2", down(), 40, 5, Hops::multi, "10.8.0.1");
   hear("10.9.0.2", down(43), 249, 5, Hops::multi, "10.8.0.2");
-  const auto all = engine.snapshot(now);
+  const auto all = engine.snapshot();
   ASSERT_EQ(all.size(), 2u);
   EXPECT_EQ(all[0].state, State::init);
   EXPECT_EQ(all[1].state, State::down);
   EXPECT_EQ(all[1].counters.discarded[Discard::ttl], 1u);
   hear("10.9.0.2", down(43), 250, 5, Hops::multi, "10.8.0.2");
-  EXPECT_EQ(engine.snapshot(now)[1].state, State::init);
+  EXPECT_EQ(engine.snapshot()[1].state, State::init);
   hear("10.9.0.2", down(), 255, 5, Hops::single, "10.8.0.1");
   EXPECT_EQ(engine.strays()[Discard::no_session], 1u) << "the single hop port is another world";
 }
@@ -163,7 +163,7 @@ TEST_F(EngineTest, the_same_link_local_address_on_two_links_is_two_peers) {
   engine.set_sessions({a, b}, now);
   pass(10ms);
   hear("fe80::1", down(), 255, 2, Hops::single, "fe80::99");
-  const auto all = engine.snapshot(now);
+  const auto all = engine.snapshot();
   EXPECT_EQ(all[0].state, State::down);
   EXPECT_EQ(all[1].state, State::init);
   hear("fe80::1", down(), 255, 3, Hops::single, "fe80::99");
@@ -196,7 +196,7 @@ TEST_F(EngineTest, what_is_not_wanted_any_more_says_admin_down_and_goes) {
   EXPECT_EQ(transport.sent[0].second.state, State::admin_down);
   EXPECT_EQ(transport.sent[0].second.diag, Diag::admin_down);
   EXPECT_FALSE(engine.empty()) << "the peer may have missed it";
-  EXPECT_THAT(engine.snapshot(now), testing::IsEmpty());
+  EXPECT_THAT(engine.snapshot(), testing::IsEmpty());
   const auto id = transport.sent[0].first;
   hear("10.0.0.2", down(42, id));
   EXPECT_TRUE(engine.empty());
@@ -300,7 +300,7 @@ TEST_F(EngineTest, more_sessions_than_the_limit_are_not_taken) {
     many.push_back(c);
   }
   engine.set_sessions(many, now);
-  EXPECT_EQ(engine.snapshot(now).size(), Engine::kMaxSessions);
+  EXPECT_EQ(engine.snapshot().size(), Engine::kMaxSessions);
 }
 
 }  // namespace
