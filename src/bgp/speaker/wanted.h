@@ -3,7 +3,6 @@
 #pragma once
 
 #include <chrono>
-#include <compare>
 #include <map>
 #include <memory>
 #include <optional>
@@ -11,25 +10,11 @@
 #include <variant>
 #include <vector>
 
+#include "bgp/fsm/config.h"
 #include "bgp/packet/types.h"
 #include "bgp/rib/route.h"
 
 namespace weft::bgp {
-
-/// Which ASN the other side may have.
-struct PeerAs {
-  enum class Kind : std::uint8_t { exact, any, external, internal };  // external: any but ours; internal: ours
-  Kind kind = Kind::any;
-  Asn asn = 0;  // of `exact`
-  auto operator<=>(const PeerAs&) const = default;
-};
-
-/// RFC 4724; `notification` offers RFC 8538 as well.
-struct GracefulRestartConfig {
-  std::chrono::seconds restart_time{120};  // what we promise to be back in, at most 4095 s
-  bool notification = true;
-  bool operator==(const GracefulRestartConfig&) const = default;
-};
 
 /// BFD to this peer; the session's kind (single or multi hop) follows from the peer's.
 struct PeerBfd {
