@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -12,7 +11,8 @@
 
 #include "bgp/fsm/config.h"
 #include "bgp/packet/types.h"
-#include "bgp/rib/route.h"
+#include "bgp/rib/import_policy.h"
+#include "bgp/rib/route_set.h"
 
 namespace weft::bgp {
 
@@ -24,24 +24,6 @@ struct PeerBfd {
   std::optional<std::string> sha1_key;  // meticulous keyed SHA1 (RFC 5880 §6.7.4)
   std::uint8_t sha1_key_id = 1;
   bool operator==(const PeerBfd&) const = default;
-};
-
-/// One line of an import list: prefixes inside `prefix` whose length is in [min_length, max_length].
-struct PrefixRule {
-  Prefix prefix;
-  unsigned min_length = 0;
-  unsigned max_length = 0;
-  bool permit = true;
-  bool operator==(const PrefixRule&) const = default;
-};
-
-/// Received routes that may go into the kernel's tables. First rule that matches decides; no match denies.
-struct ImportPolicy {
-  std::vector<PrefixRule> rules;
-  std::size_t limit = 1000;   // installed routes of this peer at most; more are held back and said
-  std::uint32_t table = 254;  // the kernel's main table
-  std::uint32_t metric = 200;
-  bool operator==(const ImportPolicy&) const = default;
 };
 
 /// How we meet one peer. Changing what OPEN or the TCP connection carries resets that session alone; everything else
@@ -83,15 +65,12 @@ struct InstanceConfig {
   bool operator==(const InstanceConfig&) const = default;
 };
 
-/// Routes that go together to one or more peers, by prefix.
-using RouteSet = std::map<Prefix, Route>;
-
-/// Everything, at one moment. Route sets are shared, not copied: an unchanged pointer is an unchanged set, and only a
-/// changed one is compared route by route.
+/// Everything, at one moment. Copies of a RouteSet share its routes: keep yours, change it, hand a copy; only what
+/// differs from the last one is looked at.
 struct Wanted {
   struct Instance {
     InstanceConfig config;
-    std::map<std::string, std::shared_ptr<const RouteSet>> route_sets;
+    std::map<std::string, RouteSet> route_sets;
   };
   std::map<std::string, Instance> instances;
   /// False while a source of routes has not delivered its first list: End-of-RIB waits for it (RFC 4724 §4.1), and

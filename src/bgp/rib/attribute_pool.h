@@ -1,0 +1,29 @@
+// Equal attributes kept once (hash consing): routes received from many peers, or wanted by many services, then point
+// to one object, and comparing two of them is comparing two pointers.
+#pragma once
+
+#include <cstddef>
+#include <unordered_set>
+
+#include "bgp/rib/route.h"
+
+namespace weft::bgp {
+
+/// Forgets attributes that nobody else holds when it has grown to twice what was in use: no size limit is needed, and
+/// memory follows the routes that are there.
+class AttributePool {
+ public:
+  SharedAttributes intern(RouteAttributes attributes);
+  std::size_t size() const { return known_.size(); }
+  /// Drops what nobody else holds; done by intern() now and then.
+  void trim();
+
+ private:
+  struct Hash {
+    std::size_t operator()(const SharedAttributes& a) const { return a.hash(); }
+  };
+  std::unordered_set<SharedAttributes, Hash> known_;
+  std::size_t trim_at_ = 1024;
+};
+
+}  // namespace weft::bgp

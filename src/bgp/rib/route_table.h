@@ -1,0 +1,76 @@
+// Routes of one family in order of their prefixes, as a value: sorted pages that copies share (copy on write). What a
+// set of routes is, what a peer has, and what it shall have are all such tables, so that "what is missing" is one
+// comparison of two of them, which skips every page that both hold.
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "bgp/rib/route.h"
+
+namespace weft::bgp {
+
+/// A prefix as numbers that sort like Prefix does within a family.
+struct PrefixKey {
+  std::uint64_t high = 0;  // IPv4: the address in the upper half
+  std::uint64_t low = 0;
+  std::uint8_t length = 0;
+
+  static PrefixKey of(const Prefix& prefix);
+  Prefix prefix(Family family) const;
+  auto operator<=>(const PrefixKey&) const = default;
+};
+
+class RouteTable {
+ public:
+  /// How a prefix changes: `before` is null for a new one, `after` for one that goes.
+  struct Change {
+    PrefixKey key;
+    const SharedAttributes* before = nullptr;
+    const SharedAttributes* after = nullptr;
+  };
+  using Visitor = std::function<void(const Change&)>;
+
+  explicit RouteTable(Family family = Family::v4) : family_(family) {}
+
+  Family family() const { return family_; }
+  std::size_t size() const;
+  bool empty() const { return size() == 0; }
+
+  /// False when exactly that was there.
+  bool set(const Route& route) { return set(PrefixKey::of(route.prefix), route.attributes); }
+  bool set(const PrefixKey& key, const SharedAttributes& attributes);
+  /// False when there was none.
+  bool remove(const Prefix& prefix) { return remove(PrefixKey::of(prefix)); }
+  bool remove(const PrefixKey& key);
+  std::optional<SharedAttributes> find(const Prefix& prefix) const;
+  /// The same without a copy; null when absent. Good until the table changes.
+  const SharedAttributes* get(const PrefixKey& key) const;
+
+  void for_each(const std::function<void(const PrefixKey&, const SharedAttributes&)>& visit) const;
+  void diff(const RouteTable& next, const Visitor& visit) const;
+  /// True at once when one is an unchanged copy of the other; false says nothing.
+  bool same(const RouteTable& other) const { return root_ == other.root_; }
+  bool operator==(const RouteTable& other) const;
+
+  /// Up to and with `key` what `low` has, beyond it what `high` has.
+  static RouteTable splice(const RouteTable& low, const RouteTable& high, const PrefixKey& key);
+
+  struct Page;
+  struct Root;
+  class Reader;
+
+ private:
+  Root& writable_root();
+  Page& writable_page(std::size_t index);
+
+  Family family_;
+  std::shared_ptr<Root> root_;
+};
+
+}  // namespace weft::bgp
