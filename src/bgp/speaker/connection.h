@@ -19,8 +19,11 @@
 
 namespace weft::bgp {
 
-/// Whole messages, shared by all peers that get the same.
-using Chunk = std::shared_ptr<const std::vector<std::uint8_t>>;
+/// Whole messages, shared by all peers that get the same; `owner` keeps `bytes` alive.
+struct Chunk {
+  std::shared_ptr<const void> owner;
+  std::span<const std::uint8_t> bytes;
+};
 
 /// Where all connections of a thread read into; what is left of a message moves to the connection between turns.
 class ReadBuffer {
@@ -41,12 +44,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::function<std::size_t(std::span<const std::uint8_t> bytes)> bytes;
     /// The peer or the network ended it; nothing is called afterwards.
     std::function<void(std::string words)> closed;
-    /// The next chunk of what there is to send, null when there is none now: see wake(). Called while the queue is short,
-    /// so that what waits for a slow peer stays with whoever knows the newest state.
+    /// The next chunk of what there is to send, empty when there is none now: see wake(). Called while the queue is
+    /// short, so that what waits for a slow peer stays with whoever knows the newest state.
     std::function<Chunk()> next;
   };
+  /// Called once when the socket is shut for good, also after close(). Nothing of the connection may be used in it.
+  std::function<void()> gone;
 
-  static std::shared_ptr<Connection> make(asio::io_context& io, Fd socket, ReadBuffer& buffer);
+  static std::shared_ptr<Connection> make(asio::io_context& io, Fd socket, std::shared_ptr<ReadBuffer> buffer);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -74,15 +79,16 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   struct Pending {
-    Chunk bytes;
+    Chunk chunk;
     std::size_t sent = 0;
     bool message = false;  // from send()
   };
   enum class Stage { open, closing, closed };
 
-  Connection(asio::io_context& io, Fd socket, ReadBuffer& buffer);
+  Connection(asio::io_context& io, Fd socket, std::shared_ptr<ReadBuffer> buffer);
   void wait_readable();
   void schedule_read();
+  void read_event();
   /// False when there was nothing to read or the connection is over.
   bool read_turn();
   void schedule_write();
@@ -92,12 +98,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool write_some(std::size_t& budget);
   void lost(std::string words);
   void finish_closing();
-  void linger();
 
   asio::io_context& io_;
   asio::posix::stream_descriptor socket_;
   asio::steady_timer deadline_;
-  ReadBuffer& buffer_;
+  std::shared_ptr<ReadBuffer> buffer_;
   Handler handler_;
   Endpoint local_, remote_;
   std::vector<std::uint8_t> rest_;  // of a message that has not come whole
@@ -107,8 +112,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool started_ = false;
   bool write_scheduled_ = false;
   bool write_waits_ = false;
-  bool read_scheduled_ = false;
+  bool read_pending_ = false;  // a turn is posted or waits for bytes
+  bool drained_ = true;        // the last turn took all there was
   bool shut_ = false;
+  bool spoken_ = false;  // something was written
 };
 
 }  // namespace weft::bgp

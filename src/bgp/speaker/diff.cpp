@@ -102,6 +102,7 @@ PeerDifference difference(const InstanceConfig& was, const PeerConfig& old, cons
   field(old.max_received == now.max_received, "received limit", adjust);
   field(old.import == now.import, "import", adjust);
   field(old.routes == now.routes, "routes", adjust);
+  field(old.graceful_shutdown == now.graceful_shutdown, "graceful shutdown", adjust);
   return d;
 }
 

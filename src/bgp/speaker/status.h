@@ -66,4 +66,17 @@ struct RouteView {
   std::string note;  // received: why it is not best or not imported; advertised: "pending"
 };
 
+/// Whether one peer has a prefix from us.
+struct PrefixAnswer {
+  std::string instance;
+  std::string peer;
+  bool advertised = false;
+  std::string why;  // a sentence, for yes and no
+};
+
+struct ListenerStatus {
+  SocketAddress at;
+  std::string problem;  // empty: it listens
+};
+
 }  // namespace weft::bgp

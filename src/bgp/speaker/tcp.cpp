@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
 #include <memory>
 
 namespace weft::bgp {
@@ -206,12 +207,15 @@ Endpoint remote_end(int fd) {
   return ::getpeername(fd, reinterpret_cast<sockaddr*>(&s), &size) == 0 ? from_raw(s) : Endpoint{};
 }
 
-std::optional<Address> interface_address(const std::string& interface, Family family, bool link_local) {
+namespace {
+
+// Calls `visit` with each interface's name and address until it returns true.
+void each_address(const std::function<bool(const char*, const Address&)>& visit) {
   ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) return std::nullopt;
+  if (::getifaddrs(&list) != 0) return;
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
   for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
-    if (i->ifa_addr == nullptr || interface != i->ifa_name) continue;
+    if (i->ifa_addr == nullptr) continue;
     sockaddr_storage s{};
     if (i->ifa_addr->sa_family == AF_INET)
       std::memcpy(&s, i->ifa_addr, sizeof(sockaddr_in));
@@ -219,10 +223,29 @@ std::optional<Address> interface_address(const std::string& interface, Family fa
       std::memcpy(&s, i->ifa_addr, sizeof(sockaddr_in6));
     else
       continue;
-    const Address a = from_raw(s).address;
-    if (a.family() == family && (a.is_v4() ? !link_local : a.is_link_local() == link_local)) return a;
+    if (visit(i->ifa_name, from_raw(s).address)) return;
   }
-  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Address> interface_address(const std::string& interface, Family family, bool link_local) {
+  std::optional<Address> found;
+  each_address([&](const char* name, const Address& a) {
+    if (interface == name && a.family() == family && (a.is_v6() ? a.is_link_local() == link_local : !link_local))
+      found = a;
+    return found.has_value();
+  });
+  return found;
+}
+
+std::optional<Address> companion_address(const Address& address, Family family) {
+  std::string interface;
+  each_address([&](const char* name, const Address& a) {
+    if (a == address) interface = name;
+    return a == address;
+  });
+  return interface.empty() ? std::nullopt : interface_address(interface, family);
 }
 
 }  // namespace weft::bgp

@@ -60,5 +60,7 @@ Endpoint remote_end(int fd);
 
 /// An address of the interface for talking to peers of `family`: global ones first, for `link_local` only such.
 std::optional<Address> interface_address(const std::string& interface, Family family, bool link_local = false);
+/// An address of `family` on the interface that has `address`: what a next hop of the other family is made of.
+std::optional<Address> companion_address(const Address& address, Family family);
 
 }  // namespace weft::bgp
