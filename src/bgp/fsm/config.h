@@ -30,12 +30,14 @@ struct GracefulRestartConfig {
 
 namespace fsm {
 
-/// DampPeerOscillations (RFC 4271 §8.1.1): how long a session that keeps falling stays idle. A session that stood for
+/// DampPeerOscillations (RFC 4271 §8.1.1): how long a session that keeps falling waits. One that stood for
 /// `forgive_after` tries again at once when it falls; after that the wait doubles from `first` to `max`, jittered
-/// between 0.75 and 1. While it waits, incoming connections are refused.
+/// between 0.75 and 1. It is idle and refuses connections for `refuse` of that at most, then it listens: a peer that
+/// was mended and connects is not turned away for minutes.
 struct Damping {
   std::chrono::seconds first{1};
   std::chrono::seconds max{120};
+  std::chrono::seconds refuse{10};
   std::chrono::seconds forgive_after{60};
   bool operator==(const Damping&) const = default;
 };

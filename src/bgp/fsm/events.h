@@ -42,17 +42,18 @@ namespace event {
 /// The session may come up. Ends a wait of damping. Without effect while it runs; held down it stays idle.
 struct Start {};
 
-/// Ends the session and keeps it idle until Start. With `cease` the peer is told and nothing is kept; without it the
-/// connections are closed in silence, so that a peer with graceful restart keeps our routes (we are about to restart),
-/// and `Down` keeps the peer's routes likewise, with no timer behind them. Cease/1..3 travel as a Hard Reset when RFC
-/// 8538 was agreed on (its §5.1).
+/// Ends the session and keeps it idle until Start. With `cease` the peer is told and nothing is kept on either side:
+/// where RFC 8538 was agreed on it travels as a Hard Reset. Without it the connections are closed in silence, so that a
+/// peer with graceful restart keeps our routes (we are about to restart), and `Down` keeps the peer's routes likewise,
+/// with no timer behind them.
 struct Stop {
   std::optional<Notification> cease;
   std::string words;  // "the peer was removed from CiliumBGPClusterConfig rack-bgp"
 };
 
 /// Ends the session and lets it come up again: a limit on prefixes (Cease/1), a reset that an operator asked for, a
-/// new password. `idle`: how long it waits first; none: as after any fall.
+/// new password. Cease/1 to 3 and 10 travel as a Hard Reset where RFC 8538 was agreed on (its §5.1); any other lets
+/// both sides keep routes then. `idle`: how long it stays idle first; none: it tries again at once.
 struct Reset {
   Notification cease;
   std::string words;
