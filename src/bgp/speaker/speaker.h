@@ -47,17 +47,10 @@ class Speaker {
   /// Of all peers, by instance and name.
   std::vector<PeerStatus> peers() const;
   std::optional<PeerStatus> peer(const std::string& instance, const std::string& name) const;
-  struct Filter {
-    std::string instance;  // empty: every one
-    std::string peer;      // empty: every one
-    std::optional<Family> family;
-    std::optional<Prefix> prefix;   // exactly this
-    std::size_t limit = 1'000'000;  // at most so many
-  };
   /// What we want to be known, of every route set; `note` names the set.
-  std::vector<RouteView> routes_available(const Filter& filter = {}) const;
-  std::vector<RouteView> routes_advertised(const Filter& filter = {}) const;
-  std::vector<RouteView> routes_received(const Filter& filter = {}) const;
+  std::vector<RouteView> routes_available(const RouteQuery& filter = {}) const;
+  std::vector<RouteView> routes_advertised(const RouteQuery& filter = {}) const;
+  std::vector<RouteView> routes_received(const RouteQuery& filter = {}) const;
   /// Whether each peer has the prefix from us, and why (not).
   std::vector<PrefixAnswer> why(const Prefix& prefix) const;
   std::vector<ListenerStatus> listeners() const;
@@ -96,7 +89,7 @@ class Speaker {
   void apply_kernel();
   bool may_prune() const;
   Peer* find(const std::string& instance, const std::string& peer) const;
-  void each_peer(const Filter& filter, const std::function<void(const Peer&)>& visit) const;
+  void each_peer(const RouteQuery& filter, const std::function<void(const Peer&)>& visit) const;
 
   std::shared_ptr<Shared> shared_;
   Edges edges_;

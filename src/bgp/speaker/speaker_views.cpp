@@ -7,13 +7,13 @@ namespace weft::bgp {
 
 namespace {
 
-bool matches(const Speaker::Filter& f, const Prefix& p) {
+bool matches(const RouteQuery& f, const Prefix& p) {
   return (!f.family || *f.family == p.family()) && (!f.prefix || *f.prefix == p);
 }
 
 }  // namespace
 
-void Speaker::each_peer(const Filter& filter, const std::function<void(const Peer&)>& visit) const {
+void Speaker::each_peer(const RouteQuery& filter, const std::function<void(const Peer&)>& visit) const {
   for (const auto& [name, running] : running_) {
     if (!filter.instance.empty() && filter.instance != name) continue;
     for (const auto& [peer_name, peer] : running.peers)
@@ -32,7 +32,7 @@ std::optional<PeerStatus> Speaker::peer(const std::string& instance, const std::
   return p == nullptr ? std::nullopt : std::optional(p->status());
 }
 
-std::vector<RouteView> Speaker::routes_available(const Filter& filter) const {
+std::vector<RouteView> Speaker::routes_available(const RouteQuery& filter) const {
   std::vector<RouteView> out;
   for (const auto& [name, running] : running_) {
     if (!filter.instance.empty() && filter.instance != name) continue;
@@ -53,7 +53,7 @@ std::vector<RouteView> Speaker::routes_available(const Filter& filter) const {
   return out;
 }
 
-std::vector<RouteView> Speaker::routes_advertised(const Filter& filter) const {
+std::vector<RouteView> Speaker::routes_advertised(const RouteQuery& filter) const {
   std::vector<RouteView> out;
   each_peer(filter, [&](const Peer& p) {
     p.advertised([&](RouteView v) {
@@ -63,7 +63,7 @@ std::vector<RouteView> Speaker::routes_advertised(const Filter& filter) const {
   return out;
 }
 
-std::vector<RouteView> Speaker::routes_received(const Filter& filter) const {
+std::vector<RouteView> Speaker::routes_received(const RouteQuery& filter) const {
   std::vector<RouteView> out;
   each_peer(filter, [&](const Peer& p) {
     p.received([&](RouteView v) {

@@ -66,6 +66,15 @@ struct RouteView {
   std::string note;  // received: why it is not best or not imported; advertised: "pending"
 };
 
+/// Which routes somebody wants to see; empty fields match every one.
+struct RouteQuery {
+  std::string instance;
+  std::string peer;
+  std::optional<Family> family;
+  std::optional<Prefix> prefix;   // exactly this
+  std::size_t limit = 1'000'000;  // at most so many
+};
+
 /// Whether one peer has a prefix from us.
 struct PrefixAnswer {
   std::string instance;
