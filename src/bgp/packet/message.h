@@ -96,7 +96,8 @@ std::expected<Decoded, Notification> decode(std::span<const std::uint8_t> messag
 
 /// One whole message with its header. An Update must fit the maximum size: see update_builder.h for packing. What is
 /// internal (LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST) is left out towards an external peer. NOTIFICATION data is cut to
-/// what a message holds. An IPv4 next hop of IPv6 prefixes is written as ::ffff:a.b.c.d.
+/// what a message holds. An IPv4 next hop of IPv6 prefixes is written as ::ffff:a.b.c.d. An Update that says nothing
+/// has the bytes of an End-of-RIB of IPv4.
 std::vector<std::uint8_t> encode(const Message& message, const Context& context);
 
 }  // namespace weft::bgp
