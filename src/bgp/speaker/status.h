@@ -66,4 +66,26 @@ struct RouteView {
   std::string note;  // received: why it is not best or not imported; advertised: "pending"
 };
 
+/// Which routes somebody wants to see; empty fields match every one.
+struct RouteQuery {
+  std::string instance;
+  std::string peer;
+  std::optional<Family> family;
+  std::optional<Prefix> prefix;   // exactly this
+  std::size_t limit = 1'000'000;  // at most so many
+};
+
+/// Whether one peer has a prefix from us.
+struct PrefixAnswer {
+  std::string instance;
+  std::string peer;
+  bool advertised = false;
+  std::string why;  // a sentence, for yes and no
+};
+
+struct ListenerStatus {
+  SocketAddress at;
+  std::string problem;  // empty: it listens
+};
+
 }  // namespace weft::bgp

@@ -51,6 +51,8 @@ struct PeerConfig {
   std::size_t max_received = 0;    // prefixes a family; beyond it the session ends (Cease/1); 0: no limit
   std::optional<ImportPolicy> import;
   std::map<AfiSafi, std::string> routes;  // which RouteSet of the instance goes out, by family; none: nothing
+  /// RFC 8326: every route carries GRACEFUL_SHUTDOWN, and LOCAL_PREF 0 towards internal peers.
+  bool graceful_shutdown = false;
   bool operator==(const PeerConfig&) const = default;
 };
 
@@ -71,6 +73,8 @@ struct Wanted {
   struct Instance {
     InstanceConfig config;
     std::map<std::string, RouteSet> route_sets;
+    /// Aggregates that are advertised: the kernel discards what no longer prefix of this node takes.
+    std::vector<Prefix> blackholes;
   };
   std::map<std::string, Instance> instances;
   /// False while a source of routes has not delivered its first list: End-of-RIB waits for it (RFC 4724 §4.1), and
