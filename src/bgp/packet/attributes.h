@@ -12,6 +12,9 @@
 
 namespace weft::bgp {
 
+/// "LOCAL_PREF", as the RFCs spell it; "attribute 23" for what has no name here, "NLRI" for 0 (see AttributeFault).
+std::string attribute_name(std::uint8_t type);
+
 /// RFC 4271 §4.3 (path attribute type codes), IANA.
 enum class AttributeType : std::uint8_t {
   origin = 1,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,7 +51,10 @@ struct Notification {
   static Notification shutdown(std::uint8_t subcode, std::string_view text);
   /// RFC 8538 §3.1: a Hard Reset that carries `inner`.
   static Notification hard_reset(const Notification& inner);
-  /// The text of RFC 9003, control characters escaped; empty when there is none.
+  /// What a Hard Reset carries; none of any other notification or when it carries nothing.
+  std::optional<Notification> inner() const;
+  /// The text of RFC 9003, also inside a Hard Reset; control characters and what is not UTF-8 are escaped ("\\x1b").
+  /// Empty when there is none.
   std::string shutdown_text() const;
   /// "Cease/Administrative Shutdown: \"maintenance\"", for people.
   std::string to_string() const;

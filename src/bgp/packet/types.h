@@ -46,6 +46,7 @@ constexpr std::optional<Family> family_of(AfiSafi a) {
 
 /// RFC 4271 §5.1.1.
 enum class Origin : std::uint8_t { igp = 0, egp = 1, incomplete = 2 };
+std::string_view to_string(Origin);  // "igp", "egp", "incomplete"
 
 /// RFC 1997: the AS number or 65535 in the upper half.
 using Community = std::uint32_t;

@@ -13,6 +13,7 @@ namespace weft::bgp {
 /// Path attributes without reachability, encoded for sessions of one kind; kept per attribute set and session kind.
 struct EncodedAttributes {
   std::vector<std::uint8_t> bytes;
+  std::size_t next_hop_at = 0;  // where NEXT_HOP belongs: attributes go by type (RFC 4271 Appendix F.3)
 };
 EncodedAttributes encode_attributes(const PathAttributes& attributes, const Context& context);
 
