@@ -1,0 +1,121 @@
+// What all peers of one instance told us, and what follows: the best route of a prefix when somebody asks, and the
+// routes that import policies want in the kernel. Peers without a policy cost only the keeping.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "bgp/packet/message.h"
+#include "bgp/rib/adj_rib_in.h"
+#include "bgp/rib/attribute_pool.h"
+#include "bgp/rib/best_path.h"
+#include "bgp/rib/import_policy.h"
+#include "bgp/rib/local_rib.h"
+
+namespace weft::bgp {
+
+/// A route that shall be in the kernel. Several next hops: ECMP.
+struct ImportedRoute {
+  std::vector<NextHop> next_hops;  // sorted
+  std::vector<std::string> peers;  // whom they come from, sorted
+  std::uint32_t table = 254;
+  std::uint32_t metric = 0;
+  bool operator==(const ImportedRoute&) const = default;
+};
+
+/// Why a received route is not in the kernel.
+enum class NotImported : std::uint8_t {
+  no_policy,    // the peer has no import list
+  denied,       // its import list does not permit the prefix
+  unusable,     // see Unusable
+  ours,         // we announce this prefix ourselves
+  not_best,     // another peer's route is better
+  other_table,  // equal cost with the best, but for another table or metric
+  over_limit,   // the peer has its limit of routes in already
+};
+std::string_view to_string(NotImported);
+
+class InRib {
+ public:
+  explicit InRib(Asn local_as, RouterId router_id) : local_as_(local_as), router_id_(router_id) {}
+
+  struct PeerFacts {
+    RouteSource source;
+    bool enforce_first_as = true;
+    std::size_t max_prefixes = 0;  // a family; 0: any number
+    std::optional<ImportPolicy> import;
+  };
+  /// Adds a peer, or changes what is known of it; its routes stay.
+  void set_peer(const std::string& peer, PeerFacts facts);
+  /// The peer and its routes go.
+  void remove_peer(const std::string& peer);
+  /// A session that ended without graceful restart: the routes of the family go, the peer stays.
+  void clear(const std::string& peer, Family family);
+
+  struct Applied {
+    std::size_t announced = 0;  // new or changed
+    std::size_t withdrawn = 0;
+    bool over_limit = false;  // the family has more than max_prefixes: Cease/1 is due; nothing was dropped
+    Family over_limit_family = Family::v4;
+  };
+  /// An UPDATE, except End-of-RIB, which is the caller's: sweep().
+  Applied apply(const std::string& peer, const Update& update, Seconds now);
+  void mark_stale(const std::string& peer, Family family, Stale kind);
+  std::size_t sweep(const std::string& peer, Family family, Stale kind);
+
+  /// Null for a peer that is not known.
+  const AdjRibIn* received(const std::string& peer, Family family) const;
+
+  struct Ranked {
+    std::string peer;  // empty: ours
+    AdjRibIn::Entry entry;
+    bool best = false;
+    bool multipath = false;
+    std::string note;  // why it is not used, not best; "10.0.0.2 is preferred: its AS path is longer"
+  };
+  /// All routes to a prefix with their places, best first. `local` is our own route, if there is one.
+  std::vector<Ranked> rank(const Prefix& prefix, const std::optional<SharedAttributes>& local = std::nullopt) const;
+
+  /// Which prefixes are ours: such are never imported. Asked on every decision; by default none.
+  void set_ours(std::function<bool(const Prefix&)> ours);
+  /// Ours changed for this prefix.
+  void touch(const Prefix& prefix);
+
+  /// What shall be in the kernel; revision() grows when it changes. Decides about what changed since it was last asked.
+  const std::map<Prefix, ImportedRoute>& imported();
+  std::uint64_t import_revision() const { return import_revision_; }
+  /// Prefixes of the peer in the kernel.
+  std::size_t imported_count(const std::string& peer, Family family) const;
+  /// Of a received route: none when it is imported. As of the last imported().
+  std::optional<NotImported> why_not_imported(const std::string& peer, const Prefix& prefix) const;
+
+ private:
+  struct Peer {
+    PeerFacts facts;
+    AdjRibIn v4{Family::v4};
+    AdjRibIn v6{Family::v6};
+    std::set<Prefix> admitted;  // in the kernel through this peer
+    std::set<Prefix> waiting;   // would be, but for the limit
+    AdjRibIn& of(Family f) { return f == Family::v4 ? v4 : v6; }
+    const AdjRibIn& of(Family f) const { return f == Family::v4 ? v4 : v6; }
+  };
+  void dirty(const Peer& peer, const Prefix& prefix);
+  void dirty_all(const Peer& peer);
+  void decide(const Prefix& prefix);
+
+  Asn local_as_;
+  RouterId router_id_;
+  AttributePool pool_;
+  std::map<std::string, Peer> peers_;
+  std::function<bool(const Prefix&)> ours_;
+  std::set<Prefix> dirty_;
+  std::map<Prefix, ImportedRoute> imported_;
+  std::uint64_t import_revision_ = 0;
+};
+
+}  // namespace weft::bgp
