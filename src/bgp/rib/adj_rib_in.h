@@ -2,17 +2,15 @@
 // octets a place, attributes shared. Nothing is computed when a route comes; who asks, pays.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <unordered_map>
-#include <vector>
 
 #include "bgp/rib/local_rib.h"
 #include "bgp/rib/route.h"
+#include "bgp/rib/route_table.h"
 
 namespace weft::bgp {
 
@@ -87,6 +85,9 @@ class AdjRibIn {
 
  private:
   struct Table;
+  Entry entry(std::size_t at) const;
+  bool withdraw(const PrefixKey& key);
+
   Family family_;
   std::unique_ptr<Table> table_;
   std::size_t size_ = 0;

@@ -19,10 +19,7 @@ class AttributePool {
   void trim();
 
  private:
-  struct Hash {
-    std::size_t operator()(const SharedAttributes& a) const { return a.hash(); }
-  };
-  std::unordered_set<SharedAttributes, Hash> known_;
+  std::unordered_set<SharedAttributes, SharedAttributesHash> known_;
   std::size_t trim_at_ = 1024;
 };
 

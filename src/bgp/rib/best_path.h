@@ -40,8 +40,8 @@ enum class Rule : std::uint8_t {
   peer_address,      // lower
   same,              // nothing tells them apart
 };
-/// "its AS path is longer": why the losing one lost.
-std::string_view why_lost(Rule rule);
+/// What speaks for the winning one: "its AS path is shorter".
+std::string_view why_preferred(Rule rule);
 
 struct Comparison {
   bool first_wins = true;

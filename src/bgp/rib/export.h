@@ -28,6 +28,9 @@ struct ExportRules {
   bool operator==(const ExportRules&) const = default;
 };
 
+/// The same, as the codec asks for it.
+Context session_context(const ExportRules& rules);
+
 /// Why a route of the set is not sent to a peer.
 enum class NotAdvertised : std::uint8_t {
   no_next_hop,          // the session has no local address of that family, and the route names none

@@ -12,8 +12,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "bgp/rib/export.h"
@@ -21,17 +19,19 @@
 
 namespace weft::bgp {
 
+class ExportMemo;
 class OutStream;
+struct OutPosition;
 
 /// Whole messages that belong together, immutable and shared by the peers that are sent them.
-struct OutChunk;
+struct OutChunk {
+  std::vector<std::uint8_t> bytes;
+  std::uint64_t updates = 0;  // UPDATE messages in it, for counters
+};
 using OutChunkRef = std::shared_ptr<const OutChunk>;
-std::span<const std::uint8_t> bytes_of(const OutChunk& chunk);
-/// UPDATE messages in it, for counters.
-std::uint64_t updates_in(const OutChunk& chunk);
 
 struct OutLimits {
-  std::size_t chunk_bytes = 65536;           // encoded at a time, roughly
+  std::size_t chunk_routes = 32768;          // routes encoded at a time, at most; some 150 kB of IPv4
   std::size_t ring_bytes = 4 * 1024 * 1024;  // kept for peers behind the fastest; who falls out is compressed
   std::size_t ring_chunks = 64;
 };
@@ -62,7 +62,7 @@ class OutGroup {
   PeerId join(Held held, bool resend);
   std::size_t peers() const { return peers_.size(); }
 
-  /// Something is left to be sent.
+  /// Something may be left to be sent: next() is worth a call.
   bool has_output(PeerId peer) const;
   /// The next bytes for the peer; null when it has everything. Each chunk is to be written whole, in order; asking for
   /// the next one says that the last was written.
@@ -98,8 +98,12 @@ class OutGroup {
 
  private:
   struct Peer;
+  Peer& peer(PeerId id) const;
+  void begin_at(Peer& peer, std::shared_ptr<const OutPosition> start);
+  void trim(const std::shared_ptr<OutStream>& stream);
   void settle(Peer& peer);
-  const RouteTable& held_by(const Peer& peer) const;
+  void prune_streams();
+  Answer answer(const SharedAttributes* had, const SharedAttributes* wanted, bool resent) const;
 
   ExportRules rules_;
   OutLimits limits_;
@@ -107,6 +111,7 @@ class OutGroup {
   RouteTable outgoing_;  // of them, what can be sent
   bool complete_ = false;
   PeerId next_id_ = 1;
+  std::unique_ptr<ExportMemo> memo_;
   std::map<PeerId, std::unique_ptr<Peer>> peers_;
   std::vector<std::shared_ptr<OutStream>> streams_;
 };

@@ -34,6 +34,8 @@ class SharedAttributes {
   const RouteAttributes* operator->() const { return &node_->value; }
   std::size_t hash() const { return node_->hash; }
   bool same(const SharedAttributes& other) const { return node_ == other.node_; }
+  /// The same for the same object only.
+  const void* id() const { return node_.get(); }
   /// Holders of this object, the caller's copy among them.
   long use_count() const { return node_.use_count(); }
   bool operator==(const SharedAttributes& other) const {
@@ -46,6 +48,10 @@ class SharedAttributes {
     std::size_t hash = 0;
   };
   std::shared_ptr<const Node> node_;
+};
+
+struct SharedAttributesHash {
+  std::size_t operator()(const SharedAttributes& a) const { return a.hash(); }
 };
 
 /// One prefix of a RouteSet.

@@ -33,8 +33,14 @@ class RouteSet {
   void for_each(const std::function<void(const Route&)>& visit) const;
   std::vector<Route> to_vector() const;
 
+  /// How a prefix changes: `before` is null for a new one, `after` for one that goes.
+  struct Change {
+    Prefix prefix;
+    const SharedAttributes* before = nullptr;
+    const SharedAttributes* after = nullptr;
+  };
   /// What must happen to make `*this` into `next`, in order. Skips what both share.
-  void diff(const RouteSet& next, const RouteTable::Visitor& visit) const;
+  void diff(const RouteSet& next, const std::function<void(const Change&)>& visit) const;
   /// True at once when one is an unchanged copy of the other.
   bool same(const RouteSet& other) const { return v4_.same(other.v4_) && v6_.same(other.v6_); }
   bool operator==(const RouteSet& other) const { return v4_ == other.v4_ && v6_ == other.v6_; }

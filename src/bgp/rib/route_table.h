@@ -23,6 +23,8 @@ struct PrefixKey {
 
   static PrefixKey of(const Prefix& prefix);
   Prefix prefix(Family family) const;
+  /// The least key behind this one; not a prefix when this is a host's.
+  PrefixKey successor() const { return {high, low, static_cast<std::uint8_t>(length + 1)}; }
   auto operator<=>(const PrefixKey&) const = default;
 };
 
@@ -36,7 +38,8 @@ class RouteTable {
   };
   using Visitor = std::function<void(const Change&)>;
 
-  explicit RouteTable(Family family = Family::v4) : family_(family) {}
+  RouteTable() = default;  // of IPv4
+  explicit RouteTable(Family family) : family_(family) {}
 
   Family family() const { return family_; }
   std::size_t size() const;
@@ -53,6 +56,7 @@ class RouteTable {
   const SharedAttributes* get(const PrefixKey& key) const;
 
   void for_each(const std::function<void(const PrefixKey&, const SharedAttributes&)>& visit) const;
+  /// What makes this table into `next`, in order.
   void diff(const RouteTable& next, const Visitor& visit) const;
   /// True at once when one is an unchanged copy of the other; false says nothing.
   bool same(const RouteTable& other) const { return root_ == other.root_; }
@@ -63,14 +67,36 @@ class RouteTable {
 
   struct Page;
   struct Root;
-  class Reader;
+  class Cursor;
 
  private:
+  friend class TableDiff;
   Root& writable_root();
   Page& writable_page(std::size_t index);
+  void split(std::size_t index);
+  void join_small(std::size_t index);
 
-  Family family_;
+  Family family_ = Family::v4;
   std::shared_ptr<Root> root_;
+};
+
+/// The differences of two tables, one by one: a comparison that can stop and go on.
+class TableDiff {
+ public:
+  /// From `all_from` on, equal routes are told as changes too.
+  TableDiff(RouteTable before, RouteTable after, std::optional<PrefixKey> all_from = std::nullopt);
+  ~TableDiff();
+  TableDiff(const TableDiff&) = delete;
+  TableDiff& operator=(const TableDiff&) = delete;
+  /// False at the end. `change` points into the tables, which this object keeps.
+  bool next(RouteTable::Change& change);
+
+ private:
+  RouteTable before_;
+  RouteTable after_;
+  std::optional<PrefixKey> all_from_;
+  std::unique_ptr<RouteTable::Cursor> a_;
+  std::unique_ptr<RouteTable::Cursor> b_;
 };
 
 }  // namespace weft::bgp
