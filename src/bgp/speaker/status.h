@@ -9,36 +9,11 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "bgp/fsm/state.h"
 #include "bgp/packet/message.h"
 #include "bgp/packet/types.h"
 
 namespace weft::bgp {
-
-/// RFC 4271 §8.2.2.
-enum class SessionState : std::uint8_t { idle, connect, active, open_sent, open_confirm, established };
-std::string_view to_string(SessionState);  // "idle", "open_sent", … as the status field peeringState has them
-
-/// Why a session is not up, or went down last.
-struct DownReason {
-  enum class Kind : std::uint8_t {
-    never_up,        // not yet tried
-    held_down,       // by configuration: a missing password
-    no_address,      // nobody advertises itself on the interface; no route or source address to the peer
-    connect_failed,  // TCP: refused, unreachable, timed out (a wrong MD5 password looks like a time-out)
-    open_rejected,   // we refused their OPEN
-    notification_sent,
-    notification_received,
-    hold_timer_expired,
-    connection_lost,  // TCP closed or reset
-    bfd_down,
-    admin,  // we ended it: removed, changed, or stopped
-  };
-  Kind kind = Kind::never_up;
-  std::optional<Notification> notification;  // sent or received
-  std::string words;                         // the whole reason in a sentence, with the mend where there is one
-  Wall::time_point at{};
-};
-std::string_view to_string(DownReason::Kind);
 
 struct FamilyStatus {
   bool negotiated = false;
@@ -89,6 +64,28 @@ struct RouteView {
   bool stale = false;
   bool best = false;
   std::string note;  // received: why it is not best or not imported; advertised: "pending"
+};
+
+/// Which routes somebody wants to see; empty fields match every one.
+struct RouteQuery {
+  std::string instance;
+  std::string peer;
+  std::optional<Family> family;
+  std::optional<Prefix> prefix;   // exactly this
+  std::size_t limit = 1'000'000;  // at most so many
+};
+
+/// Whether one peer has a prefix from us.
+struct PrefixAnswer {
+  std::string instance;
+  std::string peer;
+  bool advertised = false;
+  std::string why;  // a sentence, for yes and no
+};
+
+struct ListenerStatus {
+  SocketAddress at;
+  std::string problem;  // empty: it listens
 };
 
 }  // namespace weft::bgp

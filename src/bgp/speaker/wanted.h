@@ -3,33 +3,18 @@
 #pragma once
 
 #include <chrono>
-#include <compare>
 #include <map>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "bgp/fsm/config.h"
 #include "bgp/packet/types.h"
 #include "bgp/rib/import_policy.h"
 #include "bgp/rib/route_set.h"
 
 namespace weft::bgp {
-
-/// Which ASN the other side may have.
-struct PeerAs {
-  enum class Kind : std::uint8_t { exact, any, external, internal };  // external: any but ours; internal: ours
-  Kind kind = Kind::any;
-  Asn asn = 0;  // of `exact`
-  auto operator<=>(const PeerAs&) const = default;
-};
-
-/// RFC 4724; `notification` offers RFC 8538 as well.
-struct GracefulRestartConfig {
-  std::chrono::seconds restart_time{120};  // what we promise to be back in, at most 4095 s
-  bool notification = true;
-  bool operator==(const GracefulRestartConfig&) const = default;
-};
 
 /// BFD to this peer; the session's kind (single or multi hop) follows from the peer's.
 struct PeerBfd {
@@ -66,6 +51,8 @@ struct PeerConfig {
   std::size_t max_received = 0;    // prefixes a family; beyond it the session ends (Cease/1); 0: no limit
   std::optional<ImportPolicy> import;
   std::map<AfiSafi, std::string> routes;  // which RouteSet of the instance goes out, by family; none: nothing
+  /// RFC 8326: every route carries GRACEFUL_SHUTDOWN, and LOCAL_PREF 0 towards internal peers.
+  bool graceful_shutdown = false;
   bool operator==(const PeerConfig&) const = default;
 };
 
@@ -86,6 +73,8 @@ struct Wanted {
   struct Instance {
     InstanceConfig config;
     std::map<std::string, RouteSet> route_sets;
+    /// Aggregates that are advertised: the kernel discards what no longer prefix of this node takes.
+    std::vector<Prefix> blackholes;
   };
   std::map<std::string, Instance> instances;
   /// False while a source of routes has not delivered its first list: End-of-RIB waits for it (RFC 4724 §4.1), and

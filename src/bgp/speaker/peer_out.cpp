@@ -1,0 +1,241 @@
+// What a peer's session is sent, and what its status shows.
+#include <fmt/format.h>
+
+#include "bgp/speaker/peer.h"
+
+namespace weft::bgp {
+
+namespace {
+
+// Nobody's table is that long; what a peer without a limit may cost has one all the same.
+constexpr std::size_t kMostPrefixes = 4'000'000;
+
+}  // namespace
+
+std::string Peer::set_of(AfiSafi family) const {
+  const auto found = config_.routes.find(family);
+  return found == config_.routes.end() ? std::string() : found->second;
+}
+
+OwnAddresses Peer::own_addresses() const {
+  OwnAddresses own;
+  const auto id = session_.established();
+  const auto link = id ? links_.find(*id) : links_.end();
+  if (link == links_.end()) return own;
+  own.session = link->second.connection->local().address;
+  own.other = companion_address(own.session, own.session.is_v4() ? Family::v6 : Family::v4);
+  if (own.session.is_v6() && own.session.is_link_local())
+    own.global_v6 = interface_address(config_.interface, Family::v6);
+  return own;
+}
+
+ExportRules Peer::rules(Family family) const {
+  return export_rules(family, instance_.config(), config_, *session_.negotiated(), own_);
+}
+
+void Peer::join_groups() {
+  leave_groups();
+  for (const AfiSafi family : session_.negotiated()->families) {
+    const auto f = family_of(family);
+    if (!f) continue;
+    Outlet o{family, set_of(family), nullptr, 0};
+    o.group = instance_.group(o.set, rules(*f));
+    o.id = o.group->join();
+    outlets_.push_back(std::move(o));
+  }
+}
+
+void Peer::leave_groups() {
+  for (Outlet& o : outlets_) o.group->leave(o.id);
+  outlets_.clear();
+  turn_ = 0;
+}
+
+void Peer::regroup() {
+  if (session_.negotiated() == nullptr) return;
+  for (Outlet& o : outlets_) {
+    const ExportRules now = rules(*family_of(o.family));
+    const std::string set = set_of(o.family);
+    const bool other_bytes = !(now == o.group->rules());
+    if (set == o.set && !other_bytes) continue;
+    OutGroup::Held held = o.group->leave(o.id);
+    o.set = set;
+    o.group = instance_.group(set, now);
+    o.id = o.group->join(std::move(held), other_bytes);
+  }
+  wake();
+}
+
+void Peer::wake() {
+  if (const auto id = session_.established())
+    if (const auto link = links_.find(*id); link != links_.end()) link->second.connection->wake();
+}
+
+Chunk Peer::next_chunk() {
+  for (std::size_t i = 0; i < outlets_.size(); ++i) {
+    Outlet& o = outlets_[turn_ % outlets_.size()];
+    ++turn_;
+    OutChunkRef chunk = o.group->next(o.id);
+    if (!chunk) continue;
+    counters_.updates_out += updates_in(*chunk);
+    counters_.messages_out += updates_in(*chunk);
+    const auto bytes = bytes_of(*chunk);
+    return {std::move(chunk), bytes};
+  }
+  return {};
+}
+
+void Peer::set_facts() {
+  InRib::PeerFacts facts;
+  if (const fsm::Negotiated* n = session_.negotiated()) {
+    facts.source.ibgp = n->ibgp;
+    facts.source.peer_as = n->peer_as;
+    facts.source.router_id = n->peer_router_id;
+  }
+  if (const auto a = address()) facts.source.address = *a;
+  facts.max_prefixes = config_.max_received == 0 ? kMostPrefixes : config_.max_received;
+  facts.import = config_.import;
+  instance_.in().set_peer(key(), std::move(facts));
+}
+
+std::optional<BfdEdge::Session> Peer::wanted_bfd() const {
+  return bfd_session(instance_.config(), config_, address(), last_local_);
+}
+
+PeerStatus Peer::status() const {
+  PeerStatus s;
+  const InstanceConfig& mine = instance_.config();
+  s.instance = mine.name;
+  s.name = config_.name;
+  s.local_as = mine.local_as;
+  s.router_id = mine.router_id;
+  s.peer_as = config_.remote_as.kind == PeerAs::Kind::exact      ? config_.remote_as.asn
+              : config_.remote_as.kind == PeerAs::Kind::internal ? mine.local_as
+                                                                 : 0;
+  s.address = address();
+  s.interface = config_.interface;
+  s.port = config_.port;
+  s.local_address = config_.local_address;
+  s.state = session_.state();
+  s.down = session_.down();
+  s.down.at = reason_at_;
+  s.established_at = established_at_;
+  s.ours = fsm::make_open(session_.config(), false).capabilities;
+  if (config_.bfd) {
+    using State = BfdEdge::Status::State;
+    const std::string& why = bfd_.words;
+    s.bfd = bfd_.state == State::up       ? "up"
+            : bfd_.state == State::failed ? "down: " + why
+                                          : (why.empty() ? "waiting" : "waiting: " + why);
+  }
+  for (const AfiSafi f : config_.families) s.families[f];
+  if (const fsm::Negotiated* n = session_.negotiated()) {
+    s.peer_as = n->peer_as;
+    s.peer_router_id = n->peer_router_id;
+    s.hold_time = n->hold;
+    s.keepalive = n->keepalive;
+    s.ours = n->ours.capabilities;
+    s.theirs = n->theirs.capabilities;
+    s.local_address = own_.session;
+    for (const AfiSafi f : n->families) s.families[f].negotiated = true;
+  }
+  for (auto& [family, status] : s.families) {
+    const auto f = family_of(family);
+    const AdjRibIn* in = f ? instance_.in().received(key(), *f) : nullptr;
+    if (in == nullptr) continue;
+    status.received = in->size();
+    status.stale = in->stale();
+    status.imported = instance_.in().imported_count(key(), *f);
+    const auto said = end_of_rib_received_.find(family);
+    status.end_of_rib_received = said != end_of_rib_received_.end() && said->second;
+  }
+  for (const Outlet& o : outlets_) {
+    FamilyStatus& status = s.families[o.family];
+    status.advertised = o.group->advertised(o.id);
+    status.pending = o.group->pending(o.id);
+    status.end_of_rib_sent = o.group->end_of_rib_sent(o.id);
+  }
+  s.messages_in = counters_.messages_in;
+  s.messages_out = counters_.messages_out;
+  s.updates_in = counters_.updates_in;
+  s.updates_out = counters_.updates_out;
+  s.flaps = counters_.flaps;
+  s.attribute_faults = counters_.faults;
+  s.last_fault = last_fault_;
+  return s;
+}
+
+void Peer::advertised(const std::function<void(RouteView)>& visit) const {
+  for (const Outlet& o : outlets_) {
+    const LocalRib* rib = instance_.routes(o.set);
+    o.group->for_each(o.id, [&](const Prefix& prefix, const OutGroup::Answer& answer) {
+      if (!answer.attributes) return;
+      RouteView v;
+      v.instance = instance_.name();
+      v.peer = config_.name;
+      v.prefix = prefix;
+      const auto& out = o.group->exported(*answer.attributes);
+      if (const auto* e = std::get_if<Exported>(&out)) {
+        v.next_hop = e->next_hop;
+        v.attributes = e->path;
+      } else {
+        v.attributes = (*answer.attributes)->path;
+      }
+      if (rib != nullptr)
+        if (const auto since = rib->since(prefix)) v.since = shared_.wall(*since);
+      switch (answer.state) {
+        case OutGroup::State::absent:
+        case OutGroup::State::advertised: break;
+        case OutGroup::State::announcing: v.note = "pending"; break;
+        case OutGroup::State::withdrawing: v.note = "being withdrawn"; break;
+        case OutGroup::State::refused: v.note = answer.why ? std::string(to_string(*answer.why)) : "not sent"; break;
+      }
+      visit(std::move(v));
+    });
+  }
+}
+
+void Peer::received(const std::function<void(RouteView)>& visit) const {
+  for (const Family f : {Family::v4, Family::v6}) {
+    const AdjRibIn* in = instance_.in().received(key(), f);
+    if (in == nullptr) continue;
+    in->for_each([&](const Prefix& prefix, const AdjRibIn::Entry& entry) {
+      RouteView v;
+      v.instance = instance_.name();
+      v.peer = config_.name;
+      v.prefix = prefix;
+      v.attributes = entry.attributes->path;
+      if (entry.attributes->next_hop) v.next_hop = *entry.attributes->next_hop;
+      v.since = shared_.wall(entry.since);
+      v.stale = entry.stale;
+      if (const auto why = instance_.in().why_not_imported(key(), prefix)) v.note = to_string(*why);
+      if (entry.unusable != Unusable::no) v.note = to_string(entry.unusable);
+      visit(std::move(v));
+    });
+  }
+}
+
+Peer::Answer Peer::why(const Prefix& prefix) const {
+  const AfiSafi family = unicast(prefix.family());
+  const std::string who = fmt::format("peer {}", config_.name);
+  if (session_.negotiated() == nullptr)
+    return {false, fmt::format("the session with {} is {}: {}", who, to_string(session_.state()),
+                               session_.down().words.empty() ? "not tried yet" : session_.down().words)};
+  const std::string set = set_of(family);
+  if (set.empty()) return {false, fmt::format("no routes of {} are wanted at {}", family.to_string(), who)};
+  for (const Outlet& o : outlets_) {
+    if (o.family != family) continue;
+    const OutGroup::Answer a = o.group->why(o.id, prefix);
+    switch (a.state) {
+      case OutGroup::State::absent: return {false, fmt::format("the prefix is not among the routes for {}", who)};
+      case OutGroup::State::refused: return {false, a.why ? std::string(to_string(*a.why)) : "it cannot be sent"};
+      case OutGroup::State::advertised: return {true, fmt::format("{} was told", who)};
+      case OutGroup::State::announcing: return {false, fmt::format("it is on its way to {}, which reads slowly", who)};
+      case OutGroup::State::withdrawing:
+        return {true, fmt::format("it is not wanted any more, and {} has not been told yet", who)};
+    }
+  }
+  return {false, fmt::format("{} did not agree to {} on this session", who, family.to_string())};
+}
+
+}  // namespace weft::bgp

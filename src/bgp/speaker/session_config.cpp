@@ -1,0 +1,104 @@
+#include "bgp/speaker/session_config.h"
+
+#include <algorithm>
+
+namespace weft::bgp {
+
+namespace {
+
+constexpr std::uint8_t kFullTtl = 255;
+
+bool speaks(const std::vector<ExtendedNextHop>& offered, AfiSafi nlri, std::uint16_t afi) {
+  return std::any_of(offered.begin(), offered.end(),
+                     [&](const ExtendedNextHop& e) { return e.nlri == nlri && e.next_hop_afi == afi; });
+}
+
+}  // namespace
+
+fsm::SessionConfig session_config(const InstanceConfig& instance, const PeerConfig& peer,
+                                  const SpeakerOptions& options) {
+  fsm::SessionConfig c;
+  c.local_as = instance.local_as;
+  c.router_id = instance.router_id;
+  c.remote_as = peer.remote_as;
+  c.hold_time = peer.hold_time;
+  c.keepalive = peer.keepalive;
+  c.connect_retry = peer.connect_retry;
+  c.first_retry = options.first_retry;
+  c.passive = peer.passive;
+  c.held_down = peer.held_down;
+  c.families = peer.families;
+  c.extended_next_hop = peer.extended_next_hop || is_unnumbered(peer);
+  c.host_name = options.host_name;
+  c.graceful_restart = peer.graceful_restart;
+  c.restarting = options.restarting;
+  // Programs, maps and routes of the datapath are pinned: they forwarded all the while.
+  if (options.restarting) c.preserved = peer.families;
+  return c;
+}
+
+bool is_internal(const InstanceConfig& instance, const PeerConfig& peer) {
+  return peer.remote_as.kind == PeerAs::Kind::internal ||
+         (peer.remote_as.kind == PeerAs::Kind::exact && peer.remote_as.asn == instance.local_as);
+}
+
+TcpOptions tcp_options(const InstanceConfig& instance, const PeerConfig& peer) {
+  TcpOptions o;
+  o.password = peer.password;
+  if (peer.ttl_security) {
+    o.ttl = kFullTtl;
+    o.min_ttl = static_cast<std::uint8_t>(kFullTtl + 1 - *peer.ttl_security);
+  } else {
+    o.ttl = is_internal(instance, peer) ? kFullTtl : peer.ebgp_multihop;
+  }
+  o.user_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(peer.hold_time);
+  return o;
+}
+
+ExportRules export_rules(Family family, const InstanceConfig& instance, const PeerConfig& peer,
+                         const fsm::Negotiated& negotiated, const OwnAddresses& own) {
+  ExportRules r;
+  r.family = family;
+  r.ibgp = negotiated.ibgp;
+  r.local_as = instance.local_as;
+  r.four_octet_asn = negotiated.send.four_octet_asn;
+  r.extended_message = negotiated.send.extended_message;
+  r.graceful_shutdown = peer.graceful_shutdown;
+  r.v6_next_hop_for_v4 =
+      family == Family::v4 && speaks(negotiated.send.extended_next_hop, kIpv4Unicast, kIpv6Unicast.afi);
+  if (own.session.family() == family) {
+    r.next_hop = NextHop{own.session, std::nullopt};
+  } else if (own.other) {
+    r.next_hop = NextHop{*own.other, std::nullopt};
+  }
+  const bool link_local = own.session.is_v6() && own.session.is_link_local();
+  const bool takes_v6 = family == Family::v6 || r.v6_next_hop_for_v4;
+  if (own.session.is_v6() && takes_v6) {
+    // RFC 2545 §3: the global address, and the link-local one with it; alone where there is no global one.
+    r.next_hop = NextHop{own.session, std::nullopt};
+    if (link_local && own.global_v6) r.next_hop = NextHop{*own.global_v6, own.session};
+  }
+  return r;
+}
+
+std::optional<BfdEdge::Session> bfd_session(const InstanceConfig& instance, const PeerConfig& peer,
+                                            const std::optional<Address>& remote, const std::optional<Address>& local) {
+  if (!peer.bfd || !remote || !peer.held_down.empty()) return std::nullopt;
+  BfdEdge::Session s;
+  s.remote = *remote;
+  s.parameters = *peer.bfd;
+  const bool link_local = remote->is_v6() && remote->is_link_local();
+  // Internal peers may be anywhere; external ones are on the link unless the configuration says otherwise.
+  s.multihop = !link_local &&
+               (is_internal(instance, peer) || peer.ebgp_multihop > 1 || (peer.ttl_security && *peer.ttl_security > 1));
+  if (peer.local_address) s.local = peer.local_address;
+  if (s.multihop) {
+    if (!s.local) s.local = local;
+    if (!s.local) return std::nullopt;
+  } else {
+    s.interface = peer.interface;
+  }
+  return s;
+}
+
+}  // namespace weft::bgp

@@ -1,0 +1,327 @@
+#include "bgp/speaker/speaker.h"
+
+#include <fmt/format.h>
+#include <boost/asio/post.hpp>
+
+#include <algorithm>
+#include <set>
+
+#include "base/log.h"
+
+namespace weft::bgp {
+
+namespace {
+
+constexpr auto kKernelRetry = std::chrono::seconds(5);
+constexpr auto kLastWords = std::chrono::seconds(3);
+
+std::string bfd_name(const Peer& p) { return p.instance().name() + "/" + p.name(); }
+
+}  // namespace
+
+Speaker::Speaker(asio::io_context& io, Edges edges, SpeakerOptions options)
+    : shared_(std::make_shared<Shared>(io, std::move(options))), edges_(edges), deferral_(io), kernel_retry_(io) {
+  if (edges_.bfd != nullptr)
+    edges_.bfd->on_change(
+        [this, alive = std::weak_ptr(alive_)](const std::string& name, const BfdEdge::Status& status) {
+          if (!alive.expired()) bfd_changed(name, status);
+        });
+  if (shared_->options.restarting) {
+    deferral_.expires_after(shared_->options.selection_deferral);
+    deferral_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& ec) {
+      if (ec || alive.expired()) return;
+      deferral_over_ = true;
+      later(kernel_due_, &Speaker::apply_kernel);
+    });
+  }
+}
+
+Speaker::~Speaker() {
+  alive_.reset();
+  if (edges_.bfd != nullptr) edges_.bfd->on_change(nullptr);
+  for (auto& [name, running] : running_)
+    for (auto& [peer_name, peer] : running.peers) peer->stop(std::nullopt, "the speaker ended");
+}
+
+// ---- what shall be
+
+std::vector<PeerFault> Speaker::apply(Wanted wanted) {
+  std::vector<PeerFault> found = faults(wanted);
+  if (stopped_) return found;
+  if (!found.empty()) drop_faulty(wanted, found);
+  for (auto it = running_.begin(); it != running_.end();) {
+    if (wanted.instances.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    remove_instance(it->second, Notification::shutdown(cease::kPeerDeconfigured, ""),
+                    fmt::format("instance {} was removed", it->first));
+    it = running_.erase(it);
+  }
+  wanted_ = std::move(wanted);
+  // Listening comes first: a peer that waits for us to come back connects at once.
+  apply_listeners();
+  for (auto& [name, instance] : wanted_.instances) {
+    instance.config.name = name;
+    apply_instance(instance);
+  }
+  apply_passwords();
+  later(bfd_due_, &Speaker::apply_bfd);
+  later(kernel_due_, &Speaker::apply_kernel);
+  shared_->changes.notify();
+  return found;
+}
+
+void Speaker::drop_faulty(Wanted& wanted, const std::vector<PeerFault>& found) const {
+  for (const PeerFault& fault : found) {
+    log::warn("BGP configuration refused", {{"why", fault.why}});
+    const auto last = wanted_.instances.find(fault.instance);
+    const auto now = wanted.instances.find(fault.instance);
+    if (now == wanted.instances.end()) continue;
+    if (fault.peer.empty()) {
+      if (last == wanted_.instances.end())
+        wanted.instances.erase(now);
+      else
+        now->second = last->second;
+      continue;
+    }
+    std::vector<PeerConfig>& peers = now->second.config.peers;
+    std::erase_if(peers, [&](const PeerConfig& p) { return p.name == fault.peer; });
+    if (last == wanted_.instances.end()) continue;
+    for (const PeerConfig& p : last->second.config.peers)
+      if (p.name == fault.peer) peers.push_back(p);
+  }
+}
+
+void Speaker::apply_instance(const Wanted::Instance& wanted) {
+  Running& running = running_[wanted.config.name];
+  const auto same_identity = [&] {
+    const InstanceConfig& old = running.instance->config();
+    return old.local_as == wanted.config.local_as && old.router_id == wanted.config.router_id;
+  };
+  if (running.instance && !same_identity())
+    // Another ASN or router id changes what every route and every OPEN of the instance means.
+    remove_instance(running, Notification{ErrorCode::cease, cease::kConfigurationChange, {}},
+                    "the instance's ASN or router id changed");
+  if (!running.instance) {
+    running.instance = std::make_unique<Instance>(*shared_, wanted.config);
+    running.instance->set_routes(wanted.route_sets, wanted_.complete);
+    for (const PeerConfig& p : wanted.config.peers) add_peer(running, p);
+    return;
+  }
+  const InstanceDifference d = difference(running.instance->config(), wanted.config);
+  running.instance->set_config(wanted.config);
+  const bool routes = running.instance->set_routes(wanted.route_sets, wanted_.complete);
+  for (const std::string& name : d.removed) {
+    const auto peer = running.peers.extract(name);
+    peer.mapped()->stop(Notification::shutdown(cease::kPeerDeconfigured, ""), "the peer was removed");
+  }
+  std::map<std::string, const PeerConfig*> configs;
+  for (const PeerConfig& p : wanted.config.peers) configs[p.name] = &p;
+  for (const auto& [name, change] : d.changed) running.peers.at(name)->change(*configs.at(name), change);
+  for (const std::string& name : d.added) add_peer(running, *configs.at(name));
+  if (routes)
+    for (auto& [name, peer] : running.peers) peer->wake();
+}
+
+void Speaker::remove_instance(Running& running, const Notification& cease, const std::string& words) {
+  for (auto& [name, peer] : running.peers) peer->stop(cease, words);
+  running.peers.clear();
+  running.instance.reset();
+}
+
+void Speaker::add_peer(Running& running, const PeerConfig& config) {
+  const auto noted = [this](bool Speaker::* due, void (Speaker::*what)()) {
+    return [this, alive = std::weak_ptr(alive_), due, what] {
+      if (!alive.expired()) later(this->*due, what);
+    };
+  };
+  const auto peer =
+      std::make_shared<Peer>(*shared_, *running.instance, config,
+                             Peer::Told{.bfd_wanted = noted(&Speaker::bfd_due_, &Speaker::apply_bfd),
+                                        .imports = noted(&Speaker::kernel_due_, &Speaker::apply_kernel),
+                                        .password = noted(&Speaker::passwords_due_, &Speaker::apply_passwords)});
+  running.peers[config.name] = peer;
+  apply_passwords();  // before the peer can connect
+  peer->start();
+}
+
+void Speaker::later(bool& due, void (Speaker::*what)()) {
+  if (due || stopped_) return;
+  due = true;
+  asio::post(shared_->io, [this, alive = std::weak_ptr(alive_), &due, what] {
+    if (alive.expired()) return;
+    due = false;
+    if (!stopped_) (this->*what)();
+  });
+}
+
+// ---- who comes in
+
+void Speaker::apply_listeners() {
+  const std::vector<SocketAddress> wanted = wanted_listeners(wanted_);
+  std::erase_if(listeners_,
+                [&](const auto& l) { return std::find(wanted.begin(), wanted.end(), l.first) == wanted.end(); });
+  for (const SocketAddress& at : wanted) {
+    auto& listener = listeners_[at];
+    if (!listener)
+      listener = std::make_unique<Listener>(shared_->io, at, [this, at, alive = std::weak_ptr(alive_)](Fd fd) {
+        if (!alive.expired()) accepted(at, std::move(fd));
+      });
+  }
+}
+
+void Speaker::apply_passwords() {
+  for (auto& [at, listener] : listeners_) {
+    std::map<Address, std::string> passwords;
+    for (const auto& [name, running] : running_) {
+      if (!running.instance || running.instance->config().listen_port != at.port) continue;
+      for (const auto& [peer_name, peer] : running.peers)
+        if (const auto a = peer->address(); a && peer->config().password) passwords[*a] = *peer->config().password;
+    }
+    listener->set_passwords(std::move(passwords));
+  }
+}
+
+void Speaker::accepted(const SocketAddress& at, Fd socket) {
+  const Endpoint remote = remote_end(socket.get());
+  for (auto& [name, running] : running_) {
+    if (running.instance->config().listen_port != at.port) continue;
+    for (auto& [peer_name, peer] : running.peers) {
+      if (!peer->is_from(remote)) continue;
+      if (peer->config().password && !listeners_.at(at)->protects(remote.address)) {
+        log::warn("BGP connection refused",
+                  {{"peer", peer_name}, {"why", "its TCP MD5 password is not in the kernel"}});
+        return;
+      }
+      peer->accept(std::move(socket));
+      return;
+    }
+  }
+  ++strangers_;
+  if (stranger_lines_.pass(Steady::now()))
+    log::info("BGP connection of a stranger closed",
+              {{"from", remote.to_string()}, {"lines_held_back", stranger_lines_.take_held_back()}});
+}
+
+// ---- BFD and the kernel
+
+void Speaker::apply_bfd() {
+  std::map<std::string, BfdEdge::Session> wanted;
+  for (auto& [name, running] : running_)
+    for (auto& [peer_name, peer] : running.peers) {
+      auto session = peer->wanted_bfd();
+      if (session)
+        wanted[bfd_name(*peer)] = std::move(*session);
+      else
+        peer->no_bfd();
+    }
+  if (wanted == bfd_wanted_) return;
+  bfd_wanted_ = std::move(wanted);
+  if (edges_.bfd != nullptr) edges_.bfd->want(bfd_wanted_);
+}
+
+void Speaker::bfd_changed(const std::string& name, const BfdEdge::Status& status) {
+  if (!bfd_wanted_.contains(name)) return;
+  for (auto& [instance, running] : running_)
+    for (auto& [peer_name, peer] : running.peers)
+      if (bfd_name(*peer) == name) return peer->bfd(status);
+}
+
+bool Speaker::may_prune() const {
+  if (!wanted_.complete) return false;
+  if (!shared_->options.restarting || deferral_over_) return true;
+  for (const auto& [name, running] : running_)
+    for (const auto& [peer_name, peer] : running.peers)
+      if (peer->config().import && !peer->converged()) return false;
+  return true;
+}
+
+void Speaker::apply_kernel() {
+  if (edges_.kernel == nullptr) return;
+  std::vector<KernelRoute> routes;
+  for (auto& [name, running] : running_) {
+    for (const auto& [prefix, imported] : running.instance->in().imported()) {
+      KernelRoute r{prefix, imported.table, imported.metric, {}};
+      for (const NextHop& hop : imported.next_hops) {
+        const Address via = hop.link_local.value_or(hop.address);
+        std::string interface;
+        if (via.is_v6() && via.is_link_local())
+          for (const std::string& peer : imported.peers)
+            if (const auto p = running.peers.find(peer); p != running.peers.end())
+              interface = p->second->config().interface;
+        // A link-local next hop of a peer that is met by its global address has no interface to go with.
+        if (hop.link_local && interface.empty())
+          r.hops.push_back({hop.address, ""});
+        else
+          r.hops.push_back({via, std::move(interface)});
+      }
+      std::sort(r.hops.begin(), r.hops.end());
+      if (!r.hops.empty()) routes.push_back(std::move(r));
+    }
+    for (const Prefix& p : wanted_.instances.at(name).blackholes) routes.push_back({p, 254, 0, {}});
+  }
+  const auto errors = edges_.kernel->apply(routes, may_prune());
+  if (errors.empty()) return;
+  log::warn("BGP routes are not in the kernel", {{"routes", errors.size()}, {"first", errors.front().message}});
+  kernel_retry_.expires_after(kKernelRetry);
+  kernel_retry_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& ec) {
+    if (!ec && !alive.expired()) later(kernel_due_, &Speaker::apply_kernel);
+  });
+}
+
+// ---- the operator
+
+Peer* Speaker::find(const std::string& instance, const std::string& peer) const {
+  const auto running = running_.find(instance);
+  if (running == running_.end()) return nullptr;
+  const auto found = running->second.peers.find(peer);
+  return found == running->second.peers.end() ? nullptr : found->second.get();
+}
+
+Result<> Speaker::reset(const std::string& instance, const std::string& peer, const std::string& text) {
+  Peer* p = find(instance, peer);
+  if (p == nullptr) return fail(Errc::not_found, fmt::format("BGP peer {}/{} does not exist", instance, peer));
+  p->reset(text);
+  return {};
+}
+
+Result<> Speaker::refresh(const std::string& instance, const std::string& peer) {
+  Peer* p = find(instance, peer);
+  if (p == nullptr) return fail(Errc::not_found, fmt::format("BGP peer {}/{} does not exist", instance, peer));
+  if (!p->refresh())
+    return fail(Errc::unsupported,
+                fmt::format("BGP peer {}/{}: no session that knows route refresh; reset it instead", instance, peer));
+  return {};
+}
+
+Task<> Speaker::stop(std::string text, bool graceful) {
+  const auto shared = shared_;
+  stopped_ = true;
+  const Notification farewell = Notification::shutdown(cease::kAdminShutdown, text);
+  for (auto& [name, running] : running_)
+    for (auto& [peer_name, peer] : running.peers) {
+      if (graceful && peer->restarts_gracefully())
+        peer->stop(std::nullopt, "this speaker restarts");
+      else
+        peer->stop(farewell, "this speaker stops");
+    }
+  if (!graceful) {
+    if (edges_.bfd != nullptr) edges_.bfd->want({});
+    if (edges_.kernel != nullptr) edges_.kernel->apply({}, true);
+  }
+  running_.clear();
+  listeners_.clear();
+  deferral_.cancel();
+  kernel_retry_.cancel();
+  const auto deadline = Steady::now() + kLastWords;
+  for (;;) {
+    const auto seen = shared->closed.version();
+    const auto now = Steady::now();
+    if (shared->open_connections == 0 || now >= deadline) co_return;
+    const auto left = deadline - now;
+    co_await shared->closed.changed_since(seen, left);
+  }
+}
+
+}  // namespace weft::bgp

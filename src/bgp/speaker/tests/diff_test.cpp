@@ -1,0 +1,132 @@
+#include "bgp/speaker/diff.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace weft::bgp {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+PeerConfig peer(const std::string& name, const std::string& address) {
+  PeerConfig p;
+  p.name = name;
+  p.address = *Address::parse(address);
+  p.remote_as = {PeerAs::Kind::exact, 65000};
+  return p;
+}
+
+InstanceConfig instance() {
+  InstanceConfig i;
+  i.name = "main";
+  i.local_as = 65001;
+  i.router_id = RouterId{0x0a000001};
+  i.listen_port = 179;
+  i.peers = {peer("a", "10.0.0.1"), peer("b", "10.0.0.2")};
+  return i;
+}
+
+PeerDifference after(const std::function<void(PeerConfig&)>& change) {
+  const InstanceConfig i = instance();
+  PeerConfig p = i.peers[0];
+  change(p);
+  return difference(i, i.peers[0], i, p);
+}
+
+TEST(Difference, OfEqualPeersIsNone) {
+  const auto d = after([](PeerConfig&) {});
+  EXPECT_EQ(d.change, PeerChange::none);
+  EXPECT_THAT(d.fields, IsEmpty());
+}
+
+TEST(Difference, RoutesImportLimitsAndBfdAreAdjustedOnTheRunningSession) {
+  EXPECT_EQ(after([](PeerConfig& p) { p.routes[kIpv4Unicast] = "services"; }).change, PeerChange::adjust);
+  EXPECT_EQ(after([](PeerConfig& p) { p.import = ImportPolicy{}; }).change, PeerChange::adjust);
+  EXPECT_EQ(after([](PeerConfig& p) { p.max_received = 10; }).change, PeerChange::adjust);
+  EXPECT_EQ(after([](PeerConfig& p) { p.bfd = PeerBfd{}; }).change, PeerChange::adjust);
+  EXPECT_EQ(after([](PeerConfig& p) { p.connect_retry = std::chrono::seconds(5); }).change, PeerChange::adjust);
+  EXPECT_EQ(after([](PeerConfig& p) { p.passive = true; }).change, PeerChange::adjust);
+}
+
+TEST(Difference, WhatOpenOrTcpCarriesResetsTheSession) {
+  EXPECT_EQ(after([](PeerConfig& p) { p.password = "secret"; }).change, PeerChange::reset);
+  EXPECT_EQ(after([](PeerConfig& p) { p.hold_time = std::chrono::seconds(9); }).change, PeerChange::reset);
+  EXPECT_EQ(after([](PeerConfig& p) { p.families = {kIpv4Unicast}; }).change, PeerChange::reset);
+  EXPECT_EQ(after([](PeerConfig& p) { p.graceful_restart.emplace(); }).change, PeerChange::reset);
+  EXPECT_EQ(after([](PeerConfig& p) { p.ttl_security = 1; }).change, PeerChange::reset);
+  EXPECT_EQ(after([](PeerConfig& p) { p.local_address = *Address::parse("10.0.0.9"); }).change, PeerChange::reset);
+}
+
+TEST(Difference, NamesEveryFieldAndTakesTheGreatestCost) {
+  const auto d = after([](PeerConfig& p) {
+    p.password = "secret";
+    p.max_received = 5;
+  });
+  EXPECT_EQ(d.change, PeerChange::reset);
+  EXPECT_THAT(d.fields, ElementsAre("password", "received limit"));
+}
+
+TEST(Difference, AnotherAsnOfTheInstanceResetsAllItsPeers) {
+  const InstanceConfig was = instance();
+  InstanceConfig is = was;
+  is.local_as = 65002;
+  EXPECT_THAT(difference(was, is).changed, SizeIs(2));
+}
+
+TEST(Difference, TellsAddedFromRemovedPeers) {
+  const InstanceConfig was = instance();
+  InstanceConfig is = was;
+  is.peers[1] = peer("c", "10.0.0.3");
+  const auto d = difference(was, is);
+  EXPECT_THAT(d.removed, ElementsAre("b"));
+  EXPECT_THAT(d.added, ElementsAre("c"));
+  EXPECT_THAT(d.changed, IsEmpty());
+}
+
+TEST(Listeners, OfBothFamiliesWhenNoAddressIsNamed) {
+  Wanted w;
+  w.instances["main"].config = instance();
+  EXPECT_THAT(wanted_listeners(w),
+              ElementsAre(SocketAddress{Address::any(Family::v4), 179}, SocketAddress{Address::any(Family::v6), 179}));
+}
+
+TEST(Listeners, AreSharedByInstancesAndSwallowedByTheWildcard) {
+  Wanted w;
+  w.instances["main"].config = instance();
+  w.instances["other"].config = instance();
+  w.instances["other"].config.listen_addresses = {*Address::parse("10.0.0.9")};
+  EXPECT_THAT(wanted_listeners(w), SizeIs(2));
+  w.instances["main"].config.listen_port.reset();
+  EXPECT_THAT(wanted_listeners(w), ElementsAre(SocketAddress{*Address::parse("10.0.0.9"), 179}));
+}
+
+TEST(Faults, NoneInASoundConfiguration) {
+  Wanted w;
+  w.instances["main"].config = instance();
+  EXPECT_THAT(faults(w), IsEmpty());
+}
+
+TEST(Faults, NameThePeerTheFieldTheValueAndTheMend) {
+  Wanted w;
+  w.instances["main"].config = instance();
+  w.instances["main"].config.peers[0].hold_time = std::chrono::seconds(2);
+  w.instances["main"].config.peers[1].address.reset();
+  const auto f = faults(w);
+  ASSERT_THAT(f, SizeIs(2));
+  EXPECT_EQ(f[0].why, "BGP peer main/a: hold time 2 s; it is 0 or 3 to 65535 s");
+  EXPECT_EQ(f[1].peer, "b");
+  EXPECT_THAT(f[1].why, HasSubstr("neither address nor interface"));
+}
+
+TEST(Faults, TwoPeersOfOneAddressAreOneTooMany) {
+  Wanted w;
+  w.instances["main"].config = instance();
+  w.instances["main"].config.peers[1].address = w.instances["main"].config.peers[0].address;
+  EXPECT_THAT(faults(w), SizeIs(1));
+}
+
+}  // namespace
+}  // namespace weft::bgp
