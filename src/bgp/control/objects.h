@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,11 @@ struct Object {
     return meta == o.meta && findings == o.findings && (good == o.good || (good && o.good && *good == *o.good));
   }
 };
+
+template <class Spec>
+using ObjectPtr = std::shared_ptr<const Object<Spec>>;
+template <class Spec>
+using ObjectMap = std::map<std::string, ObjectPtr<Spec>>;
 
 // ---- what is announced
 

@@ -14,7 +14,12 @@ namespace {
 constexpr std::size_t kMd5Limit = 80;   // TCP_MD5SIG_MAXKEYLEN
 constexpr std::size_t kSha1Limit = 20;  // RFC 5880 §6.7.4
 
+/// How far a draining node is with one peer: marked routes carry the graceful-shutdown community (RFC 8326), then they
+/// are withdrawn.
+enum class Drain { none, marked, withdrawn };
+
 Drain drain_of(const NodeFacts& node, const PeerSettings& s, std::optional<std::chrono::seconds>& changes_in) {
+  if (node.stopping) return s.graceful_restart ? Drain::none : Drain::marked;
   if (!node.draining_for) return Drain::none;
   const auto limit = s.graceful_shutdown.value_or(kDrainTime);
   if (*node.draining_for >= limit) return Drain::withdrawn;
@@ -79,7 +84,7 @@ class InstanceBuilder {
   InstanceBuilder(Plan::Instance& out, const ObjectRef& object, Findings& findings)
       : out_(out), object_(object), findings_(findings) {}
 
-  void add(PeerConfig peer, std::map<AfiSafi, Group> groups, const std::string& field) {
+  void add(PeerConfig peer, std::map<AfiSafi, Group> groups, Drain drain, const std::string& field) {
     for (const PeerConfig& other : out_.config.peers)
       if (other.address == peer.address && other.interface == peer.interface) {
         findings_.push_back({Finding::Severity::error, object_, field, peer.address ? peer.address->to_string() : "",
@@ -90,6 +95,11 @@ class InstanceBuilder {
       peer.held_down =
           fmt::format("the peer is passive, but instance {} does not listen: give its localPort, or remove passive",
                       out_.config.name);
+    peer.graceful_shutdown = drain == Drain::marked;
+    if (drain == Drain::withdrawn) {
+      groups.clear();
+      out_.withdrawn.insert(peer.name);
+    }
     for (auto& [family, group] : groups) {
       if (group.rules.empty()) continue;
       const auto same = std::find_if(out_.groups.begin(), out_.groups.end(),
@@ -156,8 +166,8 @@ void plan_policy(const NodeFacts& node, const Objects& objects, const Object<Pee
       apply_settings(neighbor.settings, objects, peer);
       const Drain drain = drain_of(node, neighbor.settings, out.changes_in);
       std::map<AfiSafi, Group> groups;
-      for (const AfiSafi family : peer.families) groups[family] = {family, rules, neighbor.attributes, drain};
-      builder.add(std::move(peer), std::move(groups), fmt::format("{}.neighbors[{}].peerAddress", field, n++));
+      for (const AfiSafi family : peer.families) groups[family] = {family, rules, neighbor.attributes};
+      builder.add(std::move(peer), std::move(groups), drain, fmt::format("{}.neighbors[{}].peerAddress", field, n++));
     }
     out.instances.emplace(instance.config.name, std::move(instance));
   }
@@ -242,11 +252,11 @@ void plan_node_config(const NodeFacts& node, const Objects& objects, Plan& out) 
       const Drain drain = drain_of(node, *settings, out.changes_in);
       std::map<AfiSafi, Group> groups;
       for (const auto& f : settings->families)
-        groups[f.family] = {f.family, rules_for(objects, f.advertisements, used_advertisements), {}, drain};
+        groups[f.family] = {f.family, rules_for(objects, f.advertisements, used_advertisements), {}};
       for (PeerConfig& place : places(node, peer, object, peer_field, out.findings)) {
         apply_settings(*settings, objects, place);
         if (!held_down.empty()) place.held_down = held_down;
-        builder.add(std::move(place), groups, peer_field + ".peerAddress");
+        builder.add(std::move(place), groups, drain, peer_field + ".peerAddress");
       }
     }
     out.instances.emplace(instance.config.name, std::move(instance));

@@ -35,16 +35,13 @@ struct NodeFacts {
   std::vector<Gateway> gateways_v4, gateways_v6;
   /// Cordoned, or annotated or tainted with weft.io/drain: for so long.
   std::optional<std::chrono::seconds> draining_for;
+  /// The agent is about to end: peers without graceful restart see marked routes before the session ends.
+  bool stopping = false;
   bool operator==(const NodeFacts&) const = default;
 };
 inline constexpr const char* kDrainKey = "weft.io/drain";
 /// How long a draining node's routes stay, marked, unless the peer's configuration says otherwise.
 inline constexpr std::chrono::seconds kDrainTime{300};
-
-template <class Spec>
-using ObjectPtr = std::shared_ptr<const Object<Spec>>;
-template <class Spec>
-using ObjectMap = std::map<std::string, ObjectPtr<Spec>>;
 
 struct Objects {
   std::vector<ObjectPtr<PeeringPolicySpec>> policies;
@@ -56,10 +53,6 @@ struct Objects {
   std::optional<std::map<std::string, std::string>> passwords;
   std::string secrets_namespace = "kube-system";
 };
-
-/// How far a draining node is with one peer: `marked` routes carry the graceful-shutdown community and local
-/// preference 0 (RFC 8326), then they are withdrawn.
-enum class Drain : std::uint8_t { none, marked, withdrawn };
 
 /// One reason for routes to exist.
 struct Rule {
@@ -75,13 +68,13 @@ struct Group {
   AfiSafi family;
   std::vector<Rule> rules;
   std::vector<PathAttributeRule> path_attributes;  // v1 only
-  Drain drain = Drain::none;
   bool operator==(const Group&) const = default;
 };
 
 struct Plan {
   struct Instance {
     InstanceConfig config;                // peers' `routes` name the groups
+    std::set<std::string> withdrawn;      // peers that are told nothing any more: the node's drain is over
     std::map<std::string, Group> groups;  // by name: "ipv4 of <the first peer that has it>"
     bool operator==(const Instance&) const = default;
   };

@@ -8,12 +8,7 @@ namespace {
 
 using Type = AdvertisementSpec::Entry::Type;
 
-void add_sorted(std::vector<Community>& list, Community c) {
-  const auto at = std::lower_bound(list.begin(), list.end(), c);
-  if (at == list.end() || *at != c) list.insert(at, c);
-}
-
-bgp::RouteAttributes wire_attributes(const AdvertisedAttributes& a, Family family, Drain drain) {
+bgp::RouteAttributes wire_attributes(const AdvertisedAttributes& a, Family family) {
   bgp::RouteAttributes out;
   out.path.origin = a.origin.value_or(Origin::igp);
   out.path.med = a.med;
@@ -24,10 +19,6 @@ bgp::RouteAttributes wire_attributes(const AdvertisedAttributes& a, Family famil
   out.prepend = a.prepend.value_or(0);
   const auto& hop = family == Family::v4 ? a.next_hop_v4 : a.next_hop_v6;
   if (hop) out.next_hop = NextHop{*hop, std::nullopt};
-  if (drain == Drain::marked) {  // RFC 8326 §4.1: the community, and the least preferred inside our own AS
-    add_sorted(out.path.communities, kGracefulShutdown);
-    out.path.local_pref = 0;
-  }
   return out;
 }
 
@@ -48,7 +39,6 @@ bool GroupRoutes::aggregate_is_split(const Prefix& aggregate) const {
 
 std::vector<Prefix> GroupRoutes::aggregates() const {
   std::vector<Prefix> out;
-  if (group_.drain == Drain::withdrawn) return out;
   for (const auto& [prefix, aggregate] : aggregates_)
     if (!aggregate.split()) out.push_back(prefix);
   return out;
@@ -89,7 +79,6 @@ void GroupRoutes::add(const Claim& c, std::set<Prefix>& dirty) {
 
 std::optional<AdvertisedAttributes> GroupRoutes::attributes(const Prefix& prefix) const {
   std::optional<AdvertisedAttributes> out;
-  if (group_.drain == Drain::withdrawn) return out;
   const auto join = [&](const AdvertisedAttributes& a) { out = out ? merge(std::move(*out), a) : a; };
   if (const auto it = on_host_.find(prefix); it != on_host_.end())
     for (const Claim& c : it->second)
@@ -101,7 +90,7 @@ std::optional<AdvertisedAttributes> GroupRoutes::attributes(const Prefix& prefix
 
 void GroupRoutes::refresh(const Prefix& prefix) {
   if (const auto a = attributes(prefix)) {
-    routes_.set({prefix, pool_.intern(wire_attributes(*a, prefix.family(), group_.drain))});
+    routes_.set({prefix, pool_.intern(wire_attributes(*a, prefix.family()))});
   } else {
     routes_.remove(prefix);
   }
@@ -260,14 +249,17 @@ Wanted RouteBuilder::wanted(bool complete) const {
     wanted.config = instance.config;
     for (const auto& [group_name, group] : instance.groups)
       wanted.route_sets[group_name] = groups_.at({name, group_name}).routes();
+    wanted.blackholes = aggregates(name);
   }
   return out;
 }
 
-std::vector<Prefix> RouteBuilder::aggregates() const {
+std::vector<Prefix> RouteBuilder::aggregates(const std::string& instance) const {
   std::set<Prefix> out;
-  for (const auto& [key, group] : groups_)
-    for (const Prefix& p : group.aggregates()) out.insert(p);
+  for (auto it = groups_.lower_bound({instance, ""}); it != groups_.end() && it->first.instance == instance; ++it)
+    for (const Prefix& p : it->second.aggregates())
+      if (std::none_of(node_.on_link.begin(), node_.on_link.end(), [&](const Prefix& l) { return l.overlaps(p); }))
+        out.insert(p);
   return {out.begin(), out.end()};
 }
 

@@ -21,6 +21,7 @@ namespace weft::bgp::control {
 struct NodePrefixes {
   std::vector<Prefix> pod_cidrs;
   std::map<std::string, std::vector<Address>> interfaces;  // addresses by interface; link-local ones left out
+  std::vector<Prefix> on_link;                             // networks of the node's own links
   Labels labels;                                           // of the CiliumNode: v1 path attributes select by them
   bool operator==(const NodePrefixes&) const = default;
 };
@@ -97,9 +98,10 @@ class RouteBuilder {
 
   /// Everything for the speaker. Route sets are copies that share all their routes.
   Wanted wanted(bool complete) const;
-  /// Aggregates that some peer is told of: each needs a blackhole route on the node, or packets to its free addresses
-  /// would circle between node and router.
-  std::vector<Prefix> aggregates() const;
+  /// Aggregates that some peer of the instance is told of: each needs a blackhole route on the node, or packets to its
+  /// free addresses would circle between node and router. Not those that overlap a network the node is on: its own
+  /// neighbours would be cut off.
+  std::vector<Prefix> aggregates(const std::string& instance) const;
 
   const Plan& plan() const { return plan_; }
   const GroupRoutes* group(const std::string& instance, const std::string& name) const;

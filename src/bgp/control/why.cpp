@@ -23,6 +23,8 @@ std::string peer_trouble(const RouteBuilder& routes, const Peer& p, Family famil
   const auto& families = p.peer.families;
   if (std::find(families.begin(), families.end(), wanted) == families.end())
     return fmt::format("the peer does not take {}: add the family to it", wanted.to_string());
+  if (p.instance.withdrawn.contains(p.peer.name))
+    return "the node is draining and its time is over: uncordon it, or remove weft.io/drain";
   const auto it = p.peer.routes.find(wanted);
   if (it != p.peer.routes.end()) group = routes.group(p.instance.config.name, it->second);
   if (!group) return fmt::format("no advertisement is selected for {} of this peer", wanted.to_string());
@@ -41,13 +43,7 @@ void conclude(const GroupRoutes& group, const std::set<Prefix>& claimed, const s
     r.announced = r.prefix;
   }
   if (const auto a = group.attributes(*r.announced)) r.attributes = to_string(*a);
-  if (group.group().drain == Drain::marked)
-    r.because += "; the node is draining: sent with the graceful-shutdown community";
-  if (group.group().drain == Drain::withdrawn) {
-    r.advertised = false;
-    r.announced.reset();
-    r.because = "the node is draining and its time is over: uncordon it, or remove weft.io/drain";
-  }
+  if (peer.graceful_shutdown) r.because += "; the node is draining: sent with the graceful-shutdown community";
   if (!peer.held_down.empty()) {
     r.advertised = false;
     r.because = "the session is held down: " + peer.held_down;

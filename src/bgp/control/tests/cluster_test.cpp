@@ -21,12 +21,12 @@ class ClusterTest : public ::testing::Test {
 
   void config(const std::string& name, const std::string& created, const std::string& selector = "{}",
               const std::string& instance = "localASN: 65001") {
-    objects.cluster_configs.push_back(
-        row(parse_cluster_config, "kind: CiliumBGPClusterConfig\nmetadata: {name: " + name + ", uid: u-" + name +
-                                      ", generation: 3, creationTimestamp: \"" + created + "\"}\nspec: {nodeSelector: " +
-                                      selector + ", bgpInstances: [{name: main, " + instance +
-                                      ", peers: [{name: tor, peerAddress: 10.0.0.1, peerASN: 65000, peerConfigRef: {name: "
-                                      "tor}}]}]}"));
+    objects.cluster_configs.push_back(row(
+        parse_cluster_config, "kind: CiliumBGPClusterConfig\nmetadata: {name: " + name + ", uid: u-" + name +
+                                  ", generation: 3, creationTimestamp: \"" + created + "\"}\nspec: {nodeSelector: " +
+                                  selector + ", bgpInstances: [{name: main, " + instance +
+                                  ", peers: [{name: tor, peerAddress: 10.0.0.1, peerASN: 65000, peerConfigRef: {name: "
+                                  "tor}}]}]}"));
   }
   void override_of(const std::string& node, const std::string& instance) {
     objects.overrides[node] = row(parse_node_override, "kind: CiliumBGPNodeConfigOverride\nmetadata: {name: " + node +
@@ -61,8 +61,9 @@ TEST_F(ClusterTest, each_node_that_is_selected_gets_a_node_config) {
 
 TEST_F(ClusterTest, an_override_changes_its_instance_on_its_node) {
   config("east", "2026-01-01T00:00:00Z");
-  override_of("n2", "{name: main, routerID: 1.1.1.1, localPort: 1790, localASN: 65099, peers: [{name: tor, localAddress: "
-                    "192.0.2.12}]}");
+  override_of("n2",
+              "{name: main, routerID: 1.1.1.1, localPort: 1790, localASN: 65099, peers: [{name: tor, localAddress: "
+              "192.0.2.12}]}");
   const auto o = derive(objects);
   const auto& i = o.node_configs.at("n2").spec.instances.at(0);
   EXPECT_EQ(i.router_id->value, 0x01010101u);
@@ -128,12 +129,13 @@ TEST_F(ClusterTest, what_an_unreadable_configuration_made_before_stays) {
 }
 
 TEST_F(ClusterTest, younger_policies_are_told_which_one_is_in_force_and_where) {
-  for (const auto& [name, created] : {std::pair{"young", "2026-02-01T00:00:00Z"}, std::pair{"old", "2026-01-01T00:00:00Z"}})
-    objects.policies.push_back(
-        row(parse_peering_policy, std::string("kind: CiliumBGPPeeringPolicy\nmetadata: {name: ") + name +
-                                      ", creationTimestamp: \"" + created +
-                                      "\"}\nspec: {virtualRouters: [{localASN: 65001, neighbors: [{peerAddress: 10.0.0.1/32, "
-                                      "peerASN: 65000}]}]}"));
+  for (const auto& [name, created] :
+       {std::pair{"young", "2026-02-01T00:00:00Z"}, std::pair{"old", "2026-01-01T00:00:00Z"}})
+    objects.policies.push_back(row(
+        parse_peering_policy,
+        std::string("kind: CiliumBGPPeeringPolicy\nmetadata: {name: ") + name + ", creationTimestamp: \"" + created +
+            "\"}\nspec: {virtualRouters: [{localASN: 65001, neighbors: [{peerAddress: 10.0.0.1/32, "
+            "peerASN: 65000}]}]}"));
   config("east", "2026-01-01T00:00:00Z");
   const auto o = derive(objects);
   EXPECT_EQ(condition(o, kPolicyKind, "young", "weft.io/ConflictingPolicy"),
@@ -151,8 +153,9 @@ TEST_F(ClusterTest, router_ids_come_from_the_pool_and_stay) {
   const auto id = [&](const char* node) { return o.node_configs.at(node).spec.instances.at(0).router_id->value; };
   EXPECT_EQ(id("n1"), addr("10.255.0.1").to_v4());
   EXPECT_EQ(id("n2"), addr("10.255.0.0").to_v4());
-  objects.node_configs["n2"] = row(parse_node_config, "kind: CiliumBGPNodeConfig\nmetadata: {name: n2}\nspec: {bgpInstances: "
-                                                      "[{name: main, localASN: 65001, routerID: 10.255.0.3}]}");
+  objects.node_configs["n2"] = row(parse_node_config,
+                                   "kind: CiliumBGPNodeConfig\nmetadata: {name: n2}\nspec: {bgpInstances: "
+                                   "[{name: main, localASN: 65001, routerID: 10.255.0.3}]}");
   o = derive(objects);
   EXPECT_EQ(id("n2"), addr("10.255.0.3").to_v4());
 }

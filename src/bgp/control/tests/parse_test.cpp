@@ -13,8 +13,9 @@ using namespace std::chrono_literals;
 std::string policy_with(const std::string& neighbor, const std::string& router = "") {
   return "kind: CiliumBGPPeeringPolicy\nmetadata: {name: p, uid: u1}\nspec:\n  virtualRouters:\n"
          "  - localASN: 65001\n" +
-         (router.empty() ? "" : "    " + router + "\n") + "    neighbors:\n    - {peerAddress: 10.0.0.1/32, peerASN: 65000" +
-         (neighbor.empty() ? "" : ", " + neighbor) + "}\n";
+         (router.empty() ? "" : "    " + router + "\n") +
+         "    neighbors:\n    - {peerAddress: 10.0.0.1/32, peerASN: 65000" + (neighbor.empty() ? "" : ", " + neighbor) +
+         "}\n";
 }
 std::string peer_with(const std::string& spec) {
   return "kind: CiliumBGPPeerConfig\nmetadata: {name: tor}\nspec: " + spec + "\n";
@@ -97,7 +98,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"keepalive_above_hold_time", policy_with("holdTimeSeconds: 9, keepAliveTimeSeconds: 10"),
             "keepAliveTimeSeconds 10 is more than holdTimeSeconds 9; give 1 to 9"},
         Bad{"default_keepalive_above_hold_time", policy_with("holdTimeSeconds: 9"), "is more than holdTimeSeconds 9"},
-        Bad{"restart_time_beyond_twelve_bits", policy_with("gracefulRestart: {enabled: true, restartTimeSeconds: 4096}"),
+        Bad{"restart_time_beyond_twelve_bits",
+            policy_with("gracefulRestart: {enabled: true, restartTimeSeconds: 4096}"),
             "gracefulRestart.restartTimeSeconds 4096 is more than 4095"},
         Bad{"restart_without_enabled", policy_with("gracefulRestart: {}"), "gracefulRestart.enabled is missing"},
         Bad{"port_zero", policy_with("peerPort: 0"), "peerPort 0 is less than 1"},
@@ -135,8 +137,8 @@ INSTANTIATE_TEST_SUITE_P(
             "bfd.transmitIntervalMilliseconds 5 is less than 10"},
         Bad{"import_lengths", peer_with("{import: {prefixes: [{prefix: 10.0.0.0/8, minLength: 24, maxLength: 16}]}}"),
             "import.prefixes[0].maxLength 16 is less than minLength 24"},
-        Bad{"same_family_twice",
-            peer_with("{families: [{afi: ipv4, safi: unicast}, {afi: ipv4, safi: unicast}]}"), "stands twice"},
+        Bad{"same_family_twice", peer_with("{families: [{afi: ipv4, safi: unicast}, {afi: ipv4, safi: unicast}]}"),
+            "stands twice"},
         Bad{"peer_with_length", cluster_with("{name: a, peerAddress: 10.0.0.1/32}"),
             "peerAddress \"10.0.0.1/32\" is not an IP address; give it without a length"},
         Bad{"link_local_without_link", cluster_with("{name: a, peerAddress: \"fe80::1\"}"),
@@ -150,8 +152,9 @@ INSTANTIATE_TEST_SUITE_P(
             "autoDiscovery.defaultGateway is missing"},
         Bad{"no_instances", "kind: CiliumBGPClusterConfig\nmetadata: {name: c}\nspec: {bgpInstances: []}",
             "spec.bgpInstances is empty; give at least 1"},
-        Bad{"router_id", "kind: CiliumBGPNodeConfigOverride\nmetadata: {name: n}\nspec: {bgpInstances: [{name: m, "
-                         "routerID: \"fd00::1\"}]}",
+        Bad{"router_id",
+            "kind: CiliumBGPNodeConfigOverride\nmetadata: {name: n}\nspec: {bgpInstances: [{name: m, "
+            "routerID: \"fd00::1\"}]}",
             "routerID \"fd00::1\" is no router ID"},
         Bad{"service_missing", advertisement_with("{advertisementType: Service}"),
             "spec.advertisements[0].service is missing"},
@@ -160,8 +163,9 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"interface_missing", advertisement_with("{advertisementType: Interface}"), "interface is missing"},
         Bad{"pod_cidr_selector", advertisement_with("{advertisementType: PodCIDR, selector: {}}"),
             "selector is not allowed here"},
-        Bad{"aggregate_of_a_host", advertisement_with("{advertisementType: Service, selector: {}, service: {addresses: "
-                                                      "[ClusterIP], aggregationLengthIPv4: 32}}"),
+        Bad{"aggregate_of_a_host",
+            advertisement_with("{advertisementType: Service, selector: {}, service: {addresses: "
+                               "[ClusterIP], aggregationLengthIPv4: 32}}"),
             "aggregationLengthIPv4 32 is more than 31"},
         Bad{"v6_next_hop", advertisement_with("{advertisementType: PodCIDR, attributes: {nextHop: {ipv6: 10.0.0.1}}}"),
             "nextHop.ipv6 \"10.0.0.1\" is an IPv4 address"},
@@ -234,9 +238,10 @@ spec:
   const auto& e = p.spec.entries[0];
   EXPECT_EQ(e.aggregate_v4, 24u);
   EXPECT_FALSE(e.aggregate_v6);
-  EXPECT_EQ(to_string(e.attributes),
-            "communities 0:7 65000:1 65000:2 65535:65281 1:2:3, local preference 250, MED 10, prepended 2 times, origin "
-            "incomplete, next hop 192.0.2.9");
+  EXPECT_EQ(
+      to_string(e.attributes),
+      "communities 0:7 65000:1 65000:2 65535:65281 1:2:3, local preference 250, MED 10, prepended 2 times, origin "
+      "incomplete, next hop 192.0.2.9");
 }
 
 TEST(ParseAdvertisement, a_service_without_selector_is_taken_with_a_warning) {
@@ -262,8 +267,9 @@ TEST(ParseCluster, a_zone_stands_for_the_interface) {
 }
 
 TEST(ParsePool, ranges_and_networks_hold_their_addresses) {
-  const auto p = parse_pool(yaml("kind: CiliumLoadBalancerIPPool\nmetadata: {name: x}\nspec: {blocks: [{cidr: "
-                                 "10.0.0.0/30}, {start: 10.1.0.5, stop: 10.1.0.7}, {start: 10.2.0.1}]}"));
+  const auto p =
+      parse_pool(yaml("kind: CiliumLoadBalancerIPPool\nmetadata: {name: x}\nspec: {blocks: [{cidr: "
+                      "10.0.0.0/30}, {start: 10.1.0.5, stop: 10.1.0.7}, {start: 10.2.0.1}]}"));
   EXPECT_TRUE(p.spec.contains(addr("10.0.0.3")));
   EXPECT_FALSE(p.spec.contains(addr("10.0.0.4")));
   EXPECT_TRUE(p.spec.contains(addr("10.1.0.7")));

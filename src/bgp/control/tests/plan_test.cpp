@@ -29,9 +29,10 @@ class PlanTest : public ::testing::Test {
 
   void node_config(const std::string& text) { objects.node_config = row(parse_node_config, text); }
   void one_peer(const std::string& peer) {
-    node_config("kind: CiliumBGPNodeConfig\nmetadata: {name: n1}\nspec: {bgpInstances: [{name: main, localASN: 65001, peers: "
-                "[" +
-                peer + "]}]}");
+    node_config(
+        "kind: CiliumBGPNodeConfig\nmetadata: {name: n1}\nspec: {bgpInstances: [{name: main, localASN: 65001, peers: "
+        "[" +
+        peer + "]}]}");
   }
   void peer_config(const std::string& name, const std::string& spec) {
     objects.peer_configs[name] =
@@ -130,8 +131,10 @@ TEST_F(PlanTest, a_key_that_bfd_cannot_use_holds_the_peer_down) {
 
 TEST_F(PlanTest, a_node_config_gets_settings_and_advertisements_from_what_it_refers_to) {
   one_peer("{name: tor, peerAddress: 10.0.0.1, peerASN: 65000, peerConfigRef: {name: tor}}");
-  peer_config("tor", "{timers: {holdTimeSeconds: 9, keepAliveTimeSeconds: 3}, families: [{afi: ipv4, safi: unicast, advertisements: "
-                     "{matchLabels: {advertise: bgp}}}]}");
+  peer_config(
+      "tor",
+      "{timers: {holdTimeSeconds: 9, keepAliveTimeSeconds: 3}, families: [{afi: ipv4, safi: unicast, advertisements: "
+      "{matchLabels: {advertise: bgp}}}]}");
   advertisement("a", "{advertise: bgp}", "[{advertisementType: PodCIDR}]");
   advertisement("b", "{advertise: other}", "[{advertisementType: PodCIDR}]");
   const auto p = plan(node, objects);
@@ -193,23 +196,33 @@ TEST_F(PlanTest, a_draining_node_marks_its_routes_and_then_withdraws_them) {
   objects.policies = {policy("rack", "2026-01-01T00:00:00Z", "", ", drain: {gracefulShutdownSeconds: 60}")};
   node.draining_for = 10s;
   auto p = plan(node, objects);
-  EXPECT_EQ(p.instances.at("65001").groups.begin()->second.drain, Drain::marked);
+  EXPECT_TRUE(peer(p).graceful_shutdown);
+  EXPECT_THAT(peer(p).routes, SizeIs(2));
   EXPECT_EQ(p.changes_in, 50s);
   node.draining_for = 60s;
   p = plan(node, objects);
-  EXPECT_EQ(p.instances.at("65001").groups.begin()->second.drain, Drain::withdrawn);
+  EXPECT_THAT(peer(p).routes, IsEmpty());
   EXPECT_FALSE(p.changes_in);
 }
 
+TEST_F(PlanTest, an_agent_that_stops_marks_routes_for_peers_without_graceful_restart_only) {
+  node.stopping = true;
+  objects.policies = {policy("rack", "2026-01-01T00:00:00Z")};
+  EXPECT_TRUE(peer(plan(node, objects)).graceful_shutdown);
+  objects.policies = {policy("rack", "2026-01-01T00:00:00Z", "", ", gracefulRestart: {enabled: true}")};
+  EXPECT_FALSE(peer(plan(node, objects)).graceful_shutdown);
+}
+
 TEST(Gateways, the_lowest_metric_wins_and_links_that_are_down_do_not_count) {
-  const std::vector<netlink::Link> links{{.index = 1, .name = "eth0", .up = true}, {.index = 2, .name = "eth1", .up = false},
+  const std::vector<netlink::Link> links{{.index = 1, .name = "eth0", .up = true},
+                                         {.index = 2, .name = "eth1", .up = false},
                                          {.index = 3, .name = "eth2", .up = true}};
   const auto via = [](const char* a, int link, std::uint32_t metric) {
     return netlink::Route{.destination = Prefix(addr("0.0.0.0"), 0), .via = addr(a), .ifindex = link, .metric = metric};
   };
-  EXPECT_EQ(default_gateways({via("10.0.0.1", 1, 100), via("10.1.0.1", 2, 50), via("10.2.0.1", 3, 100),
-                              via("10.3.0.1", 3, 200)},
-                             links, Family::v4),
+  EXPECT_EQ(default_gateways(
+                {via("10.0.0.1", 1, 100), via("10.1.0.1", 2, 50), via("10.2.0.1", 3, 100), via("10.3.0.1", 3, 200)},
+                links, Family::v4),
             (std::vector<Gateway>{{addr("10.0.0.1"), "eth0"}, {addr("10.2.0.1"), "eth2"}}));
 }
 

@@ -21,12 +21,14 @@ class RoutesTest : public ::testing::Test {
     objects.advertisements[name] = row(parse_advertisement, "kind: CiliumBGPAdvertisement\nmetadata: {name: " + name +
                                                                 "}\nspec: {advertisements: " + entries + "}");
     if (!objects.node_config) {
-      objects.node_config = row(parse_node_config, "kind: CiliumBGPNodeConfig\nmetadata: {name: n1}\nspec: {bgpInstances: "
-                                                   "[{name: main, localASN: 65001, peers: [{name: tor, peerAddress: "
-                                                   "10.0.0.1, peerConfigRef: {name: tor}}]}]}");
+      objects.node_config = row(parse_node_config,
+                                "kind: CiliumBGPNodeConfig\nmetadata: {name: n1}\nspec: {bgpInstances: "
+                                "[{name: main, localASN: 65001, peers: [{name: tor, peerAddress: "
+                                "10.0.0.1, peerConfigRef: {name: tor}}]}]}");
       objects.peer_configs["tor"] =
-          row(parse_peer_config, "kind: CiliumBGPPeerConfig\nmetadata: {name: tor}\nspec: {families: [{afi: ipv4, safi: "
-                                 "unicast, advertisements: {}}, {afi: ipv6, safi: unicast, advertisements: {}}]}");
+          row(parse_peer_config,
+              "kind: CiliumBGPPeerConfig\nmetadata: {name: tor}\nspec: {families: [{afi: ipv4, safi: "
+              "unicast, advertisements: {}}, {afi: ipv6, safi: unicast, advertisements: {}}]}");
     }
     replan();
   }
@@ -42,7 +44,8 @@ class RoutesTest : public ::testing::Test {
   }
   void put(Service s, EndpointCounts v4 = {.ready = 1, .local_ready = 1}) {
     const ObjectName name = s.name;
-    builder.set_service(name, ServiceFacts{.service = std::make_shared<const Service>(std::move(s)), .v4 = v4, .v6 = v4});
+    builder.set_service(name,
+                        ServiceFacts{.service = std::make_shared<const Service>(std::move(s)), .v4 = v4, .v6 = v4});
   }
   /// "10.0.0.1/32 communities …" of the IPv4 and IPv6 sets of the one peer.
   std::vector<std::string> routes(const std::string& instance = "main") {
@@ -62,8 +65,7 @@ class RoutesTest : public ::testing::Test {
   }
 };
 
-constexpr const char* kLbAll =
-    "[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {}}]";
+constexpr const char* kLbAll = "[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {}}]";
 constexpr const char* kLb24 =
     "[{advertisementType: Service, service: {addresses: [LoadBalancerIP], aggregationLengthIPv4: 24}, selector: {}}]";
 
@@ -76,8 +78,9 @@ TEST_F(RoutesTest, a_load_balancer_ip_is_a_host_route_and_goes_with_its_service)
 }
 
 TEST_F(RoutesTest, services_that_the_selector_does_not_match_never_appear) {
-  advertise("[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {matchLabels: {advertise: "
-            "external}}}]");
+  advertise(
+      "[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {matchLabels: {advertise: "
+      "external}}}]");
   put(lb("cart", "198.51.100.1"));
   EXPECT_THAT(routes(), IsEmpty());
   Service s = lb("cart", "198.51.100.1");
@@ -87,8 +90,9 @@ TEST_F(RoutesTest, services_that_the_selector_does_not_match_never_appear) {
 }
 
 TEST_F(RoutesTest, a_selector_sees_name_and_namespace) {
-  advertise("[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {matchLabels: "
-            "{io.kubernetes.service.name: cart, io.kubernetes.service.namespace: shop}}}]");
+  advertise(
+      "[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {matchLabels: "
+      "{io.kubernetes.service.name: cart, io.kubernetes.service.namespace: shop}}}]");
   put(lb("cart", "198.51.100.1"));
   put(lb("other", "198.51.100.2"));
   EXPECT_THAT(routes(), ElementsAre("198.51.100.1/32"));
@@ -141,8 +145,9 @@ TEST_F(RoutesTest, a_service_without_endpoints_is_announced_unless_that_is_turne
   EXPECT_THAT(routes(), ElementsAre("198.51.100.1/32"));
   builder.set_options({.services = {.no_endpoints_routable = false}});
   EXPECT_THAT(routes(), IsEmpty());
-  builder.set_service({"shop", "cart"}, ServiceFacts{.service = std::make_shared<const Service>(lb("cart", "198.51.100.1")),
-                                                     .remote_backends = true});
+  builder.set_service(
+      {"shop", "cart"},
+      ServiceFacts{.service = std::make_shared<const Service>(lb("cart", "198.51.100.1")), .remote_backends = true});
   EXPECT_THAT(routes(), ElementsAre("198.51.100.1/32"));
 }
 
@@ -151,12 +156,12 @@ TEST_F(RoutesTest, an_aggregate_stands_for_its_services_until_the_last_is_gone) 
   put(lb("a", "198.51.100.1"));
   put(lb("b", "198.51.100.2"));
   EXPECT_THAT(routes(), ElementsAre("198.51.100.0/24"));
-  EXPECT_THAT(builder.aggregates(), ElementsAre(prefix("198.51.100.0/24")));
+  EXPECT_THAT(builder.aggregates("main"), ElementsAre(prefix("198.51.100.0/24")));
   builder.set_service({"shop", "a"}, std::nullopt);
   EXPECT_THAT(routes(), ElementsAre("198.51.100.0/24"));
   builder.set_service({"shop", "b"}, std::nullopt);
   EXPECT_THAT(routes(), IsEmpty());
-  EXPECT_THAT(builder.aggregates(), IsEmpty());
+  EXPECT_THAT(builder.aggregates("main"), IsEmpty());
 }
 
 TEST_F(RoutesTest, a_local_policy_service_stays_a_host_route_beside_the_aggregate) {
@@ -169,10 +174,11 @@ TEST_F(RoutesTest, a_local_policy_service_stays_a_host_route_beside_the_aggregat
 }
 
 TEST_F(RoutesTest, services_with_differing_attributes_are_never_merged_into_an_aggregate) {
-  advertise("[{advertisementType: Service, service: {addresses: [LoadBalancerIP], aggregationLengthIPv4: 24}, selector: "
-            "{matchLabels: {tier: gold}}, attributes: {communities: {standard: [\"65000:1\"]}}},"
-            " {advertisementType: Service, service: {addresses: [LoadBalancerIP], aggregationLengthIPv4: 24}, selector: "
-            "{matchLabels: {tier: lead}}}]");
+  advertise(
+      "[{advertisementType: Service, service: {addresses: [LoadBalancerIP], aggregationLengthIPv4: 24}, selector: "
+      "{matchLabels: {tier: gold}}, attributes: {communities: {standard: [\"65000:1\"]}}},"
+      " {advertisementType: Service, service: {addresses: [LoadBalancerIP], aggregationLengthIPv4: 24}, selector: "
+      "{matchLabels: {tier: lead}}}]");
   Service gold = lb("a", "198.51.100.1");
   gold.labels["tier"] = "gold";
   Service lead = lb("b", "198.51.100.2");
@@ -181,17 +187,19 @@ TEST_F(RoutesTest, services_with_differing_attributes_are_never_merged_into_an_a
   EXPECT_THAT(routes(), ElementsAre("198.51.100.0/24 65000:1"));
   put(lead);
   EXPECT_THAT(routes(), ElementsAre("198.51.100.1/32 65000:1", "198.51.100.2/32"));
-  EXPECT_THAT(builder.aggregates(), IsEmpty());
+  EXPECT_THAT(builder.aggregates("main"), IsEmpty());
   builder.set_service(gold.name, std::nullopt);
   EXPECT_THAT(routes(), ElementsAre("198.51.100.0/24"));
 }
 
 TEST_F(RoutesTest, advertisements_of_one_prefix_are_merged) {
-  advertise("[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {}, attributes: "
-            "{communities: {standard: [\"65000:1\"]}, localPreference: 100}}]");
-  advertise("[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {}, attributes: "
-            "{communities: {standard: [\"65000:2\"]}, localPreference: 300}}]",
-            "b");
+  advertise(
+      "[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {}, attributes: "
+      "{communities: {standard: [\"65000:1\"]}, localPreference: 100}}]");
+  advertise(
+      "[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {}, attributes: "
+      "{communities: {standard: [\"65000:2\"]}, localPreference: 300}}]",
+      "b");
   put(lb("cart", "198.51.100.1"));
   EXPECT_THAT(routes(), ElementsAre("198.51.100.1/32 65000:1 65000:2 pref 300"));
 }
@@ -223,23 +231,32 @@ TEST_F(RoutesTest, load_balancer_ips_have_the_old_origin_where_that_is_asked_for
 TEST_F(RoutesTest, changing_an_attribute_changes_the_routes_it_is_on) {
   advertise(kLbAll);
   put(lb("cart", "198.51.100.1"));
-  advertise("[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {}, attributes: "
-            "{localPreference: 7}}]");
+  advertise(
+      "[{advertisementType: Service, service: {addresses: [LoadBalancerIP]}, selector: {}, attributes: "
+      "{localPreference: 7}}]");
   EXPECT_THAT(routes(), ElementsAre("198.51.100.1/32 pref 7"));
 }
 
-TEST_F(RoutesTest, a_draining_node_marks_what_it_sends_and_then_sends_nothing) {
+TEST_F(RoutesTest, a_node_whose_drain_is_over_sends_nothing) {
   advertise(kLbAll);
   put(lb("cart", "198.51.100.1"));
   node.draining_for = std::chrono::seconds(0);
   replan();
-  EXPECT_THAT(routes(), ElementsAre("198.51.100.1/32 65535:0 pref 0"));
+  EXPECT_THAT(routes(), ElementsAre("198.51.100.1/32"));  // the session marks them
   node.draining_for = kDrainTime;
   replan();
   EXPECT_THAT(routes(), IsEmpty());
   node.draining_for.reset();
   replan();
   EXPECT_THAT(routes(), ElementsAre("198.51.100.1/32"));
+}
+
+TEST_F(RoutesTest, an_aggregate_that_the_node_itself_is_in_gets_no_blackhole) {
+  advertise(kLb24);
+  put(lb("a", "198.51.100.1"));
+  builder.set_node({.on_link = {prefix("198.51.100.128/25")}});
+  EXPECT_THAT(routes(), ElementsAre("198.51.100.0/24"));
+  EXPECT_THAT(builder.aggregates("main"), IsEmpty());
 }
 
 TEST_F(RoutesTest, an_unchanged_plan_leaves_the_sets_the_very_same) {
@@ -268,8 +285,9 @@ spec:
       - {selectorType: PodCIDR, selector: {matchLabels: {rack: r1}}, communities: {standard: ["65000:9"]}}
       - {selectorType: CiliumLoadBalancerIPPool, selector: {matchLabels: {pool: blue}}, localPreference: 50}
 )")};
-  objects.pools = {row(parse_pool, "kind: CiliumLoadBalancerIPPool\nmetadata: {name: blue, labels: {pool: blue}}\nspec: "
-                                   "{blocks: [{cidr: 198.51.100.0/28}]}")};
+  objects.pools = {row(parse_pool,
+                       "kind: CiliumLoadBalancerIPPool\nmetadata: {name: blue, labels: {pool: blue}}\nspec: "
+                       "{blocks: [{cidr: 198.51.100.0/28}]}")};
   replan();
   builder.set_node({.pod_cidrs = {prefix("10.1.0.0/24")}, .labels = {{"rack", "r1"}}});
   put(lb("a", "198.51.100.1"));

@@ -26,9 +26,10 @@ class WhyTest : public ::testing::Test {
     policy("serviceSelector: {matchLabels: {advertise: external}}");
   }
   void policy(const std::string& router, const std::string& neighbor = "") {
-    objects.policies = {row(parse_peering_policy,
-                            "kind: CiliumBGPPeeringPolicy\nmetadata: {name: rack}\nspec: {virtualRouters: [{localASN: 65001, " +
-                                router + ", neighbors: [{peerAddress: 10.0.0.1/32, peerASN: 65000" + neighbor + "}]}]}")};
+    objects.policies = {
+        row(parse_peering_policy,
+            "kind: CiliumBGPPeeringPolicy\nmetadata: {name: rack}\nspec: {virtualRouters: [{localASN: 65001, " +
+                router + ", neighbors: [{peerAddress: 10.0.0.1/32, peerASN: 65000" + neighbor + "}]}]}")};
     builder.set_plan(plan(node, objects), {});
   }
   Reason only(const Service& s, EndpointCounts v4 = {.ready = 1, .local_ready = 1}) {
@@ -52,7 +53,8 @@ TEST_F(WhyTest, a_label_that_is_missing_is_the_reason) {
   const auto r = only(cart);
   EXPECT_FALSE(r.advertised);
   EXPECT_EQ(r.because,
-            "CiliumBGPPeeringPolicy rack spec.virtualRouters[0].serviceSelector selects advertise=external, not this Service");
+            "CiliumBGPPeeringPolicy rack spec.virtualRouters[0].serviceSelector selects advertise=external, not this "
+            "Service");
 }
 
 TEST_F(WhyTest, an_endpoint_that_is_not_ready_is_the_reason) {
@@ -99,7 +101,8 @@ TEST_F(WhyTest, a_prefix_finds_the_services_in_it_and_the_pod_cidr) {
 TEST_F(WhyTest, a_pod_cidr_that_nobody_exports_says_so) {
   policy("serviceSelector: {}");
   builder.set_node({.pod_cidrs = {prefix("10.1.0.0/24")}});
-  EXPECT_EQ(why_prefix(builder, prefix("10.1.0.0/24")).at(0).because, "no advertisement of type PodCIDR goes to this peer");
+  EXPECT_EQ(why_prefix(builder, prefix("10.1.0.0/24")).at(0).because,
+            "no advertisement of type PodCIDR goes to this peer");
 }
 
 }  // namespace
