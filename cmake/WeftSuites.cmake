@@ -15,6 +15,16 @@ foreach(kind benchmarks fuzzers)
   add_custom_target(${kind} DEPENDS ${members})
 endforeach()
 
+# What ./dev fuzz runs.
+if(WEFT_FUZZ)
+  get_property(members GLOBAL PROPERTY WEFT_fuzzers)
+  list(JOIN members "\n" lines)
+  file(WRITE ${CMAKE_BINARY_DIR}/fuzzers.txt "${lines}")
+  if(members)
+    file(APPEND ${CMAKE_BINARY_DIR}/fuzzers.txt "\n")
+  endif()
+endif()
+
 # What links what, for tests/structure: "TARGET<tab>FOLDER<tab>LINKS<tab>SOURCES" of every library and program of ours.
 function(weft_write_structure)
   set(pending ${CMAKE_SOURCE_DIR})

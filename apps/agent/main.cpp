@@ -70,6 +70,9 @@ Task<int> run(asio::io_context& io, const Options& options) {
     log::error("Kubernetes", {{"error", config.error().message}});
     co_return 1;
   }
+  config->user_agent = "weft-agent";
+  config->qps = options.k8s_qps;
+  config->burst = options.k8s_burst;
   kube::Client client(io, *config);
   auto kernel = netlink::make_linux_kernel();
   if (!kernel) {

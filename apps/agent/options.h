@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,9 @@ struct Options {
   std::string cni_bin_dir;                              // install-cni-bin-to
   std::string kubeconfig;                               // kubeconfig, empty = in cluster
   Port health_port = 9879;                              // agent-health-port, on 127.0.0.1
-  Port metrics_port = 9962;                             // prometheus-serve-addr's port, 0 = off
+  std::optional<SocketAddress> metrics_address;         // prometheus-serve-addr: ":9962" is every address; none = off
+  double k8s_qps = 10;                                  // k8s-client-qps, 0 = no limit
+  unsigned k8s_burst = 20;                              // k8s-client-burst
   log::Level log_level = log::Level::info;              // debug: "true"
   log::Format log_format = log::Format::text;           // log-format: text | json
 };

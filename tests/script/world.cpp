@@ -9,7 +9,7 @@
 
 #include "api/views.h"
 #include "manifest/manifest.h"
-#include "mesh/codec.h"
+#include "mesh/values/codec.h"
 
 namespace weft::script {
 namespace {

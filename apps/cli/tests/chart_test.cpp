@@ -90,7 +90,7 @@ TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accept
       {"cluster.name=east,cluster.id=7,routingMode=native,ipv6.enabled=false,bpf.lbServiceMapMax=200000,"
        "bgpControlPlane.enabled=true,"
        "l2announcements.enabled=true,externalIPs.enabled=true,kubeProxyReplacement=true,hubble.relay.enabled=true,"
-       "extraConfig.any-key=x"});
+       "prometheus.enabled=true,k8sClientRateLimit.qps=7,extraConfig.any-key=x"});
   const auto& config = object("ConfigMap/weft-config");
   for (const auto& [key, value] : std::map<const char*, std::string>{{"cluster-name", "east"},
                                                                      {"cluster-id", "7"},
@@ -103,6 +103,9 @@ TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accept
                                                                      {"enable-external-ips", "true"},
                                                                      {"kube-proxy-replacement", "true"},
                                                                      {"socket-path", "/var/run/weft/weft.sock"},
+                                                                     {"prometheus-serve-addr", ":9962"},
+                                                                     {"k8s-client-qps", "7"},
+                                                                     {"k8s-client-burst", "20"},
                                                                      {"any-key", "x"}})
     EXPECT_EQ(text(config, {"data", key}), value) << key;
 }
@@ -128,6 +131,7 @@ TEST_F(Chart, wrong_values_are_refused_with_the_mend) {
   EXPECT_THAT(refusal({"clustermesh.useAPIServer=true"}), HasSubstr("clustermesh.useAPIServer with cluster.id 0"));
   EXPECT_THAT(refusal({"clustermesh.maxConnectedClusters=300"}), HasSubstr("use 255 or 511"));
   EXPECT_THAT(refusal({"routingMode=bridge"}), HasSubstr("use native or tunnel"));
+  EXPECT_THAT(refusal({"identityAllocationMode=kvstore"}), HasSubstr("identityAllocationMode \"kvstore\": use crd"));
   EXPECT_THAT(refusal({"ipv4.enabled=false,ipv6.enabled=false"}), HasSubstr("turn one of them on"));
   EXPECT_THAT(refusal({"cluster.name=a,cluster.id=1,clustermesh.config.enabled=true,clustermesh.config.clusters[0]."
                        "name=a,clustermesh.config.clusters[0].address=x"}),

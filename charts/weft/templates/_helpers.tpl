@@ -87,6 +87,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if not (has .Values.routingMode (list "native" "tunnel")) -}}
   {{- fail (printf "routingMode %q: use native or tunnel" .Values.routingMode) -}}
 {{- end -}}
+{{- if ne (toString .Values.identityAllocationMode) "crd" -}}
+  {{- fail (printf "identityAllocationMode %q: use crd; identities are kept as CiliumIdentity objects" .Values.identityAllocationMode) -}}
+{{- end -}}
 {{- if not (or .Values.ipv4.enabled .Values.ipv6.enabled) -}}
   {{- fail "ipv4.enabled and ipv6.enabled are both false: turn one of them on" -}}
 {{- end -}}

@@ -1,4 +1,4 @@
-#include "mesh/cidr_index.h"
+#include "mesh/values/cidr_index.h"
 
 #include <tuple>
 
@@ -29,23 +29,6 @@ const PodCidr* CidrIndex::overlapping(const Prefix& prefix, const std::string& c
   for (auto it = cidrs_.lower_bound(prefix); it != cidrs_.end() && prefix.contains(it->prefix); ++it)
     if (it->cluster != cluster) return &*it;
   return nullptr;
-}
-
-const CidrIndex& NodeCidrs::index() {
-  for (const auto& change : changes_.next()) {
-    auto& cidrs = of_[change.key];
-    for (const auto& c : cidrs) index_.remove(c);
-    cidrs.clear();
-    if (!change.row) {
-      of_.erase(change.key);
-      continue;
-    }
-    for (const auto& p : change.row->pod_cidrs) {
-      cidrs.push_back({change.row->cluster, change.row->name, p});
-      index_.add(cidrs.back());
-    }
-  }
-  return index_;
 }
 
 }  // namespace weft::mesh

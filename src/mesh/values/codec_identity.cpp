@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "base/encoding.h"
-#include "mesh/codec.h"
-#include "mesh/go_json.h"
-#include "mesh/json_read.h"
+#include "mesh/values/codec.h"
+#include "mesh/values/go_json.h"
+#include "mesh/values/json_read.h"
 
 namespace weft::mesh {
 

@@ -1,14 +1,15 @@
 // The codecs against golden keys and values of a real exporter (tests/golden/keys.json).
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
 #include <fstream>
 #include <sstream>
 
-#include "mesh/codec.h"
-#include "mesh/go_json.h"
-#include "mesh/import.h"
-#include "mesh/keys.h"
+#include "mesh/values/codec.h"
+#include "mesh/values/go_json.h"
+#include "mesh/values/import.h"
+#include "mesh/values/keys.h"
 
 namespace weft::mesh {
 namespace {

@@ -1,5 +1,6 @@
-#include "mesh/import.h"
+#include "mesh/values/import.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "mesh/import.h"
+#include "mesh/values/import.h"
 
 #include <fmt/format.h>
 

@@ -9,8 +9,6 @@
 #include <vector>
 
 #include "base/net.h"
-#include "model/node.h"
-#include "state/table.h"
 
 namespace weft::mesh {
 
@@ -43,19 +41,6 @@ class CidrIndex {
   // By address, then by length: what a prefix contains stands right behind it.
   std::set<PodCidr, Less> cidrs_;
   std::map<std::pair<Family, unsigned>, std::size_t> lengths_;  // how many of each
-};
-
-/// The pod CIDRs of all nodes in the table.
-class NodeCidrs {
- public:
-  explicit NodeCidrs(Table<Node>& nodes) : changes_(nodes) {}
-  /// As the table is now. Ask now and then: the table remembers removals until we have seen them.
-  const CidrIndex& index();
-
- private:
-  Table<Node>::Stream changes_;
-  std::map<Node::Key, std::vector<PodCidr>> of_;
-  CidrIndex index_;
 };
 
 }  // namespace weft::mesh

@@ -1,4 +1,4 @@
-#include "mesh/json_read.h"
+#include "mesh/values/json_read.h"
 
 #include <bit>
 

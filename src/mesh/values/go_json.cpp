@@ -1,4 +1,4 @@
-#include "mesh/go_json.h"
+#include "mesh/values/go_json.h"
 
 namespace weft::mesh {
 namespace {

@@ -1,4 +1,4 @@
-#include "mesh/keys.h"
+#include "mesh/values/keys.h"
 
 #include <fmt/format.h>
 

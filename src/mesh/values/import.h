@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include "mesh/cidr_index.h"
-#include "mesh/codec.h"
-#include "mesh/export.h"
+#include "mesh/values/cidr_index.h"
+#include "mesh/values/codec.h"
+#include "mesh/values/local_cluster.h"
 
 namespace weft::mesh {
 
