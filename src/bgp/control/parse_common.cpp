@@ -182,7 +182,7 @@ void read_timers(const Reader& r, PeerSettings& out) {
   out.keepalive = std::chrono::seconds(r.integer_or("keepAliveTimeSeconds", 1, 65535, 30));
   if (out.keepalive > out.hold_time)
     r.error("keepAliveTimeSeconds",
-            fmt::format("{} is more than holdTimeSeconds {}", r.has("keepAliveTimeSeconds") ? "" : "(default 30)",
+            fmt::format("{}is more than holdTimeSeconds {}", r.has("keepAliveTimeSeconds") ? "" : "(default 30) ",
                         out.hold_time.count()),
             fmt::format("give 1 to {}; a third of the hold time is usual", out.hold_time.count()));
 }
