@@ -1,5 +1,9 @@
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
+#include <array>
+#include <cstring>
+
 #include "netlink/linux_kernel.h"
 
 namespace weft::netlink {
@@ -17,6 +21,55 @@ std::uint8_t kernel_type(RouteType t) {
   return RTN_UNICAST;
 }
 
+// IPv6 next hops of IPv4 routes have an attribute of their own.
+void put_gateway(Request& q, Family destination, const Address& via) {
+  if (via.family() == destination) return q.put(RTA_GATEWAY, via);
+  std::vector<std::uint8_t> bytes(sizeof(std::uint16_t));
+  const std::uint16_t family = via.is_v4() ? AF_INET : AF_INET6;
+  std::memcpy(bytes.data(), &family, sizeof family);
+  bytes.insert(bytes.end(), via.bytes().begin(), via.bytes().end());
+  mnl_attr_put(q.message(), RTA_VIA, bytes.size(), bytes.data());
+}
+
+void put_hops(Request& q, const Route& r) {
+  q.nest(RTA_MULTIPATH, [&] {
+    for (const RouteHop& hop : r.hops) {
+      auto& next = q.header<rtnexthop>();
+      const auto before = q.message()->nlmsg_len;
+      next.rtnh_ifindex = hop.ifindex;
+      if (r.onlink) next.rtnh_flags |= RTNH_F_ONLINK;
+      if (hop.via) put_gateway(q, r.destination.family(), *hop.via);
+      next.rtnh_len = static_cast<unsigned short>(sizeof(rtnexthop) + q.message()->nlmsg_len - before);
+    }
+  });
+}
+
+std::optional<Address> read_gateway(const Attributes& a) {
+  if (a.has(RTA_GATEWAY)) return a.address(RTA_GATEWAY);
+  const nlattr* via = a.get(RTA_VIA);
+  if (via == nullptr || mnl_attr_get_payload_len(via) != sizeof(std::uint16_t) + 16) return std::nullopt;
+  std::array<std::uint8_t, 16> bytes;
+  std::memcpy(bytes.data(), static_cast<const std::uint8_t*>(mnl_attr_get_payload(via)) + sizeof(std::uint16_t), 16);
+  return Address::v6(bytes);
+}
+
+std::vector<RouteHop> read_hops(const nlattr* list) {
+  std::vector<RouteHop> out;
+  const auto* at = static_cast<const std::uint8_t*>(mnl_attr_get_payload(list));
+  std::size_t left = mnl_attr_get_payload_len(list);
+  while (left >= sizeof(rtnexthop)) {
+    const auto& next = *reinterpret_cast<const rtnexthop*>(at);
+    if (next.rtnh_len < sizeof(rtnexthop) || next.rtnh_len > left) break;
+    const Attributes a(at + sizeof(rtnexthop), next.rtnh_len - sizeof(rtnexthop));
+    out.push_back({read_gateway(a), next.rtnh_ifindex});
+    const std::size_t step = std::min<std::size_t>(RTNH_ALIGN(next.rtnh_len), left);
+    at += step;
+    left -= step;
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 void fill(Request& q, const Route& r) {
   auto& info = q.header<rtmsg>();
   info.rtm_family = family_of(r.destination.address());
@@ -24,22 +77,23 @@ void fill(Request& q, const Route& r) {
   info.rtm_table = r.table < 256 ? static_cast<std::uint8_t>(r.table) : static_cast<std::uint8_t>(RT_TABLE_COMPAT);
   info.rtm_protocol = r.protocol;
   info.rtm_type = kernel_type(r.type);
-  const bool link_scope = r.type == RouteType::unicast && !r.via && r.destination.family() == Family::v4;
+  const bool link_scope =
+      r.type == RouteType::unicast && !r.via && r.hops.empty() && r.destination.family() == Family::v4;
   info.rtm_scope = link_scope ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   if (r.onlink) info.rtm_flags |= RTNH_F_ONLINK;
   q.put(RTA_DST, r.destination.address());
   q.put_u32(RTA_TABLE, r.table);
-  if (r.via) {
-    if (r.via->family() == r.destination.family()) {
-      q.put(RTA_GATEWAY, *r.via);
-    }
+  if (!r.hops.empty()) {
+    put_hops(q, r);
+  } else {
+    if (r.via) put_gateway(q, r.destination.family(), *r.via);
+    if (r.ifindex > 0) q.put_u32(RTA_OIF, static_cast<std::uint32_t>(r.ifindex));
   }
-  if (r.ifindex > 0) q.put_u32(RTA_OIF, static_cast<std::uint32_t>(r.ifindex));
   if (r.source) q.put(RTA_PREFSRC, *r.source);
   if (r.metric > 0) q.put_u32(RTA_PRIORITY, r.metric);
 }
 
-// False for what we do not deal in: cloned, multicast, multipath.
+// None for what we do not deal in: cloned, multicast.
 std::optional<Route> read_route(const nlmsghdr* m) {
   const auto& info = *static_cast<const rtmsg*>(mnl_nlmsg_get_payload(m));
   if (info.rtm_flags & RTM_F_CLONED) return std::nullopt;
@@ -53,7 +107,8 @@ std::optional<Route> read_route(const nlmsghdr* m) {
   }
   const Family family = info.rtm_family == AF_INET ? Family::v4 : Family::v6;
   r.destination = Prefix(a.address(RTA_DST).value_or(Address::any(family)), info.rtm_dst_len);
-  r.via = a.address(RTA_GATEWAY);
+  r.via = read_gateway(a);
+  if (const nlattr* hops = a.get(RTA_MULTIPATH)) r.hops = read_hops(hops);
   // Whole-type routes of IPv6 name the loopback device; for us they have none.
   r.ifindex = r.type == RouteType::unicast ? static_cast<int>(a.u32(RTA_OIF)) : 0;
   r.onlink = info.rtm_flags & RTNH_F_ONLINK;
@@ -93,8 +148,12 @@ Result<std::vector<Route>> LinuxKernel::routes(const RouteFilter& filter) {
 }
 
 Result<> LinuxKernel::replace_route(const Route& route) {
-  if (route.via && route.via->family() != route.destination.family())
-    return fail(Errc::invalid, "route " + route.to_string() + ": destination and next hop are of different families");
+  const auto impossible = [&](const std::optional<Address>& via) {
+    return via && via->is_v4() && route.destination.family() == Family::v6;
+  };
+  if (impossible(route.via) ||
+      std::any_of(route.hops.begin(), route.hops.end(), [&](const RouteHop& h) { return impossible(h.via); }))
+    return fail(Errc::invalid, "route " + route.to_string() + ": an IPv6 destination needs an IPv6 next hop");
   Request q(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
   fill(q, route);
   return socket_.ask(q, "setting route " + route.to_string());

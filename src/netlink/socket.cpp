@@ -54,6 +54,12 @@ Attributes::Attributes(const nlattr* nest) {
   for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a)) add(a);
 }
 
+Attributes::Attributes(const void* payload, std::size_t size) {
+  const auto* a = static_cast<const nlattr*>(payload);
+  const char* end = static_cast<const char*>(payload) + size;
+  for (; mnl_attr_ok(a, static_cast<int>(end - reinterpret_cast<const char*>(a))); a = mnl_attr_next(a)) add(a);
+}
+
 void Attributes::add(const nlattr* a) {
   const auto type = mnl_attr_get_type(a);
   if (found_.size() <= type) found_.resize(type + 1u);

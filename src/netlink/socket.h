@@ -44,6 +44,8 @@ class Attributes {
  public:
   Attributes(const nlmsghdr* msg, std::size_t header);
   explicit Attributes(const nlattr* nest);
+  /// Attributes one behind the other, `size` bytes of them.
+  Attributes(const void* payload, std::size_t size);
   const nlattr* get(std::uint16_t type) const;
   bool has(std::uint16_t type) const { return get(type) != nullptr; }
   std::string text(std::uint16_t type) const;

@@ -7,6 +7,11 @@ std::string Route::to_string() const {
   out += destination.to_string();
   if (via) out += " via " + via->to_string();
   if (ifindex > 0) out += " dev " + std::to_string(ifindex);
+  for (const RouteHop& hop : hops) {
+    out += " nexthop";
+    if (hop.via) out += " via " + hop.via->to_string();
+    if (hop.ifindex > 0) out += " dev " + std::to_string(hop.ifindex);
+  }
   if (onlink) out += " onlink";
   if (source) out += " src " + source->to_string();
   if (table != kMainTable) out += " table " + std::to_string(table);

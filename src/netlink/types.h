@@ -13,6 +13,7 @@ namespace weft::netlink {
 /// Mark every route that is ours (rtm_protocol, see /etc/iproute2/rt_protos), so that pruning leaves others' alone.
 inline constexpr std::uint8_t kRouteProtocol = 214;     // to nodes, by src/routing
 inline constexpr std::uint8_t kPodRouteProtocol = 215;  // to pods of this node, by src/pods
+inline constexpr std::uint8_t kBgpRouteProtocol = 186;  // RTPROT_BGP: learned from routers, by src/bgp
 inline constexpr std::uint32_t kMainTable = 254;
 
 struct Vxlan {
@@ -74,16 +75,24 @@ struct LinkAddress {
 
 enum class RouteType { unicast, blackhole, unreachable };
 
+/// One of several ways that packets may take (ECMP).
+struct RouteHop {
+  std::optional<Address> via;  // an IPv6 one for an IPv4 destination is fine (RFC 8950)
+  int ifindex = 0;             // 0: by `via`
+  auto operator<=>(const RouteHop&) const = default;
+};
+
 struct Route {
   Prefix destination;
   RouteType type = RouteType::unicast;
   std::optional<Address> via;
-  int ifindex = 0;                // 0: none (blackhole, unreachable)
+  int ifindex = 0;                // 0: none (blackhole, unreachable), or by `via`
   bool onlink = false;            // trust that `via` is on the link although no prefix says so
   std::optional<Address> source;  // preferred source of our own packets
   std::uint32_t table = kMainTable;
   std::uint8_t protocol = kRouteProtocol;
-  std::uint32_t metric = 0;  // 0: the family's default
+  std::uint32_t metric = 0;    // 0: the family's default
+  std::vector<RouteHop> hops;  // sorted; more than one way, then `via` and `ifindex` say nothing
   bool operator==(const Route&) const = default;
   std::string to_string() const;
 };

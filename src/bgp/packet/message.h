@@ -36,7 +36,7 @@ struct Keepalive {
   bool operator==(const Keepalive&) const = default;
 };
 
-/// RFC 2918, with the message subtype of RFC 7313.
+/// RFC 2918, with the message subtype of RFC 7313. A subtype that has no name here is to be ignored (RFC 7313 §5).
 struct RouteRefresh {
   enum class Subtype : std::uint8_t { request = 0, begin = 1, end = 2 };
   AfiSafi family;
@@ -51,7 +51,8 @@ struct Reach {
   bool operator==(const Reach&) const = default;
 };
 
-/// RFC 4271 §4.3 and 4760: both encodings of IPv4 (classic fields and MP attributes) end in the same members.
+/// RFC 4271 §4.3 and 4760: both encodings of IPv4 (classic fields and MP attributes) end in the same members. Apply
+/// `withdrawn` first: a prefix that is in both lists is announced. All members empty: it said nothing that matters.
 struct Update {
   std::vector<Prefix> withdrawn;             // both families
   std::optional<PathAttributes> attributes;  // set when `announced` is not empty
@@ -67,7 +68,8 @@ struct Context {
   bool four_octet_asn = false;
   bool extended_message = false;
   bool ibgp = false;  // LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST are ignored from an external peer (RFC 7606 §7)
-  std::vector<AfiSafi> families{kIpv4Unicast};
+  // Not braces: GCC 12 warns of the list they make.
+  std::vector<AfiSafi> families = std::vector<AfiSafi>(1, kIpv4Unicast);
   std::vector<ExtendedNextHop> extended_next_hop;  // what we may receive
 };
 
@@ -75,13 +77,14 @@ struct Context {
 struct AttributeFault {
   enum class Action : std::uint8_t { discard, withdraw };
   Action action = Action::discard;
-  std::uint8_t type = 0;  // of the attribute
+  std::uint8_t type = 0;  // of the attribute; 0: the classic prefixes, or the list of attributes as a whole
   std::string why;        // for logs and counters
 };
 
 struct Decoded {
   Message message;
-  std::vector<AttributeFault> faults;  // of an UPDATE; with a `withdraw` among them, its prefixes are in `withdrawn`
+  /// Of an UPDATE, at most 32. With a `withdraw` among them, its prefixes are in `withdrawn`.
+  std::vector<AttributeFault> faults;
 };
 
 /// The length that the header of `data` claims, once at least kHeaderSize bytes are there; an error when marker,
@@ -91,7 +94,10 @@ std::expected<std::size_t, Notification> message_length(std::span<const std::uin
 /// Exactly one whole message. The error is the NOTIFICATION that answers it (session reset).
 std::expected<Decoded, Notification> decode(std::span<const std::uint8_t> message, const Context& context);
 
-/// One whole message with its header. An Update must fit the maximum size: see update_builder.h for packing.
+/// One whole message with its header. An Update must fit the maximum size: see update_builder.h for packing. What is
+/// internal (LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST) is left out towards an external peer. NOTIFICATION data is cut to
+/// what a message holds. An IPv4 next hop of IPv6 prefixes is written as ::ffff:a.b.c.d. An Update that says nothing
+/// has the bytes of an End-of-RIB of IPv4.
 std::vector<std::uint8_t> encode(const Message& message, const Context& context);
 
 }  // namespace weft::bgp

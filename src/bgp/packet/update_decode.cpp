@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <bitset>
+#include <functional>
+#include <iterator>
 
 #include "bgp/packet/attribute_codec.h"
 #include "bgp/packet/nlri.h"
@@ -21,6 +23,17 @@ Notification update_fault(std::uint8_t subcode, wire::Bytes data = {}) {
 
 bool contains(const std::vector<AfiSafi>& families, AfiSafi family) {
   return std::find(families.begin(), families.end(), family) != families.end();
+}
+
+/// IPv4 first, whichever field it came in: the order in which it is written again.
+void order_by_family(std::vector<Prefix>& prefixes) {
+  const auto is_v4 = [](const Prefix& p) { return p.family() == Family::v4; };
+  if (std::is_partitioned(prefixes.begin(), prefixes.end(), is_v4)) return;
+  std::vector<Prefix> ordered;
+  ordered.reserve(prefixes.size());
+  std::copy_if(prefixes.begin(), prefixes.end(), std::back_inserter(ordered), is_v4);
+  std::copy_if(prefixes.begin(), prefixes.end(), std::back_inserter(ordered), std::not_fn(is_v4));
+  prefixes = std::move(ordered);
 }
 
 /// One UPDATE while it is read. Problems are collected and the strongest decides (RFC 7606 §3 h).
@@ -262,9 +275,7 @@ Decoded UpdateReader::finish() {
     if (!context_.four_octet_asn) merge_as4(set_);
     out.attributes = std::move(set_.attributes);
   }
-  // IPv4 first, whichever field it came in: the order in which it is written again.
-  std::stable_partition(out.withdrawn.begin(), out.withdrawn.end(),
-                        [](const Prefix& p) { return p.family() == Family::v4; });
+  order_by_family(out.withdrawn);
   return {std::move(out), std::move(faults_)};
 }
 

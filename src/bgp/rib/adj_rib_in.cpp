@@ -64,7 +64,8 @@ AdjRibIn& AdjRibIn::operator=(AdjRibIn&&) noexcept = default;
 
 AdjRibIn::Slot AdjRibIn::slot(const SharedAttributes& attributes) {
   Table& t = *table_;
-  if (t.handed && t.slots[*t.handed].routes == 0 && !t.slots[*t.handed].attributes.same(attributes)) t.forget(*t.handed);
+  if (t.handed && t.slots[*t.handed].routes == 0 && !t.slots[*t.handed].attributes.same(attributes))
+    t.forget(*t.handed);
   const auto known = t.slot_of.find(attributes.id());
   if (known != t.slot_of.end()) {
     t.handed = known->second;

@@ -88,7 +88,8 @@ Ranking rank(std::span<const Candidate> candidates) {
     });
     Ranking::Place& place = out.places[i];
     place.best = i == out.best;
-    place.multipath = equal_cost(candidates[i], candidates[group]) && equal_cost(candidates[group], candidates[out.best]);
+    place.multipath =
+        equal_cost(candidates[i], candidates[group]) && equal_cost(candidates[group], candidates[out.best]);
     if (place.best) continue;
     place.lost_to = i == group ? out.best : group;
     place.lost_by = compare(candidates[place.lost_to], candidates[i]).rule;

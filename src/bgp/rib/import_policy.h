@@ -24,6 +24,7 @@ struct ImportPolicy {
   std::size_t limit = 1000;   // installed routes of this peer at most; more are held back and said
   std::uint32_t table = 254;  // the kernel's main table
   std::uint32_t metric = 200;
+  bool permits(const Prefix& prefix) const;
   bool operator==(const ImportPolicy&) const = default;
 };
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bgp/packet/message.h"
@@ -29,14 +30,17 @@ struct ImportedRoute {
 };
 
 /// Why a received route is not in the kernel.
+/// Only peers with an import list that permits a prefix compete for it: a better route that nobody wants in the kernel
+/// keeps none out.
 enum class NotImported : std::uint8_t {
-  no_policy,    // the peer has no import list
-  denied,       // its import list does not permit the prefix
-  unusable,     // see Unusable
-  ours,         // we announce this prefix ourselves
-  not_best,     // another peer's route is better
-  other_table,  // equal cost with the best, but for another table or metric
-  over_limit,   // the peer has its limit of routes in already
+  no_policy,     // the peer has no import list
+  not_received,  // the peer has no such route
+  denied,        // its import list does not permit the prefix
+  unusable,      // see Unusable
+  ours,          // we announce this prefix ourselves
+  not_best,      // another peer's route is better
+  other_table,   // equal cost with the best, but for another table or metric
+  over_limit,    // the peer has its limit of routes in already
 };
 std::string_view to_string(NotImported);
 
@@ -86,7 +90,7 @@ class InRib {
   /// Ours changed for this prefix.
   void touch(const Prefix& prefix);
 
-  /// What shall be in the kernel; revision() grows when it changes. Decides about what changed since it was last asked.
+  /// What shall be in the kernel; import_revision() grows when it changes. Decides about what changed since last asked.
   const std::map<Prefix, ImportedRoute>& imported();
   std::uint64_t import_revision() const { return import_revision_; }
   /// Prefixes of the peer in the kernel.
@@ -99,21 +103,28 @@ class InRib {
     PeerFacts facts;
     AdjRibIn v4{Family::v4};
     AdjRibIn v6{Family::v6};
-    std::set<Prefix> admitted;  // in the kernel through this peer
-    std::set<Prefix> waiting;   // would be, but for the limit
+    std::set<Prefix> admitted;  // in the kernel through this peer, at most the policy's limit
+    std::set<Prefix> waiting;   // some of those that would be, but for the limit
+    bool more_waiting = false;  // there may be others
     AdjRibIn& of(Family f) { return f == Family::v4 ? v4 : v6; }
     const AdjRibIn& of(Family f) const { return f == Family::v4 ? v4 : v6; }
+    bool full() const { return admitted.size() >= facts.import->limit; }
   };
+  struct Contender;
   void dirty(const Peer& peer, const Prefix& prefix);
-  void dirty_all(const Peer& peer);
+  void dirty_admitted(Peer& peer);
+  void dirty_permitted(const Peer& peer);
+  void decide_dirty();
   void decide(const Prefix& prefix);
+  bool wake_waiting(Peer& peer);
+  std::vector<Contender> contenders(const Prefix& prefix) const;
 
   Asn local_as_;
   RouterId router_id_;
   AttributePool pool_;
   std::map<std::string, Peer> peers_;
   std::function<bool(const Prefix&)> ours_;
-  std::set<Prefix> dirty_;
+  std::vector<Prefix> dirty_;
   std::map<Prefix, ImportedRoute> imported_;
   std::uint64_t import_revision_ = 0;
 };

@@ -7,8 +7,10 @@ namespace weft::bgp {
 
 namespace {
 
+__extension__ using Wide = unsigned __int128;
+
 std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
-  const auto product = static_cast<unsigned __int128>(a) * b;
+  const auto product = static_cast<Wide>(a) * b;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
 }
 
@@ -30,7 +32,7 @@ std::size_t PrefixHashTable::home(const PrefixKey& key) const {
   std::uint64_t h = fold(key.high ^ secret_, 0x9e3779b97f4a7c15ULL + key.length);
   if (address_words_ == 4) h = fold(h ^ key.low, 0xd6e8feb86659fd93ULL);
   h = fold(h ^ secret_, 0xa0761d6478bd642fULL);
-  return static_cast<std::size_t>((static_cast<unsigned __int128>(h) * capacity_) >> 64);
+  return static_cast<std::size_t>((static_cast<Wide>(h) * capacity_) >> 64);
 }
 
 PrefixKey PrefixHashTable::key(std::size_t at) const {

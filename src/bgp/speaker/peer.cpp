@@ -66,6 +66,11 @@ void Peer::stop(std::optional<Notification> cease, std::string words) {
   timers_.clear();
 }
 
+void Peer::shut(const std::string& text) {
+  on(fsm::event::Stop{Notification::shutdown(cease::kAdminShutdown, text),
+                      text.empty() ? "shut down by an operator" : "shut down by an operator: " + text});
+}
+
 void Peer::reset(const std::string& text) {
   on(fsm::event::Reset{Notification::shutdown(cease::kAdminReset, text),
                        text.empty() ? "reset by an operator" : "reset by an operator: " + text,

@@ -54,6 +54,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   /// For good. With `cease` the peer is told; without, it may keep our routes (RFC 4724). Routes of the peer are
   /// dropped.
   void stop(std::optional<Notification> cease, std::string words);
+  /// By an operator: Cease/2 with `text`, and down until reset() or change().
+  void shut(const std::string& text);
   /// By an operator: Cease/4 with `text`, then anew.
   void reset(const std::string& text);
   /// Asks the peer for its routes again. False when there is no session or the peer does not understand.

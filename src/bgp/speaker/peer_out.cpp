@@ -77,9 +77,9 @@ Chunk Peer::next_chunk() {
     ++turn_;
     OutChunkRef chunk = o.group->next(o.id);
     if (!chunk) continue;
-    counters_.updates_out += updates_in(*chunk);
-    counters_.messages_out += updates_in(*chunk);
-    const auto bytes = bytes_of(*chunk);
+    counters_.updates_out += chunk->updates;
+    counters_.messages_out += chunk->updates;
+    const std::span<const std::uint8_t> bytes = chunk->bytes;
     return {std::move(chunk), bytes};
   }
   return {};

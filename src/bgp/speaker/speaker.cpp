@@ -272,26 +272,34 @@ void Speaker::apply_kernel() {
 
 // ---- the operator
 
-Peer* Speaker::find(const std::string& instance, const std::string& peer) const {
-  const auto running = running_.find(instance);
-  if (running == running_.end()) return nullptr;
-  const auto found = running->second.peers.find(peer);
-  return found == running->second.peers.end() ? nullptr : found->second.get();
+Result<Peer*> Speaker::find(const std::string& instance, const std::string& peer) const {
+  for (const auto& [name, running] : running_) {
+    if (!instance.empty() && instance != name) continue;
+    if (const auto found = running.peers.find(peer); found != running.peers.end()) return found->second.get();
+  }
+  return fail(Errc::not_found, fmt::format("BGP peer {}/{} does not exist", instance, peer));
+}
+
+Result<> Speaker::shut(const std::string& instance, const std::string& peer, const std::string& text) {
+  const auto p = find(instance, peer);
+  if (!p) return fail(p.error());
+  (*p)->shut(text);
+  return {};
 }
 
 Result<> Speaker::reset(const std::string& instance, const std::string& peer, const std::string& text) {
-  Peer* p = find(instance, peer);
-  if (p == nullptr) return fail(Errc::not_found, fmt::format("BGP peer {}/{} does not exist", instance, peer));
-  p->reset(text);
+  const auto p = find(instance, peer);
+  if (!p) return fail(p.error());
+  (*p)->reset(text);
   return {};
 }
 
 Result<> Speaker::refresh(const std::string& instance, const std::string& peer) {
-  Peer* p = find(instance, peer);
-  if (p == nullptr) return fail(Errc::not_found, fmt::format("BGP peer {}/{} does not exist", instance, peer));
-  if (!p->refresh())
+  const auto p = find(instance, peer);
+  if (!p) return fail(p.error());
+  if (!(*p)->refresh())
     return fail(Errc::unsupported,
-                fmt::format("BGP peer {}/{}: no session that knows route refresh; reset it instead", instance, peer));
+                fmt::format("BGP peer {}: no session that knows route refresh; reset it instead", peer));
   return {};
 }
 

@@ -60,7 +60,10 @@ class Speaker {
   /// Notified when sessions go up or down and when a status may show something else. Counts of routes change without.
   Notifier& changes() { return shared_->changes; }
 
-  /// By an operator: ends the session (Cease/4 with `text`) and begins anew.
+  /// For an operator. An empty instance is whichever has a peer of that name.
+  /// Ends the session (Cease/2 with `text`, RFC 9003) and keeps it down until reset() or a change of its configuration.
+  Result<> shut(const std::string& instance, const std::string& peer, const std::string& text);
+  /// Ends the session (Cease/4 with `text`) and begins anew.
   Result<> reset(const std::string& instance, const std::string& peer, const std::string& text);
   /// Asks the peer to send its routes again (RFC 2918).
   Result<> refresh(const std::string& instance, const std::string& peer);
@@ -88,7 +91,8 @@ class Speaker {
   void bfd_changed(const std::string& name, const BfdEdge::Status& status);
   void apply_kernel();
   bool may_prune() const;
-  Peer* find(const std::string& instance, const std::string& peer) const;
+  /// An error that names the peer when there is none.
+  Result<Peer*> find(const std::string& instance, const std::string& peer) const;
   void each_peer(const RouteQuery& filter, const std::function<void(const Peer&)>& visit) const;
 
   std::shared_ptr<Shared> shared_;

@@ -28,8 +28,8 @@ std::vector<PeerStatus> Speaker::peers() const {
 }
 
 std::optional<PeerStatus> Speaker::peer(const std::string& instance, const std::string& name) const {
-  const Peer* p = find(instance, name);
-  return p == nullptr ? std::nullopt : std::optional(p->status());
+  const auto p = find(instance, name);
+  return p ? std::optional((*p)->status()) : std::nullopt;
 }
 
 std::vector<RouteView> Speaker::routes_available(const RouteQuery& filter) const {

@@ -1,0 +1,135 @@
+#include "bgp/rib/in_rib.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace weft::bgp {
+
+void InRib::set_peer(const std::string& name, PeerFacts facts) {
+  Peer& peer = peers_[name];
+  const bool decides_otherwise = peer.facts.import != facts.import || !(peer.facts.source == facts.source);
+  peer.facts = std::move(facts);
+  if (!decides_otherwise) return;
+  dirty_admitted(peer);
+  dirty_permitted(peer);
+}
+
+void InRib::remove_peer(const std::string& name) {
+  const auto found = peers_.find(name);
+  if (found == peers_.end()) return;
+  dirty_.insert(dirty_.end(), found->second.admitted.begin(), found->second.admitted.end());
+  peers_.erase(found);
+}
+
+void InRib::clear(const std::string& name, Family family) {
+  const auto found = peers_.find(name);
+  if (found == peers_.end()) return;
+  for (const Prefix& p : found->second.admitted)
+    if (p.family() == family) dirty_.push_back(p);
+  found->second.of(family).clear();
+}
+
+InRib::Applied InRib::apply(const std::string& name, const Update& update, Seconds now) {
+  const auto found = peers_.find(name);
+  WEFT_CHECK(found != peers_.end());
+  Peer& peer = found->second;
+  Applied applied;
+  for (const Prefix& p : update.withdrawn) {
+    if (!peer.of(p.family()).withdraw(p)) continue;
+    ++applied.withdrawn;
+    dirty(peer, p);
+  }
+  if (!update.announced.empty() && update.attributes) {
+    const RouteSource& source = peer.facts.source;
+    const Unusable unusable = judge(*update.attributes, {.local_as = local_as_,
+                                                         .router_id = router_id_,
+                                                         .ibgp = source.ibgp,
+                                                         .peer_as = source.peer_as,
+                                                         .enforce_first_as = peer.facts.enforce_first_as});
+    for (const Reach& reach : update.announced) {
+      if (reach.prefixes.empty()) continue;
+      const SharedAttributes attributes = pool_.intern({*update.attributes, reach.next_hop, 0});
+      const AdjRibIn::Slot slots[] = {peer.v4.slot(attributes), peer.v6.slot(attributes)};
+      for (const Prefix& p : reach.prefixes) {
+        if (!peer.of(p.family()).announce(p, slots[p.family() == Family::v6], unusable, now)) continue;
+        ++applied.announced;
+        dirty(peer, p);
+      }
+    }
+  }
+  if (peer.facts.max_prefixes == 0) return applied;
+  for (const Family f : {Family::v4, Family::v6}) {
+    if (peer.of(f).size() <= peer.facts.max_prefixes) continue;
+    applied.over_limit = true;
+    applied.over_limit_family = f;
+  }
+  return applied;
+}
+
+void InRib::mark_stale(const std::string& name, Family family, Stale kind) {
+  const auto found = peers_.find(name);
+  if (found != peers_.end()) found->second.of(family).mark_stale(kind);
+}
+
+std::size_t InRib::sweep(const std::string& name, Family family, Stale kind) {
+  const auto found = peers_.find(name);
+  if (found == peers_.end()) return 0;
+  Peer& peer = found->second;
+  return peer.of(family).sweep(kind, [&](const Prefix& p) { dirty(peer, p); });
+}
+
+const AdjRibIn* InRib::received(const std::string& name, Family family) const {
+  const auto found = peers_.find(name);
+  return found == peers_.end() ? nullptr : &found->second.of(family);
+}
+
+std::vector<InRib::Ranked> InRib::rank(const Prefix& prefix, const std::optional<SharedAttributes>& local) const {
+  static const RouteSource ours{.local = true};
+  std::vector<Ranked> usable;
+  std::vector<Ranked> others;
+  std::vector<const RouteSource*> sources;
+  if (local) {
+    usable.push_back({.peer = "", .entry = {.attributes = *local}});
+    sources.push_back(&ours);
+  }
+  for (const auto& [name, peer] : peers_) {
+    auto entry = peer.of(prefix.family()).find(prefix);
+    if (!entry) continue;
+    if (entry->unusable != Unusable::no) {
+      const auto why = to_string(entry->unusable);
+      others.push_back({.peer = name, .entry = std::move(*entry), .note = std::string(why)});
+      continue;
+    }
+    usable.push_back({.peer = name, .entry = std::move(*entry)});
+    sources.push_back(&peer.facts.source);
+  }
+  if (!usable.empty()) {
+    std::vector<Candidate> candidates;
+    for (std::size_t i = 0; i < usable.size(); ++i) candidates.push_back({&*usable[i].entry.attributes, sources[i]});
+    const Ranking ranking = bgp::rank(candidates);
+    for (std::size_t i = 0; i < usable.size(); ++i) {
+      const Ranking::Place& place = ranking.places[i];
+      usable[i].best = place.best;
+      usable[i].multipath = place.multipath;
+      if (place.best) continue;
+      const std::string& winner = usable[place.lost_to].peer;
+      usable[i].note =
+          fmt::format("{} is preferred: {}", winner.empty() ? "our own route" : winner, why_preferred(place.lost_by));
+    }
+  }
+  std::vector<Ranked> out;
+  const auto take = [&](auto&& which) {
+    for (Ranked& r : usable)
+      if (which(r)) out.push_back(r);
+  };
+  take([](const Ranked& r) { return r.best; });
+  take([](const Ranked& r) { return !r.best && r.multipath; });
+  take([](const Ranked& r) { return !r.best && !r.multipath; });
+  out.insert(out.end(), others.begin(), others.end());
+  return out;
+}
+
+}  // namespace weft::bgp

@@ -1,0 +1,260 @@
+#include "bgp/rib/in_rib.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "bgp/rib/tests/routes.h"
+
+namespace weft::bgp {
+namespace {
+
+using test::address;
+using test::prefix;
+using test::via;
+
+InRib::PeerFacts peer(const char* text, Asn asn) {
+  return {.source = {.peer_as = asn, .router_id = {address(text).to_v4()}, .address = address(text)}};
+}
+
+InRib::PeerFacts importing(const char* text, Asn asn, ImportPolicy policy) {
+  InRib::PeerFacts facts = peer(text, asn);
+  facts.import = std::move(policy);
+  return facts;
+}
+
+ImportPolicy everything() { return {.rules = {{prefix("0.0.0.0/0"), 0, 32}, {prefix("::/0"), 0, 128}}}; }
+
+Update announce(std::vector<Prefix> prefixes, std::vector<Asn> path, const char* next_hop) {
+  Update u;
+  u.attributes = test::with_path(std::move(path)).path;
+  u.announced = {{via(next_hop), std::move(prefixes)}};
+  return u;
+}
+
+Update withdraw(std::vector<Prefix> prefixes) {
+  Update u;
+  u.withdrawn = std::move(prefixes);
+  return u;
+}
+
+constexpr Asn kUs = 65001;
+
+TEST(InRib, keeps_and_counts_what_peers_send_and_imports_nothing_by_itself) {
+  InRib rib(kUs, {1});
+  rib.set_peer("a", peer("10.0.0.2", 65100));
+  const auto applied = rib.apply("a", announce({prefix("10.1.0.0/16"), prefix("10.2.0.0/16")}, {65100}, "10.0.0.2"), 7);
+  EXPECT_EQ(applied.announced, 2U);
+  EXPECT_EQ(rib.received("a", Family::v4)->size(), 2U);
+  EXPECT_EQ(rib.received("b", Family::v4), nullptr);
+  EXPECT_EQ(rib.apply("a", withdraw({prefix("10.2.0.0/16"), prefix("10.3.0.0/16")}), 8).withdrawn, 1U);
+  EXPECT_TRUE(rib.imported().empty());
+  EXPECT_EQ(rib.why_not_imported("a", prefix("10.1.0.0/16")), NotImported::no_policy);
+  EXPECT_EQ(rib.why_not_imported("a", prefix("10.2.0.0/16")), NotImported::not_received);
+}
+
+TEST(InRib, tells_when_a_peer_sends_more_than_it_may) {
+  InRib rib(kUs, {1});
+  auto facts = peer("10.0.0.2", 65100);
+  facts.max_prefixes = 2;
+  rib.set_peer("a", facts);
+  EXPECT_FALSE(
+      rib.apply("a", announce({prefix("10.1.0.0/16"), prefix("10.2.0.0/16")}, {65100}, "10.0.0.2"), 0).over_limit);
+  EXPECT_FALSE(rib.apply("a", announce({prefix("fd00::/64")}, {65100}, "fd00::2"), 0).over_limit);
+  EXPECT_TRUE(rib.apply("a", announce({prefix("10.3.0.0/16")}, {65100}, "10.0.0.2"), 0).over_limit);
+}
+
+TEST(InRib, the_losing_route_says_to_whom_and_why) {
+  InRib rib(kUs, {1});
+  rib.set_peer("tor-1", peer("10.0.0.2", 65100));
+  rib.set_peer("tor-2", peer("10.0.0.3", 65200));
+  rib.set_peer("loop", peer("10.0.0.4", 65300));
+  rib.apply("tor-1", announce({prefix("10.1.0.0/16")}, {65100, 65900}, "10.0.0.2"), 0);
+  rib.apply("tor-2", announce({prefix("10.1.0.0/16")}, {65200}, "10.0.0.3"), 0);
+  rib.apply("loop", announce({prefix("10.1.0.0/16")}, {65300, kUs}, "10.0.0.4"), 0);
+  const auto ranked = rib.rank(prefix("10.1.0.0/16"));
+  ASSERT_EQ(ranked.size(), 3U);
+  EXPECT_EQ(ranked[0].peer, "tor-2");
+  EXPECT_TRUE(ranked[0].best);
+  EXPECT_EQ(ranked[0].note, "");
+  EXPECT_EQ(ranked[1].peer, "tor-1");
+  EXPECT_EQ(ranked[1].note, "tor-2 is preferred: its AS path is shorter");
+  EXPECT_EQ(ranked[2].note, "our own ASN is in its AS path");
+  EXPECT_FALSE(ranked[2].best);
+
+  const auto with_ours = rib.rank(prefix("10.1.0.0/16"), SharedAttributes());
+  EXPECT_EQ(with_ours[0].peer, "");
+  EXPECT_TRUE(with_ours[0].best);
+  EXPECT_EQ(with_ours[1].note, "our own route is preferred: it is announced by this node");
+  EXPECT_TRUE(rib.rank(prefix("10.9.0.0/16")).empty());
+}
+
+TEST(Import, follows_the_first_rule_that_matches) {
+  const ImportPolicy policy{.rules = {{prefix("10.1.0.0/16"), 16, 32, false}, {prefix("10.0.0.0/8"), 16, 24, true}}};
+  EXPECT_TRUE(policy.permits(prefix("10.2.0.0/16")));
+  EXPECT_TRUE(policy.permits(prefix("10.2.3.0/24")));
+  EXPECT_FALSE(policy.permits(prefix("10.2.3.0/25")));
+  EXPECT_FALSE(policy.permits(prefix("10.0.0.0/8")));
+  EXPECT_FALSE(policy.permits(prefix("10.1.2.0/24")));
+  EXPECT_FALSE(policy.permits(prefix("11.0.0.0/16")));
+  EXPECT_FALSE(policy.permits(prefix("fd00::/64")));
+}
+
+TEST(Import, takes_equal_routes_of_several_peers_together) {
+  InRib rib(kUs, {1});
+  rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
+  rib.set_peer("b", importing("10.0.0.3", 65200, everything()));
+  rib.set_peer("c", importing("10.0.0.4", 65300, everything()));
+  const Prefix p = prefix("10.1.0.0/16");
+  rib.apply("a", announce({p}, {65100}, "10.0.0.2"), 0);
+  rib.apply("b", announce({p}, {65200}, "10.0.0.3"), 0);
+  rib.apply("c", announce({p}, {65300, 65301}, "10.0.0.4"), 0);
+  ASSERT_TRUE(rib.imported().contains(p));
+  EXPECT_EQ(rib.imported().at(p).next_hops, (std::vector{via("10.0.0.2"), via("10.0.0.3")}));
+  EXPECT_EQ(rib.imported().at(p).peers, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(rib.imported().at(p).metric, 200U);
+  EXPECT_EQ(rib.why_not_imported("c", p), NotImported::not_best);
+  EXPECT_EQ(rib.why_not_imported("a", p), std::nullopt);
+  EXPECT_EQ(rib.imported_count("a", Family::v4), 1U);
+
+  const auto revision = rib.import_revision();
+  rib.apply("c", announce({prefix("10.1.0.0/16")}, {65300, 65302}, "10.0.0.4"), 0);
+  rib.imported();
+  EXPECT_EQ(rib.import_revision(), revision) << "nothing changed in the kernel";
+  rib.apply("a", withdraw({p}), 0);
+  rib.apply("b", withdraw({p}), 0);
+  EXPECT_EQ(rib.imported().at(p).peers, (std::vector<std::string>{"c"}));
+  EXPECT_GT(rib.import_revision(), revision);
+}
+
+TEST(Import, never_takes_what_we_announce_ourselves) {
+  InRib rib(kUs, {1});
+  bool ours = true;
+  rib.set_ours([&](const Prefix&) { return ours; });
+  rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
+  const Prefix p = prefix("10.1.0.0/16");
+  rib.apply("a", announce({p}, {65100}, "10.0.0.2"), 0);
+  EXPECT_TRUE(rib.imported().empty());
+  EXPECT_EQ(rib.why_not_imported("a", p), NotImported::ours);
+  ours = false;
+  rib.touch(p);
+  EXPECT_EQ(rib.imported().size(), 1U);
+}
+
+TEST(Import, unusable_and_denied_routes_stay_out) {
+  InRib rib(kUs, {1});
+  rib.set_peer("a", importing("10.0.0.2", 65100, {.rules = {{prefix("10.0.0.0/8"), 8, 24}}}));
+  rib.apply("a", announce({prefix("10.1.0.0/16")}, {65100, kUs}, "10.0.0.2"), 0);
+  rib.apply("a", announce({prefix("10.2.0.1/32")}, {65100}, "10.0.0.2"), 0);
+  EXPECT_TRUE(rib.imported().empty());
+  EXPECT_EQ(rib.why_not_imported("a", prefix("10.1.0.0/16")), NotImported::unusable);
+  EXPECT_EQ(rib.why_not_imported("a", prefix("10.2.0.1/32")), NotImported::denied);
+}
+
+TEST(Import, holds_back_what_exceeds_the_limit_until_there_is_room) {
+  InRib rib(kUs, {1});
+  ImportPolicy policy = everything();
+  policy.limit = 2;
+  rib.set_peer("a", importing("10.0.0.2", 65100, policy));
+  rib.apply("a", announce({prefix("10.1.0.0/16"), prefix("10.2.0.0/16"), prefix("10.3.0.0/16")}, {65100}, "10.0.0.2"),
+            0);
+  EXPECT_EQ(rib.imported().size(), 2U);
+  EXPECT_EQ(rib.why_not_imported("a", prefix("10.3.0.0/16")), NotImported::over_limit);
+  rib.apply("a", announce({prefix("10.0.0.0/16")}, {65100}, "10.0.0.2"), 0);
+  EXPECT_FALSE(rib.imported().contains(prefix("10.0.0.0/16"))) << "what is in stays in";
+  rib.apply("a", withdraw({prefix("10.2.0.0/16")}), 0);
+  EXPECT_EQ(rib.imported().size(), 2U);
+  policy.limit = 10;
+  rib.set_peer("a", importing("10.0.0.2", 65100, policy));
+  EXPECT_EQ(rib.imported().size(), 3U);
+  policy.limit = 1;
+  rib.set_peer("a", importing("10.0.0.2", 65100, policy));
+  EXPECT_EQ(rib.imported().size(), 1U);
+}
+
+TEST(Import, a_large_table_behind_a_small_limit_fills_up_again_and_again) {
+  InRib rib(kUs, {1});
+  ImportPolicy policy = everything();
+  policy.limit = 100;
+  rib.set_peer("a", importing("10.0.0.2", 65100, policy));
+  std::vector<Prefix> all;
+  for (std::uint32_t i = 0; i < 20000; ++i) all.emplace_back(Address::v4(0x0a000000 + (i << 8)), 24);
+  rib.apply("a", announce(all, {65100}, "10.0.0.2"), 0);
+  EXPECT_EQ(rib.imported().size(), 100U);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<Prefix> in;
+    for (const auto& [p, r] : rib.imported()) in.push_back(p);
+    rib.apply("a", withdraw(in), 0);
+    ASSERT_EQ(rib.imported().size(), 100U) << "round " << round;
+  }
+}
+
+TEST(Import, routes_of_a_peer_that_goes_leave_the_kernel) {
+  InRib rib(kUs, {1});
+  rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
+  rib.apply("a", announce({prefix("10.1.0.0/16")}, {65100}, "10.0.0.2"), 0);
+  rib.apply("a", announce({prefix("fd00::/64")}, {65100}, "fd00::2"), 0);
+  EXPECT_EQ(rib.imported().size(), 2U);
+  rib.clear("a", Family::v6);
+  EXPECT_EQ(rib.imported().size(), 1U);
+  rib.mark_stale("a", Family::v4, Stale::restart);
+  EXPECT_EQ(rib.imported().size(), 1U) << "stale routes are used until swept";
+  EXPECT_EQ(rib.sweep("a", Family::v4, Stale::restart), 1U);
+  EXPECT_TRUE(rib.imported().empty());
+  rib.apply("a", announce({prefix("10.1.0.0/16")}, {65100}, "10.0.0.2"), 0);
+  EXPECT_EQ(rib.imported().size(), 1U);
+  rib.remove_peer("a");
+  EXPECT_TRUE(rib.imported().empty());
+}
+
+TEST(Import, routes_for_another_table_do_not_join_the_best_one) {
+  InRib rib(kUs, {1});
+  ImportPolicy other = everything();
+  other.table = 100;
+  rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
+  rib.set_peer("b", importing("10.0.0.3", 65200, other));
+  const Prefix p = prefix("10.1.0.0/16");
+  rib.apply("a", announce({p}, {65100}, "10.0.0.2"), 0);
+  rib.apply("b", announce({p}, {65200}, "10.0.0.3"), 0);
+  EXPECT_EQ(rib.imported().at(p).peers, std::vector<std::string>{"a"});
+  EXPECT_EQ(rib.why_not_imported("b", p), NotImported::other_table);
+}
+
+// Whatever happened before, what is in the kernel is what deciding everything from scratch would put there.
+TEST(Import, ends_where_deciding_from_scratch_ends) {
+  std::mt19937 random(6);
+  const auto below = [&](unsigned n) { return std::uniform_int_distribution<unsigned>(0, n - 1)(random); };
+  const std::vector<std::string> names{"a", "b", "c"};
+  InRib rib(kUs, {1});
+  std::map<std::string, std::map<Prefix, unsigned>> model;  // prefix → length of its path
+  for (unsigned i = 0; i < names.size(); ++i)
+    rib.set_peer(names[i], importing(("10.0.0." + std::to_string(i + 2)).c_str(), 65100 + i, everything()));
+  for (int step = 0; step < 5000; ++step) {
+    const unsigned i = below(3);
+    const Prefix p(Address::v4(below(200) << 8), 24);
+    if (below(3) == 0) {
+      rib.apply(names[i], withdraw({p}), 0);
+      model[names[i]].erase(p);
+    } else {
+      const unsigned length = 1 + below(3);
+      rib.apply(names[i], announce({p}, std::vector<Asn>(length, 65100 + i), "10.0.0.9"), 0);
+      model[names[i]][p] = length;
+    }
+    if (step % 50 != 0) continue;
+    std::map<Prefix, std::vector<std::string>> expected;
+    for (std::uint32_t n = 0; n < 200; ++n) {
+      const Prefix q(Address::v4(n << 8), 24);
+      unsigned best = ~0U;
+      for (const auto& [name, routes] : model)
+        if (routes.contains(q)) best = std::min(best, routes.at(q));
+      for (const auto& [name, routes] : model)
+        if (routes.contains(q) && routes.at(q) == best) expected[q].push_back(name);
+    }
+    std::map<Prefix, std::vector<std::string>> seen;
+    for (const auto& [q, r] : rib.imported()) seen[q] = r.peers;
+    ASSERT_EQ(seen, expected) << "step " << step;
+  }
+}
+
+}  // namespace
+}  // namespace weft::bgp

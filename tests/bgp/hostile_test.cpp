@@ -1,0 +1,191 @@
+// Peers that flood, stop reading, flap and talk nonsense: the others do not notice, and nothing grows.
+#include <dirent.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "bgp/bench.h"
+
+namespace weft::bgp::test {
+namespace {
+
+class HostileTest : public NetTest {
+ protected:
+  // A with a proper peer B at 127.0.0.2 and a passive peer "raw" at 127.0.0.3 that the test plays.
+  HostileTest() {
+    if (!enter_namespace()) return;
+    p_ = std::make_unique<Pair>();
+    PeerConfig raw = peer("raw", "127.0.0.3", "127.0.0.1", 65003);
+    raw.passive = true;
+    p_->a.config().peers.push_back(raw);
+  }
+  Pair& p() { return *p_; }
+
+  static std::size_t descriptors() {
+    std::size_t n = 0;
+    DIR* d = ::opendir("/proc/self/fd");
+    while (::readdir(d) != nullptr) ++n;
+    ::closedir(d);
+    return n;
+  }
+  static std::size_t resident_kib() {
+    std::ifstream statm("/proc/self/statm");
+    std::size_t all = 0, resident = 0;
+    statm >> all >> resident;
+    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) / 1024;
+  }
+
+ private:
+  std::unique_ptr<Pair> p_;
+};
+
+TEST_F(HostileTest, a_peer_that_stops_reading_delays_nobody_and_costs_bounded_memory) {
+  p().start();
+  ASSERT_TRUE(p().meet());
+  RawPeer raw("127.0.0.3", "127.0.0.1");
+  const int small = 4096;
+  ::setsockopt(raw.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+  ASSERT_TRUE(raw.open(p().loop, 65003)) << p().seen()();
+  p().a.set() = routes("10.0.0.0", 200'000);
+  p().a.apply();
+  ASSERT_TRUE(p().loop.until("200000 routes at B", [&] { return p().b.received("a") == 200'000; }, p().seen(), 120s));
+  const std::size_t before = resident_kib();
+  for (std::uint32_t round = 1; round <= 20; ++round) {
+    p().a.set() = routes("10.0.0.0", 200'000, round);
+    p().a.apply();
+    const auto probe = RouteQuery{.prefix = Prefix::host(*Address::parse("10.0.0.0"))};
+    ASSERT_TRUE(p().loop.until(
+        "the newest attributes at B",
+        [&] {
+          const auto r = p().b.speaker->routes_received(probe);
+          return r.size() == 1 && r[0].attributes.med == round && p().b.received("a") == 200'000;
+        },
+        p().seen(), 120s));
+  }
+  auto status = p().a.status("raw");
+  EXPECT_EQ(status.state, SessionState::established) << p().seen()();
+  EXPECT_GT(status.families[kIpv4Unicast].pending, 100'000u);
+  // 20 rounds are some 20 MB of messages that the peer has not taken; what is kept is one table and a few chunks.
+  EXPECT_LT(resident_kib(), before + 64 * 1024);
+}
+
+TEST_F(HostileTest, a_flooding_peer_does_not_starve_the_others) {
+  p().a.peer(1).max_received = 0;
+  p().start();
+  ASSERT_TRUE(p().meet());
+  RawPeer raw("127.0.0.3", "127.0.0.1");
+  ASSERT_TRUE(raw.open(p().loop, 65003));
+  std::vector<std::uint8_t> flood;
+  for (int i = 0; i < 20'000; ++i) {
+    const auto k = encode(Keepalive{}, raw.context);
+    flood.insert(flood.end(), k.begin(), k.end());
+  }
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  std::size_t offset = 0;
+  const auto pour = [&] {
+    for (ssize_t n = 1; n > 0;) {
+      n = ::send(raw.fd(), flood.data() + offset, flood.size() - offset, flags);
+      if (n > 0) offset = (offset + static_cast<std::size_t>(n)) % flood.size();
+    }
+  };
+  for (std::uint32_t round = 1; round <= 20; ++round) {
+    p().a.set() = routes("10.1.0.0", 10, round);
+    p().a.apply();
+    ASSERT_TRUE(p().loop.until(
+        "the change at B",
+        [&] {
+          pour();
+          const auto r = p().b.speaker->routes_received({.prefix = Prefix::host(*Address::parse("10.1.0.0"))});
+          return r.size() == 1 && r[0].attributes.med == round;
+        },
+        p().seen()));
+  }
+  EXPECT_TRUE(p().a.up("raw"));
+  EXPECT_GT(p().a.status("raw").messages_in, 20'000u);
+}
+
+TEST_F(HostileTest, a_thousand_quick_flaps_leave_nothing_behind) {
+  p().start();
+  ASSERT_TRUE(p().meet());
+  const std::size_t before = descriptors();
+  for (int i = 0; i < 1000; ++i) {
+    RawPeer raw("127.0.0.3", "127.0.0.1");
+    if (i % 3 == 0) raw.send(Open{65003, 90, RouterId{9}, {.families = {kIpv4Unicast}, .four_octet_asn = 65003}});
+    if (i % 3 == 1) raw.send(std::vector<std::uint8_t>(40, 0));
+    p().loop.turn(1ms);
+  }
+  ASSERT_TRUE(p().loop.until(
+      "the descriptors to be closed", [&] { return descriptors() <= before + 4; },
+      [&] { return fmt::format("{} descriptors, {} before", descriptors(), before); }));
+  EXPECT_TRUE(p().a.up("b"));
+  EXPECT_EQ(p().a.status("b").flaps, 0u);
+}
+
+TEST_F(HostileTest, garbage_is_answered_with_a_notification_and_ends_that_connection_alone) {
+  p().start();
+  ASSERT_TRUE(p().meet());
+  RawPeer raw("127.0.0.3", "127.0.0.1");
+  ASSERT_TRUE(raw.send(std::vector<std::uint8_t>(19, 0x41)));
+  p().loop.turn(300ms);
+  std::optional<Notification> told;
+  while (auto m = raw.receive())
+    if (auto* n = std::get_if<Notification>(&*m)) told = *n;
+  ASSERT_TRUE(told) << p().seen()();
+  EXPECT_EQ(told->code, ErrorCode::message_header);
+  EXPECT_EQ(told->subcode, header_error::kNotSynchronized);
+  EXPECT_TRUE(p().a.up("b"));
+}
+
+TEST_F(HostileTest, a_malformed_attribute_withdraws_the_route_and_keeps_the_session) {
+  p().start();
+  ASSERT_TRUE(p().meet());
+  RawPeer raw("127.0.0.3", "127.0.0.1");
+  ASSERT_TRUE(raw.open(p().loop, 65003));
+  // ORIGIN 9, AS_PATH of one number, NEXT_HOP; 10.9.0.0/16 (RFC 7606 §7.1: treat as withdrawn).
+  std::vector<std::uint8_t> body{0, 0,    0,    20,   0x40, 1, 1,   9, 0x40, 2, 6,  2,  1, 0,
+                                 0, 0xfd, 0xeb, 0x40, 3,    4, 127, 0, 0,    3, 16, 10, 9};
+  std::vector<std::uint8_t> update(16, 0xff);
+  update.push_back(0);
+  update.push_back(static_cast<std::uint8_t>(kHeaderSize + body.size()));
+  update.push_back(2);
+  update.insert(update.end(), body.begin(), body.end());
+  ASSERT_TRUE(raw.send(update));
+  ASSERT_TRUE(
+      p().loop.until("the fault to be counted", [&] { return p().a.status("raw").attribute_faults == 1; }, p().seen()));
+  EXPECT_EQ(p().a.received("raw"), 0u);
+  EXPECT_TRUE(p().a.up("raw"));
+  EXPECT_NE(p().a.status("raw").last_fault.find("attribute 1"), std::string::npos) << p().a.status("raw").last_fault;
+}
+
+TEST_F(HostileTest, strangers_are_closed_and_counted) {
+  p().start();
+  RawPeer stranger("127.0.0.9", "127.0.0.1");
+  ASSERT_TRUE(p().loop.until("the stranger", [&] { return p().a.speaker->strangers() == 1; }, p().seen()));
+  EXPECT_FALSE(stranger.receive());
+}
+
+TEST_F(HostileTest, silence_ends_the_session_by_the_hold_timer) {
+  p().start();
+  RawPeer raw("127.0.0.3", "127.0.0.1");
+  ASSERT_TRUE(raw.open(p().loop, 65003, 3));
+  ASSERT_TRUE(p().loop.until("up", [&] { return p().a.up("raw"); }, p().seen()));
+  ASSERT_TRUE(p().loop.until("down", [&] { return !p().a.up("raw"); }, p().seen()));
+  EXPECT_EQ(p().a.status("raw").down.kind, DownReason::Kind::hold_timer_expired) << p().seen()();
+}
+
+TEST_F(HostileTest, what_waits_in_the_socket_counts_before_the_hold_timer_does) {
+  p().start();
+  RawPeer raw("127.0.0.3", "127.0.0.1");
+  ASSERT_TRUE(raw.open(p().loop, 65003, 3));
+  ASSERT_TRUE(p().loop.until("up", [&] { return p().a.up("raw"); }, p().seen()));
+  // The peer speaks while this process is stuck for longer than the hold time.
+  ::usleep(1'500'000);
+  ASSERT_TRUE(raw.send(Keepalive{}));
+  ::usleep(2'000'000);
+  p().loop.turn(500ms);
+  EXPECT_TRUE(p().a.up("raw")) << p().seen()();
+}
+
+}  // namespace
+}  // namespace weft::bgp::test

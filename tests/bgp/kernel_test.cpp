@@ -1,0 +1,115 @@
+// Imported routes and blackholes in the kernel's tables.
+#include "bgp/bench.h"
+#include "bgp/speaker/kernel_routes.h"
+
+namespace weft::bgp::test {
+namespace {
+
+constexpr std::uint32_t kTable = 1186;
+
+class KernelRoutesTest : public NetTest {
+ protected:
+  void SetUp() override {
+    NetTest::SetUp();
+    if (IsSkipped()) return;
+    auto kernel = netlink::make_linux_kernel();
+    ASSERT_TRUE(kernel) << kernel.error().message;
+    kernel_ = std::move(*kernel);
+    shell(
+        "ip link del dummy1 2>/dev/null; ip link add dummy1 type dummy && ip link set dummy1 up && "
+        "ip addr add 192.0.2.1/24 dev dummy1 && ip addr add 2001:db8:1::1/64 dev dummy1 nodad");
+  }
+  void TearDown() override {
+    if (kernel_) shell("ip route flush proto bgp table all; ip -6 route flush proto bgp table all; ip link del dummy1");
+  }
+  std::size_t count(std::uint32_t table = kTable) const {
+    const auto routes = kernel_->routes({.table = table, .protocol = netlink::kBgpRouteProtocol});
+    return routes ? routes->size() : 0;
+  }
+  static KernelRoute route(const std::string& prefix, std::vector<std::string> hops, std::uint32_t metric = 200) {
+    KernelRoute r{*Prefix::parse(prefix), kTable, metric, {}};
+    for (const auto& h : hops) r.hops.push_back({*Address::parse(h), ""});
+    return r;
+  }
+  std::unique_ptr<netlink::Kernel> kernel_;
+};
+
+TEST_F(KernelRoutesTest, routes_come_change_and_go) {
+  KernelRoutes routes(*kernel_);
+  const auto two = {route("10.9.0.0/16", {"192.0.2.2", "192.0.2.3"}), route("2001:db8:9::/48", {"2001:db8:1::2"})};
+  for (const Error& e : routes.apply(two, true)) ADD_FAILURE() << e.message;
+  const std::string shown = shell("ip route show table 1186");
+  EXPECT_NE(shown.find("192.0.2.2"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("192.0.2.3"), std::string::npos) << shown;
+  EXPECT_EQ(count(), 2u);
+  for (const Error& e : routes.apply({route("10.9.0.0/16", {"192.0.2.4"})}, true)) ADD_FAILURE() << e.message;
+  EXPECT_EQ(count(), 1u);
+  EXPECT_EQ(kernel_->routes({.table = kTable})->at(0).via, Address::parse("192.0.2.4").value());
+  for (const Error& e : routes.apply({}, true)) ADD_FAILURE() << e.message;
+  EXPECT_EQ(count(), 0u);
+}
+
+TEST_F(KernelRoutesTest, an_ipv4_route_may_have_an_ipv6_next_hop) {
+  KernelRoutes routes(*kernel_);
+  KernelRoute r{*Prefix::parse("10.9.0.0/16"), kTable, 200, {{*Address::parse("fe80::9"), "dummy1"}}};
+  for (const Error& e : routes.apply({r}, true)) ADD_FAILURE() << e.message;
+  ASSERT_EQ(count(), 1u);
+  EXPECT_EQ(kernel_->routes({.table = kTable})->at(0).via, Address::parse("fe80::9").value());
+}
+
+TEST_F(KernelRoutesTest, what_an_earlier_run_left_stays_until_pruning_is_allowed) {
+  {
+    KernelRoutes earlier(*kernel_);
+    earlier.apply({route("10.9.1.0/24", {"192.0.2.2"}), route("10.9.2.0/24", {"192.0.2.2"})}, true);
+  }
+  KernelRoutes routes(*kernel_);
+  for (const Error& e : routes.apply({route("10.9.2.0/24", {"192.0.2.3"})}, false)) ADD_FAILURE() << e.message;
+  EXPECT_EQ(count(), 2u);
+  routes.apply({route("10.9.2.0/24", {"192.0.2.3"})}, true);
+  EXPECT_EQ(count(), 1u);
+}
+
+TEST_F(KernelRoutesTest, a_route_of_somebody_else_is_never_replaced) {
+  shell("ip route add 10.9.0.0/16 via 192.0.2.9 table 1186 metric 200");
+  KernelRoutes routes(*kernel_);
+  const auto errors = routes.apply({route("10.9.0.0/16", {"192.0.2.2"})}, true);
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_NE(errors[0].message.find("another metric"), std::string::npos) << errors[0].message;
+  EXPECT_EQ(kernel_->routes({.table = kTable})->at(0).via, Address::parse("192.0.2.9").value());
+  shell("ip route flush table 1186");
+}
+
+TEST_F(KernelRoutesTest, a_blackhole_stands_behind_every_other_route) {
+  KernelRoutes routes(*kernel_);
+  for (const Error& e : routes.apply({{*Prefix::parse("192.0.2.0/24"), 254, 0, {}}}, true)) ADD_FAILURE() << e.message;
+  EXPECT_NE(shell("ip route show table main").find("blackhole 192.0.2.0/24"), std::string::npos);
+  EXPECT_NE(shell("ip route get 192.0.2.77").find("dummy1"), std::string::npos);
+  routes.apply({}, true);
+  EXPECT_EQ(count(254), 0u);
+}
+
+TEST_F(KernelRoutesTest, a_speaker_imports_what_the_list_permits_and_takes_it_out_when_the_session_ends) {
+  Pair p;
+  KernelRoutes routes(*kernel_);
+  p.b.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.kernel = &routes}, SpeakerOptions{});
+  ImportPolicy policy;
+  policy.rules = {{*Prefix::parse("10.9.0.0/16"), 16, 24, true}};
+  policy.table = kTable;
+  p.b.peer().import = policy;
+  RouteAttributes via;
+  via.next_hop = NextHop{*Address::parse("192.0.2.2"), std::nullopt};
+  for (const char* prefix : {"10.9.0.0/16", "10.9.7.0/24", "10.9.7.7/32", "10.8.0.0/16"})
+    p.a.set().set({*Prefix::parse(prefix), via});
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until(
+      "two routes in the kernel", [&] { return count() == 2; },
+      [&] { return shell("ip route show table 1186 || true"); }));
+  EXPECT_EQ(p.b.status("a").families[kIpv4Unicast].imported, 2u);
+  p.a.speaker.reset();
+  ASSERT_TRUE(p.loop.until(
+      "none in the kernel", [&] { return count() == 0; }, [&] { return shell("ip route show table 1186 || true"); }));
+}
+
+}  // namespace
+}  // namespace weft::bgp::test

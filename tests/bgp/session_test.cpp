@@ -1,0 +1,280 @@
+// Two speakers of ours against each other.
+#include <gmock/gmock.h>
+
+#include "bgp/bench.h"
+
+namespace weft::bgp::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class SessionTest : public NetTest {};
+
+TEST_F(SessionTest, routes_of_both_families_reach_the_other_side_and_leave_it) {
+  for (const bool v6 : {false, true}) {
+    Pair p(v6);
+    p.a.set() = routes("10.1.0.0", 300);
+    p.a.set().set({*Prefix::parse("2001:db8::/32"), {}});
+    p.start();
+    ASSERT_TRUE(p.meet());
+    ASSERT_TRUE(p.loop.until(
+        "301 routes", [&] { return p.b.received("a", kIpv4Unicast) == 300 && p.b.received("a", kIpv6Unicast) == 1; },
+        p.seen()));
+    ASSERT_TRUE(p.loop.until(
+        "End-of-RIB of both",
+        [&] {
+          auto s = p.b.status("a");
+          return s.families[kIpv4Unicast].end_of_rib_received && s.families[kIpv6Unicast].end_of_rib_received;
+        },
+        p.seen()));
+    const auto received = p.b.speaker->routes_received({.prefix = Prefix::parse("10.1.0.7/32").value()});
+    ASSERT_EQ(received.size(), 1u);
+    EXPECT_EQ(received[0].attributes.as_path.to_string(), "65001");
+    EXPECT_EQ(received[0].next_hop.address, *Address::parse("127.0.0.1"));
+    p.a.set() = {};
+    p.a.apply();
+    ASSERT_TRUE(p.loop.until(
+        "no routes", [&] { return p.b.received("a", kIpv4Unicast) == 0 && p.b.received("a", kIpv6Unicast) == 0; },
+        p.seen()));
+    EXPECT_EQ(p.a.status().flaps, 0u);
+  }
+}
+
+TEST_F(SessionTest, four_octet_numbers_and_an_internal_session_carry_local_preference) {
+  Pair p;
+  p.a.config() = instance(kAsB, "127.0.0.1");
+  p.a.config().router_id = RouterId{7};
+  p.a.config().peers = {peer("b", "127.0.0.2", "127.0.0.1", kAsB)};
+  p.b.peer().remote_as = {PeerAs::Kind::internal, 0};
+  RouteAttributes attributes;
+  attributes.path.local_pref = 50;
+  p.a.set().set({*Prefix::parse("10.0.0.0/8"), attributes});
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("the route", [&] { return p.b.received("a") == 1; }, p.seen()));
+  const auto r = p.b.speaker->routes_received().at(0);
+  EXPECT_EQ(r.attributes.local_pref, 50u);
+  EXPECT_EQ(r.attributes.as_path.to_string(), "");
+  EXPECT_EQ(p.b.status("a").peer_as, kAsB);
+}
+
+TEST_F(SessionTest, connecting_both_ways_at_once_leaves_one_session) {
+  for (int round = 0; round < 5; ++round) {
+    Pair p;
+    p.start();
+    ASSERT_TRUE(p.meet());
+    p.loop.turn(300ms);
+    EXPECT_TRUE(p.a.up() && p.b.up("a")) << p.seen()();
+    EXPECT_EQ(p.a.status().flaps + p.b.status("a").flaps, 0u) << p.seen()();
+  }
+}
+
+TEST_F(SessionTest, changing_a_community_sends_that_route_and_resets_nothing) {
+  Pair p;
+  p.a.set() = routes("10.1.0.0", 1000);
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("the routes", [&] { return p.b.received("a") == 1000; }, p.seen()));
+  p.loop.turn(100ms);
+  const auto before = p.a.status();
+  RouteAttributes attributes;
+  attributes.path.communities = {*parse_community("65001:7")};
+  p.a.set().set({*Prefix::parse("10.1.0.5/32"), attributes});
+  p.a.apply();
+  ASSERT_TRUE(p.loop.until(
+      "the community",
+      [&] {
+        const auto r = p.b.speaker->routes_received({.prefix = Prefix::parse("10.1.0.5/32").value()});
+        return r.size() == 1 && r[0].attributes.communities == attributes.path.communities;
+      },
+      p.seen()));
+  const auto after = p.a.status();
+  EXPECT_EQ(after.updates_out - before.updates_out, 1u);
+  EXPECT_EQ(after.flaps, 0u);
+  EXPECT_EQ(after.established_at, before.established_at);
+}
+
+TEST_F(SessionTest, changing_what_open_carries_resets_that_session_alone) {
+  Pair p;
+  Node c(p.loop);
+  c.config() = instance(65003, "127.0.0.3");
+  c.config().peers = {peer("a", "127.0.0.1", "127.0.0.3", kAsA)};
+  p.a.config().peers.push_back(peer("c", "127.0.0.3", "127.0.0.1", 65003));
+  c.apply();
+  p.start();
+  ASSERT_TRUE(p.meet());
+  const auto seen = p.seen();
+  ASSERT_TRUE(p.loop.until("the third", [&] { return p.a.up("c"); }, seen));
+  p.a.peer(0).hold_time = 33s;
+  p.a.peer(1).max_received = 100;
+  p.a.apply();
+  ASSERT_TRUE(p.loop.until("another hold time", [&] { return p.b.up("a") && p.b.status("a").hold_time == 33s; }, seen));
+  EXPECT_EQ(p.a.status("b").flaps, 1u);
+  EXPECT_EQ(p.a.status("c").flaps, 0u);
+  EXPECT_THAT(p.b.status("a").down.words, HasSubstr("Configuration Change"));
+}
+
+TEST_F(SessionTest, a_peer_moves_to_another_route_set_without_a_reset) {
+  Pair p;
+  p.a.set() = routes("10.1.0.0", 100);
+  p.a.set("other") = routes("10.1.0.50", 100);
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("the routes", [&] { return p.b.received("a") == 100; }, p.seen()));
+  p.a.peer().routes = {{kIpv4Unicast, "other"}};
+  p.a.apply();
+  ASSERT_TRUE(p.loop.until(
+      "the other set",
+      [&] {
+        return p.b.received("a") == 100 &&
+               p.b.speaker->routes_received({.prefix = Prefix::parse("10.1.0.149/32").value()}).size() == 1;
+      },
+      p.seen()));
+  EXPECT_EQ(p.b.speaker->routes_received({.prefix = Prefix::parse("10.1.0.0/32").value()}).size(), 0u);
+  EXPECT_EQ(p.a.status().flaps, 0u);
+}
+
+TEST_F(SessionTest, passwords_decide_who_meets) {
+  struct Case {
+    std::optional<std::string> a, b;
+    bool meet;
+  };
+  for (const Case& c : {Case{"secret", "secret", true}, Case{"secret", "other", false}, Case{"secret", {}, false},
+                        Case{{}, "secret", false}}) {
+    Pair p;
+    p.a.peer().password = c.a;
+    p.b.peer().password = c.b;
+    p.start();
+    if (c.meet) {
+      EXPECT_TRUE(p.meet());
+    } else {
+      p.loop.turn(2500ms);
+      EXPECT_FALSE(p.a.up() || p.b.up("a")) << p.seen()();
+      // Mended, they meet: the listeners have the new password before the next attempt.
+      p.b.peer().password = c.a;
+      p.b.apply();
+      EXPECT_TRUE(p.meet());
+    }
+  }
+}
+
+TEST_F(SessionTest, ttl_security_refuses_a_peer_that_does_not_send_255) {
+  Pair p;
+  p.a.peer().ttl_security = 1;
+  p.b.peer().ttl_security = 1;
+  p.start();
+  ASSERT_TRUE(p.meet());
+  Pair q;
+  q.a.peer().ttl_security = 1;
+  q.start();
+  q.loop.turn(2500ms);
+  EXPECT_FALSE(q.a.up() || q.b.up("a")) << q.seen()();
+}
+
+TEST_F(SessionTest, a_peer_that_is_held_down_neither_calls_nor_answers) {
+  Pair p;
+  p.a.peer().held_down = "Secret kube-system/bgp is missing";
+  p.start();
+  p.loop.turn(1500ms);
+  EXPECT_FALSE(p.b.up("a"));
+  EXPECT_EQ(p.a.status().down.kind, DownReason::Kind::held_down);
+  EXPECT_THAT(p.a.status().down.words, HasSubstr("Secret kube-system/bgp is missing"));
+  p.a.peer().held_down.clear();
+  p.a.apply();
+  EXPECT_TRUE(p.meet());
+}
+
+TEST_F(SessionTest, the_text_of_a_clean_stop_arrives) {
+  Pair p;
+  p.start();
+  ASSERT_TRUE(p.meet());
+  p.loop.run(p.a.speaker->stop("rack 7 is moved", false));
+  ASSERT_TRUE(p.loop.until("the end", [&] { return !p.b.up("a"); }, p.seen()));
+  EXPECT_THAT(p.b.status("a").down.words, HasSubstr("rack 7 is moved"));
+}
+
+TEST_F(SessionTest, an_operator_resets_and_shuts_a_peer) {
+  Pair p;
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.a.speaker->reset("main", "b", "try again"));
+  ASSERT_TRUE(p.loop.until("a flap", [&] { return p.b.status("a").flaps == 1; }, p.seen()));
+  EXPECT_THAT(p.b.status("a").down.words, HasSubstr("try again"));
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.a.speaker->shut("main", "b", "for the night"));
+  ASSERT_TRUE(p.loop.until(
+      "the text", [&] { return p.b.status("a").down.words.find("for the night") != std::string::npos; }, p.seen()));
+  p.loop.turn(1500ms);
+  EXPECT_FALSE(p.b.up("a"));
+  EXPECT_FALSE(p.a.speaker->reset("main", "nobody", ""));
+  ASSERT_TRUE(p.a.speaker->reset("main", "b", ""));
+  EXPECT_TRUE(p.meet());
+}
+
+TEST_F(SessionTest, route_refresh_brings_everything_again) {
+  Pair p;
+  p.a.set() = routes("10.1.0.0", 500);
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("the routes", [&] { return p.b.received("a") == 500; }, p.seen()));
+  const auto before = p.b.status("a").updates_in;
+  ASSERT_TRUE(p.b.speaker->refresh("main", "a"));
+  ASSERT_TRUE(p.loop.until("them again", [&] { return p.b.status("a").updates_in > before; }, p.seen()));
+  p.loop.turn(200ms);
+  EXPECT_EQ(p.b.received("a"), 500u);
+  EXPECT_EQ(p.b.status("a").flaps, 0u);
+}
+
+TEST_F(SessionTest, too_many_prefixes_end_the_session_with_the_limit_in_words) {
+  Pair p;
+  p.a.set() = routes("10.1.0.0", 20);
+  p.b.peer().max_received = 10;
+  p.start();
+  ASSERT_TRUE(p.loop.until("the end", [&] { return p.b.status("a").flaps == 1; }, p.seen()));
+  EXPECT_THAT(p.b.status("a").down.words, HasSubstr("more than 10"));
+  EXPECT_EQ(p.b.received("a"), 0u);
+  ASSERT_TRUE(p.loop.until("the other side to know", [&] { return p.a.status().flaps == 1; }, p.seen()));
+  EXPECT_THAT(p.a.status().down.words, HasSubstr("Maximum Number of Prefixes"));
+}
+
+TEST_F(SessionTest, why_says_for_every_peer_what_became_of_a_prefix) {
+  Pair p;
+  p.a.set().set({*Prefix::parse("10.1.0.0/16"), {}});
+  p.start();
+  const auto prefix = *Prefix::parse("10.1.0.0/16");
+  EXPECT_FALSE(p.a.speaker->why(prefix).at(0).advertised);
+  EXPECT_THAT(p.a.speaker->why(prefix).at(0).why, HasSubstr("session"));
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("the route", [&] { return p.b.received("a") == 1; }, p.seen()));
+  EXPECT_TRUE(p.a.speaker->why(prefix).at(0).advertised);
+  EXPECT_THAT(p.a.speaker->why(*Prefix::parse("10.2.0.0/16")).at(0).why, HasSubstr("not among the routes"));
+}
+
+TEST_F(SessionTest, a_removed_peer_is_told_and_its_routes_go) {
+  Pair p;
+  p.a.set() = routes("10.1.0.0", 5);
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("the routes", [&] { return p.b.received("a") == 5; }, p.seen()));
+  p.a.config().peers.clear();
+  p.a.apply();
+  ASSERT_TRUE(p.loop.until("the end", [&] { return !p.b.up("a") && p.b.received("a") == 0; }, p.seen()));
+  EXPECT_THAT(p.b.status("a").down.words, HasSubstr("De-configured"));
+}
+
+TEST_F(SessionTest, a_faulty_peer_keeps_its_last_good_configuration_and_its_neighbours_run) {
+  Pair p;
+  p.start();
+  ASSERT_TRUE(p.meet());
+  p.a.peer().hold_time = 1s;
+  p.a.config().peers.push_back(peer("c", "127.0.0.3", "127.0.0.1", 65003));
+  const auto faults = p.a.speaker->apply(p.a.wanted);
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_THAT(faults[0].why, HasSubstr("hold time 1 s"));
+  EXPECT_TRUE(p.a.up());
+  EXPECT_EQ(p.a.status().flaps, 0u);
+  EXPECT_EQ(p.a.speaker->peers().size(), 2u);
+}
+
+}  // namespace
+}  // namespace weft::bgp::test

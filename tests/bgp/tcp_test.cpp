@@ -1,0 +1,123 @@
+// Socket options do what they say, on the kernel.
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "bgp/bench.h"
+#include "bgp/speaker/tcp.h"
+
+namespace weft::bgp::test {
+namespace {
+
+constexpr Port kPort = 1790;
+
+class TcpTest : public NetTest, public ::testing::WithParamInterface<Family> {
+ protected:
+  Address server() const { return *Address::parse(GetParam() == Family::v4 ? "127.0.0.1" : "fd00::1"); }
+  Address client() const { return *Address::parse(GetParam() == Family::v4 ? "127.0.0.2" : "fd00::2"); }
+
+  static bool wait(int fd, short what, std::chrono::milliseconds limit) {
+    pollfd p{fd, what, 0};
+    return ::poll(&p, 1, static_cast<int>(limit.count())) > 0;
+  }
+
+  // The connected client's end; none when the connection did not come about.
+  Fd connect(const TcpOptions& options, std::chrono::milliseconds limit = 10s) const {
+    auto fd = start_connect({{server(), kPort}, Endpoint{client(), 0}, "", options});
+    EXPECT_TRUE(fd) << fd.error().message;
+    if (!fd || !wait(fd->get(), POLLOUT, limit) || !connect_result(fd->get(), {server(), kPort})) return {};
+    return std::move(*fd);
+  }
+
+  static Fd accept(int listener) {
+    if (!wait(listener, POLLIN, 10s)) return {};
+    return Fd(::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  }
+
+  int ttl(int fd) const {
+    int value = 0;
+    socklen_t size = sizeof value;
+    if (GetParam() == Family::v4)
+      ::getsockopt(fd, IPPROTO_IP, IP_TTL, &value, &size);
+    else
+      ::getsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &value, &size);
+    return value;
+  }
+};
+
+TEST_P(TcpTest, both_ends_know_who_they_are) {
+  const auto listener = open_listener(server(), kPort);
+  ASSERT_TRUE(listener) << listener.error().message;
+  const Fd fd = connect({});
+  ASSERT_TRUE(fd);
+  const Fd other = accept(listener->get());
+  EXPECT_EQ(remote_end(other.get()).address, client());
+  EXPECT_EQ(remote_end(fd.get()), (Endpoint{server(), kPort}));
+  EXPECT_EQ(local_end(fd.get()), remote_end(other.get()));
+}
+
+TEST_P(TcpTest, the_same_password_connects_another_or_none_does_not) {
+  const auto listener = open_listener(server(), kPort);
+  ASSERT_TRUE(listener) << listener.error().message;
+  const auto set = set_listener_password(listener->get(), client(), "secret");
+  if (!set) GTEST_SKIP() << set.error().message;
+  EXPECT_TRUE(connect({.password = "secret"}));
+  EXPECT_FALSE(connect({.password = "other"}, 500ms));
+  EXPECT_FALSE(connect({}, 500ms));
+  ASSERT_TRUE(set_listener_password(listener->get(), client(), std::nullopt));
+  EXPECT_TRUE(connect({}));
+  EXPECT_TRUE(set_listener_password(listener->get(), client(), std::nullopt)) << "there is none any more";
+}
+
+TEST_P(TcpTest, a_password_that_tcp_cannot_take_is_refused_in_words) {
+  const auto fd = start_connect({{server(), kPort}, std::nullopt, "", {.password = std::string(81, 'x')}});
+  ASSERT_FALSE(fd);
+  EXPECT_NE(fd.error().message.find("81 bytes"), std::string::npos) << fd.error().message;
+}
+
+TEST_P(TcpTest, ttl_goes_out_as_asked) {
+  const auto listener = open_listener(server(), kPort);
+  const Fd fd = connect({.ttl = 1});
+  ASSERT_TRUE(fd);
+  EXPECT_EQ(ttl(fd.get()), 1);
+  const Fd other = accept(listener->get());
+  ASSERT_TRUE(tune_accepted(other.get(), {.ttl = 7}));
+  EXPECT_EQ(ttl(other.get()), 7);
+}
+
+TEST_P(TcpTest, what_came_too_far_is_not_heard) {
+  const auto listener = open_listener(server(), kPort);
+  for (const std::uint8_t sent : {255, 254}) {
+    const Fd fd = connect({.ttl = sent});
+    ASSERT_TRUE(fd);
+    const Fd other = accept(listener->get());
+    ASSERT_TRUE(tune_accepted(other.get(), {.ttl = 255, .min_ttl = 255}));
+    ASSERT_EQ(::send(fd.get(), "x", 1, MSG_NOSIGNAL), 1);
+    const bool heard = wait(other.get(), POLLIN, sent == 255 ? 10s : 400ms);
+    EXPECT_EQ(heard, sent == 255) << "TTL " << int{sent};
+  }
+}
+
+TEST_P(TcpTest, refusal_and_a_foreign_local_address_are_told_with_names) {
+  auto fd = start_connect({{server(), kPort}, std::nullopt, "", {}});
+  ASSERT_TRUE(fd) << fd.error().message;
+  ASSERT_TRUE(wait(fd->get(), POLLOUT, 10s));
+  const auto refused = connect_result(fd->get(), {server(), kPort});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("refused"), std::string::npos) << refused.error().message;
+  const Address foreign = *Address::parse(GetParam() == Family::v4 ? "192.0.2.7" : "2001:db8::7");
+  fd = start_connect({{server(), kPort}, Endpoint{foreign, 0}, "", {}});
+  ASSERT_FALSE(fd);
+  EXPECT_NE(fd.error().message.find(foreign.to_string()), std::string::npos) << fd.error().message;
+}
+
+TEST_P(TcpTest, a_listener_may_wait_for_its_address) {
+  const Address later = *Address::parse(GetParam() == Family::v4 ? "192.0.2.9" : "2001:db8::9");
+  EXPECT_TRUE(open_listener(later, kPort));
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, TcpTest, ::testing::Values(Family::v4, Family::v6),
+                         [](const auto& i) { return i.param == Family::v4 ? "v4" : "v6"; });
+
+}  // namespace
+}  // namespace weft::bgp::test
