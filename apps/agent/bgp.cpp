@@ -29,6 +29,12 @@ std::string word(const api::Request& r, const char* key) {
   return it == r.query.end() ? "" : it->second;
 }
 
+// Answers of several nodes are shown together: each entry says whose it is.
+json::value on_node(json::array entries, const std::string& node) {
+  for (auto& e : entries) e.as_object()["node"] = node;
+  return entries;
+}
+
 Result<control::RouteWords> route_words(const api::Request& r) {
   control::RouteWords out;
   const std::string afi = word(r, "afi"), vrouter = word(r, "vrouter");
@@ -116,7 +122,7 @@ void BgpPart::add_views(api::Server& server) {
     return control::plan_view(controller_.plan(), controller_.faults(), controller_.waiting_for());
   });
   server.route_value("GET", "/v1/bgp/peers", [this](Request) -> Answer {
-    return control::peers_view(speaker_->peers(), controller_.plan(), Wall::now());
+    return on_node(control::peers_view(speaker_->peers(), controller_.plan(), Wall::now()), options_.node_name);
   });
   const auto routes = [this](std::vector<bgp::RouteView> (control::SpeakerEdge::*of)(const bgp::RouteQuery&) const) {
     return [this, of](Request r) -> Answer {
@@ -127,7 +133,7 @@ void BgpPart::add_views(api::Server& server) {
         auto some = (*speaker_.*of)(q);
         all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
       }
-      return control::routes_view(all, controller_.plan(), Wall::now());
+      return on_node(control::routes_view(all, controller_.plan(), Wall::now()), options_.node_name);
     };
   };
   server.route_value("GET", "/v1/bgp/routes/available", routes(&control::SpeakerEdge::routes_available));
@@ -150,7 +156,7 @@ void BgpPart::add_views(api::Server& server) {
     } else {
       reasons = control::why_all(builder);
     }
-    return control::why_view(reasons, speaker_->peers());
+    return on_node(control::why_view(reasons, speaker_->peers()), options_.node_name);
   });
 }
 

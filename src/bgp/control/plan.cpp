@@ -279,15 +279,19 @@ std::vector<Gateway> default_gateways(const std::vector<netlink::Route>& routes,
   std::optional<std::uint32_t> best;
   std::vector<Gateway> out;
   for (const netlink::Route& r : routes) {
-    if (r.destination.length() != 0 || r.destination.family() != family || !r.via) continue;
-    if (r.type != netlink::RouteType::unicast || r.table != netlink::kMainTable) continue;
-    const auto link =
-        std::find_if(links.begin(), links.end(), [&](const netlink::Link& l) { return l.index == r.ifindex; });
-    if (link == links.end() || !link->up) continue;
-    if (best && metric(r) > *best) continue;
-    if (!best || metric(r) < *best) out.clear();
-    best = metric(r);
-    out.push_back({*r.via, link->name});
+    if (r.destination.length() != 0 || r.destination.family() != family || r.table != netlink::kMainTable) continue;
+    // A default route that a peer told us must not make the peer.
+    if (r.type != netlink::RouteType::unicast || r.protocol == netlink::kBgpRouteProtocol) continue;
+    auto hops = r.hops;
+    if (hops.empty()) hops.push_back({r.via, r.ifindex});
+    for (const netlink::RouteHop& hop : hops) {
+      const auto link =
+          std::find_if(links.begin(), links.end(), [&](const netlink::Link& l) { return l.index == hop.ifindex; });
+      if (!hop.via || link == links.end() || !link->up || (best && metric(r) > *best)) continue;
+      if (!best || metric(r) < *best) out.clear();
+      best = metric(r);
+      out.push_back({*hop.via, link->name});
+    }
   }
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());

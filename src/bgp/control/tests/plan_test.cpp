@@ -226,5 +226,17 @@ TEST(Gateways, the_lowest_metric_wins_and_links_that_are_down_do_not_count) {
             (std::vector<Gateway>{{addr("10.0.0.1"), "eth0"}, {addr("10.2.0.1"), "eth2"}}));
 }
 
+TEST(Gateways, every_way_of_an_ecmp_route_counts_and_what_bgp_taught_does_not) {
+  const std::vector<netlink::Link> links{{.index = 1, .name = "eth0", .up = true},
+                                         {.index = 2, .name = "eth1", .up = true}};
+  netlink::Route ecmp{.destination = Prefix(addr("::"), 0)};
+  ecmp.hops = {{addr("fe80::1"), 1}, {addr("fe80::1"), 2}};
+  netlink::Route learned{.destination = Prefix(addr("::"), 0), .via = addr("2001:db8::9"), .ifindex = 1};
+  learned.protocol = netlink::kBgpRouteProtocol;
+  learned.metric = 1;
+  EXPECT_EQ(default_gateways({ecmp, learned}, links, Family::v6),
+            (std::vector<Gateway>{{addr("fe80::1"), "eth0"}, {addr("fe80::1"), "eth1"}}));
+}
+
 }  // namespace
 }  // namespace weft::bgp::control
