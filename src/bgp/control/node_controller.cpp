@@ -271,6 +271,8 @@ void NodeController::step() {
     builder_.set_plan(next, std::move(all.pools));
     replan_ = false;
   }
+  // A plan with the first aggregates must know the node's networks before a blackhole is asked for.
+  look_at_kernel();
   builder_.set_node(node_prefixes());
   // A Service without its slices looks like one without endpoints: wait until both are listed.
   if (inputs_.services.initialized() && inputs_.slices.initialized())

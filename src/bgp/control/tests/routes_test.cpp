@@ -295,6 +295,19 @@ spec:
   EXPECT_THAT(routes("65001"), ElementsAre("10.1.0.0/24 65000:9", "198.51.100.1/32 pref 50", "198.51.100.99/32"));
 }
 
+TEST_F(RoutesTest, one_service_of_ten_thousand_changes_its_own_route_and_shares_all_others) {
+  advertise(kLbAll);
+  for (unsigned n = 0; n < 10'000; ++n)
+    put(lb(("s" + std::to_string(n)).c_str(), addr("10.64.0.0").plus(n).to_string().c_str()));
+  const auto set = [&] { return builder.wanted(true).instances.at("main").route_sets.at("ipv4 of tor"); };
+  const auto before = set();
+  EXPECT_EQ(before.size(), 10'000u);
+  put(lb("s77", "10.65.0.1"));
+  unsigned changes = 0;
+  before.diff(set(), [&](const auto&) { ++changes; });
+  EXPECT_EQ(changes, 2u);
+}
+
 TEST(ServiceFactsTest, terminating_endpoints_are_not_ready_whatever_the_slice_says) {
   auto slice = std::make_shared<EndpointSlice>();
   slice->endpoints = {{.addresses = {addr("10.1.0.1")}, .ready = true, .terminating = true, .node_name = "n1"},
