@@ -125,6 +125,7 @@ struct Agent::Parts {
   std::unique_ptr<routing::NodeRouter> router;
   std::unique_ptr<identity::EndpointPublisher> endpoint_publisher;
   std::unique_ptr<mesh::ConfigDir> mesh;
+  std::unique_ptr<BgpPart> bgp;
   std::string network_trouble = "no pod CIDR yet";  // empty once pods can be attached
   std::string waiting_for = "the first answer of the Kubernetes API";
 
@@ -141,11 +142,13 @@ Agent::Agent(asio::io_context& io, Options options, Edges edges)
 Agent::~Agent() = default;
 
 Task<> Agent::stop() {
+  if (parts_->bgp) co_await parts_->bgp->stop();
   co_await parts_->scope.stop();
   if (parts_->mesh) co_await parts_->mesh->stop();
 }
 
 Tables& Agent::tables() { return parts_->tables; }
+BgpPart* Agent::bgp() { return parts_->bgp.get(); }
 
 std::vector<std::string> Agent::socket_namespaces() const {
   std::vector<std::string> out{"/proc/self/ns/net"};
@@ -298,6 +301,12 @@ Task<Result<>> Agent::run() {
     p.scope.spawn("mesh", p.join_mesh());
   }
   p.sources.start(p.scope);
+  if (p.options.bgp && p.edges.make_speaker) {
+    p.bgp = std::make_unique<BgpPart>(p.edges.kube, p.options, p.tables, p.edges.kernel, p.edges.make_speaker);
+    p.bgp->add_views(p.socket);
+    p.bgp->add_metrics(p.metrics);
+    p.bgp->start();
+  }
   if (p.edges.serve) p.serve();
   const auto self = co_await p.own_node();
   const auto ips = internal_ips(*self, p.options);

@@ -47,6 +47,12 @@ struct Options {
   std::string socket_path = "/var/run/weft/weft.sock";  // socket-path
   std::string cni_conf_dir;                             // write-cni-conf-to, empty = leave CNI alone
   std::string cni_bin_dir;                              // install-cni-bin-to
+  bool bgp = false;                                     // enable-bgp-control-plane
+  bool bgp_status_report = true;                        // enable-bgp-control-plane-status-report
+  std::string bgp_secrets_namespace = "kube-system";    // bgp-secrets-namespace
+  bool bgp_legacy_origin = false;                       // enable-bgp-legacy-origin-attribute
+  bool no_service_endpoints_routable = true;            // enable-no-service-endpoints-routable
+  std::chrono::seconds bgp_stop_grace{2};               // bgp-stop-grace: marked routes before a clean stop, 0 = none
   std::string kubeconfig;                               // kubeconfig, empty = in cluster
   Port health_port = 9879;                              // agent-health-port, on 127.0.0.1
   std::optional<SocketAddress> metrics_address;         // prometheus-serve-addr: ":9962" is every address; none = off
