@@ -27,7 +27,7 @@ std::string shell(const std::string& command) {
 bool enter_namespace() {
   static const bool inside = [] {
     if (::geteuid() != 0 || ::unshare(CLONE_NEWNET) != 0) return false;
-    shell("ip link set lo up; for i in 1 2 3 4 5 6 7 8 9; do ip addr add fd00::$i/128 dev lo nodad; done");
+    shell("ip link set lo up; for i in 1 2 3 4 5 6 7 8 9; do ip addr add fd00::$i/128 dev lo nodad; ip addr add 10.99.0.$i/32 dev lo; done");
     return true;
   }();
   return inside;
@@ -129,7 +129,7 @@ std::string Node::seen() const {
 }
 
 Pair::Pair(bool v6) : a(loop), b(loop) {
-  const std::string at_a = v6 ? "fd00::1" : "127.0.0.1", at_b = v6 ? "fd00::2" : "127.0.0.2";
+  const std::string at_a = v6 ? "fd00::1" : "10.99.0.1", at_b = v6 ? "fd00::2" : "10.99.0.2";
   a.config() = instance(kAsA, at_a);
   b.config() = instance(kAsB, at_b);
   a.config().peers = {peer("b", at_b, at_a, kAsB)};

@@ -59,7 +59,7 @@ struct Node {
   std::string seen() const;
 };
 
-/// A at 127.0.0.1 and B at 127.0.0.2 (or fd00::1 and fd00::2), each other's peers "b" and "a", announcing set "own".
+/// A at 10.99.0.1 and B at 10.99.0.2 (or fd00::1 and fd00::2), each other's peers "b" and "a", announcing set "own".
 struct Pair {
   explicit Pair(bool v6 = false);
   Loop loop;

@@ -12,11 +12,11 @@ namespace {
 
 class HostileTest : public NetTest {
  protected:
-  // A with a proper peer B at 127.0.0.2 and a passive peer "raw" at 127.0.0.3 that the test plays.
+  // A with a proper peer B at 10.99.0.2 and a passive peer "raw" at 10.99.0.3 that the test plays.
   HostileTest() {
     if (!enter_namespace()) return;
     p_ = std::make_unique<Pair>();
-    PeerConfig raw = peer("raw", "127.0.0.3", "127.0.0.1", 65003);
+    PeerConfig raw = peer("raw", "10.99.0.3", "10.99.0.1", 65003);
     raw.passive = true;
     p_->a.config().peers.push_back(raw);
   }
@@ -43,7 +43,7 @@ class HostileTest : public NetTest {
 TEST_F(HostileTest, a_peer_that_stops_reading_delays_nobody_and_costs_bounded_memory) {
   p().start();
   ASSERT_TRUE(p().meet());
-  RawPeer raw("127.0.0.3", "127.0.0.1");
+  RawPeer raw("10.99.0.3", "10.99.0.1");
   const int small = 4096;
   ::setsockopt(raw.fd(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
   ASSERT_TRUE(raw.open(p().loop, 65003)) << p().seen()();
@@ -74,7 +74,7 @@ TEST_F(HostileTest, a_flooding_peer_does_not_starve_the_others) {
   p().a.peer(1).max_received = 0;
   p().start();
   ASSERT_TRUE(p().meet());
-  RawPeer raw("127.0.0.3", "127.0.0.1");
+  RawPeer raw("10.99.0.3", "10.99.0.1");
   ASSERT_TRUE(raw.open(p().loop, 65003));
   std::vector<std::uint8_t> flood;
   for (int i = 0; i < 20'000; ++i) {
@@ -110,7 +110,7 @@ TEST_F(HostileTest, a_thousand_quick_flaps_leave_nothing_behind) {
   ASSERT_TRUE(p().meet());
   const std::size_t before = descriptors();
   for (int i = 0; i < 1000; ++i) {
-    RawPeer raw("127.0.0.3", "127.0.0.1");
+    RawPeer raw("10.99.0.3", "10.99.0.1");
     if (i % 3 == 0) raw.send(Open{65003, 90, RouterId{9}, {.families = {kIpv4Unicast}, .four_octet_asn = 65003}});
     if (i % 3 == 1) raw.send(std::vector<std::uint8_t>(40, 0));
     p().loop.turn(1ms);
@@ -125,7 +125,7 @@ TEST_F(HostileTest, a_thousand_quick_flaps_leave_nothing_behind) {
 TEST_F(HostileTest, garbage_is_answered_with_a_notification_and_ends_that_connection_alone) {
   p().start();
   ASSERT_TRUE(p().meet());
-  RawPeer raw("127.0.0.3", "127.0.0.1");
+  RawPeer raw("10.99.0.3", "10.99.0.1");
   ASSERT_TRUE(raw.send(std::vector<std::uint8_t>(19, 0x41)));
   p().loop.turn(300ms);
   std::optional<Notification> told;
@@ -140,11 +140,11 @@ TEST_F(HostileTest, garbage_is_answered_with_a_notification_and_ends_that_connec
 TEST_F(HostileTest, a_malformed_attribute_withdraws_the_route_and_keeps_the_session) {
   p().start();
   ASSERT_TRUE(p().meet());
-  RawPeer raw("127.0.0.3", "127.0.0.1");
+  RawPeer raw("10.99.0.3", "10.99.0.1");
   ASSERT_TRUE(raw.open(p().loop, 65003));
   // ORIGIN 9, AS_PATH of one number, NEXT_HOP; 10.9.0.0/16 (RFC 7606 §7.1: treat as withdrawn).
   std::vector<std::uint8_t> body{0, 0,    0,    20,   0x40, 1, 1,   9, 0x40, 2, 6,  2,  1, 0,
-                                 0, 0xfd, 0xeb, 0x40, 3,    4, 127, 0, 0,    3, 16, 10, 9};
+                                 0, 0xfd, 0xeb, 0x40, 3,    4, 10, 99, 0,    3, 16, 10, 9};
   std::vector<std::uint8_t> update(16, 0xff);
   update.push_back(0);
   update.push_back(static_cast<std::uint8_t>(kHeaderSize + body.size()));
@@ -160,14 +160,14 @@ TEST_F(HostileTest, a_malformed_attribute_withdraws_the_route_and_keeps_the_sess
 
 TEST_F(HostileTest, strangers_are_closed_and_counted) {
   p().start();
-  RawPeer stranger("127.0.0.9", "127.0.0.1");
+  RawPeer stranger("10.99.0.9", "10.99.0.1");
   ASSERT_TRUE(p().loop.until("the stranger", [&] { return p().a.speaker->strangers() == 1; }, p().seen()));
   EXPECT_FALSE(stranger.receive());
 }
 
 TEST_F(HostileTest, silence_ends_the_session_by_the_hold_timer) {
   p().start();
-  RawPeer raw("127.0.0.3", "127.0.0.1");
+  RawPeer raw("10.99.0.3", "10.99.0.1");
   ASSERT_TRUE(raw.open(p().loop, 65003, 3));
   ASSERT_TRUE(p().loop.until("up", [&] { return p().a.up("raw"); }, p().seen()));
   ASSERT_TRUE(p().loop.until("down", [&] { return !p().a.up("raw"); }, p().seen()));
@@ -176,7 +176,7 @@ TEST_F(HostileTest, silence_ends_the_session_by_the_hold_timer) {
 
 TEST_F(HostileTest, what_waits_in_the_socket_counts_before_the_hold_timer_does) {
   p().start();
-  RawPeer raw("127.0.0.3", "127.0.0.1");
+  RawPeer raw("10.99.0.3", "10.99.0.1");
   ASSERT_TRUE(raw.open(p().loop, 65003, 3));
   ASSERT_TRUE(p().loop.until("up", [&] { return p().a.up("raw"); }, p().seen()));
   // The peer speaks while this process is stuck for longer than the hold time.

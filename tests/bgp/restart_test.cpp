@@ -85,7 +85,7 @@ TEST_F(RestartTest, bfd_takes_a_session_down_at_once_and_keeps_it_down_until_the
   p.start();
   ASSERT_TRUE(p.meet());  // BFD that is not up yet holds nothing back
   ASSERT_EQ(bfd.wanted.size(), 1u);
-  EXPECT_EQ(bfd.wanted.at("main/a").remote, *Address::parse("127.0.0.1"));
+  EXPECT_EQ(bfd.wanted.at("main/a").remote, *Address::parse("10.99.0.1"));
   EXPECT_FALSE(bfd.wanted.at("main/a").multihop);
   ASSERT_TRUE(p.loop.until("the routes", [&] { return p.b.received("a") == 10; }, p.seen()));
   bfd.say("main/a", BfdEdge::Status::State::up);

@@ -30,7 +30,7 @@ TEST_F(SessionTest, routes_of_both_families_reach_the_other_side_and_leave_it) {
     const auto received = p.b.speaker->routes_received({.prefix = Prefix::parse("10.1.0.7/32").value()});
     ASSERT_EQ(received.size(), 1u);
     EXPECT_EQ(received[0].attributes.as_path.to_string(), "65001");
-    EXPECT_EQ(received[0].next_hop.address, *Address::parse("127.0.0.1"));
+    EXPECT_EQ(received[0].next_hop.address, *Address::parse("10.99.0.1"));
     p.a.set() = {};
     p.a.apply();
     ASSERT_TRUE(p.loop.until(
@@ -42,9 +42,9 @@ TEST_F(SessionTest, routes_of_both_families_reach_the_other_side_and_leave_it) {
 
 TEST_F(SessionTest, four_octet_numbers_and_an_internal_session_carry_local_preference) {
   Pair p;
-  p.a.config() = instance(kAsB, "127.0.0.1");
+  p.a.config() = instance(kAsB, "10.99.0.1");
   p.a.config().router_id = RouterId{7};
-  p.a.config().peers = {peer("b", "127.0.0.2", "127.0.0.1", kAsB)};
+  p.a.config().peers = {peer("b", "10.99.0.2", "10.99.0.1", kAsB)};
   p.b.peer().remote_as = {PeerAs::Kind::internal, 0};
   RouteAttributes attributes;
   attributes.path.local_pref = 50;
@@ -97,9 +97,9 @@ TEST_F(SessionTest, changing_a_community_sends_that_route_and_resets_nothing) {
 TEST_F(SessionTest, changing_what_open_carries_resets_that_session_alone) {
   Pair p;
   Node c(p.loop);
-  c.config() = instance(65003, "127.0.0.3");
-  c.config().peers = {peer("a", "127.0.0.1", "127.0.0.3", kAsA)};
-  p.a.config().peers.push_back(peer("c", "127.0.0.3", "127.0.0.1", 65003));
+  c.config() = instance(65003, "10.99.0.3");
+  c.config().peers = {peer("a", "10.99.0.1", "10.99.0.3", kAsA)};
+  p.a.config().peers.push_back(peer("c", "10.99.0.3", "10.99.0.1", 65003));
   c.apply();
   p.start();
   ASSERT_TRUE(p.meet());
@@ -267,7 +267,7 @@ TEST_F(SessionTest, a_faulty_peer_keeps_its_last_good_configuration_and_its_neig
   p.start();
   ASSERT_TRUE(p.meet());
   p.a.peer().hold_time = 1s;
-  p.a.config().peers.push_back(peer("c", "127.0.0.3", "127.0.0.1", 65003));
+  p.a.config().peers.push_back(peer("c", "10.99.0.3", "10.99.0.1", 65003));
   const auto faults = p.a.speaker->apply(p.a.wanted);
   ASSERT_EQ(faults.size(), 1u);
   EXPECT_THAT(faults[0].why, HasSubstr("hold time 1 s"));

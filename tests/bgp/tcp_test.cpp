@@ -13,8 +13,8 @@ constexpr Port kPort = 1790;
 
 class TcpTest : public NetTest, public ::testing::WithParamInterface<Family> {
  protected:
-  Address server() const { return *Address::parse(GetParam() == Family::v4 ? "127.0.0.1" : "fd00::1"); }
-  Address client() const { return *Address::parse(GetParam() == Family::v4 ? "127.0.0.2" : "fd00::2"); }
+  Address server() const { return *Address::parse(GetParam() == Family::v4 ? "10.99.0.1" : "fd00::1"); }
+  Address client() const { return *Address::parse(GetParam() == Family::v4 ? "10.99.0.2" : "fd00::2"); }
 
   static bool wait(int fd, short what, std::chrono::milliseconds limit) {
     pollfd p{fd, what, 0};

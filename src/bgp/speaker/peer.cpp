@@ -67,6 +67,7 @@ void Peer::stop(std::optional<Notification> cease, std::string words) {
 }
 
 void Peer::shut(const std::string& text) {
+  shut_ = true;
   on(fsm::event::Stop{Notification::shutdown(cease::kAdminShutdown, text),
                       text.empty() ? "shut down by an operator" : "shut down by an operator: " + text});
 }

@@ -157,6 +157,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::deque<fsm::Event> events_;
   bool running_ = false;
   bool stopped_ = false;
+  bool shut_ = false;  // by an operator
 
   ConnectionId next_connection_ = 1;
   std::map<ConnectionId, Link> links_;
