@@ -98,14 +98,15 @@ Task<int> run(asio::io_context& io, const Options& options) {
   Agent* self = nullptr;
   UdpCutter cutter((*sock_lb)->maps(),
                    [&self] { return self ? self->socket_namespaces() : std::vector<std::string>{}; });
-  Edges edges{
-      .kube = client,
-      .kernel = **kernel,
-      .monitor = monitor ? std::move(*monitor) : nullptr,
-      .lb = (*sock_lb)->maps(),
-      .cut_udp = [&cutter](std::vector<GoneUdpBackend> gone) { cutter.cut(std::move(gone)); },
-      .make_speaker =
-          [&](bool restarting) { return make_real_speaker(io, **kernel, nullptr, options.node_name, restarting); }};
+  Edges edges{.kube = client,
+              .kernel = **kernel,
+              .monitor = monitor ? std::move(*monitor) : nullptr,
+              .lb = (*sock_lb)->maps(),
+              .cut_udp = [&cutter](std::vector<GoneUdpBackend> gone) { cutter.cut(std::move(gone)); },
+              .make_speaker =
+                  [&](bool restarting) {
+                    return make_real_speaker(io, **kernel, options.bfd_socket_path, options.node_name, restarting);
+                  }};
   Agent agent(io, options, std::move(edges));
   self = &agent;
 

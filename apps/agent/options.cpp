@@ -143,6 +143,7 @@ const std::map<std::string, Setter>& setters() {
       {"socket-path", text(&Options::socket_path)},
       {"write-cni-conf-to", text(&Options::cni_conf_dir)},
       {"install-cni-bin-to", text(&Options::cni_bin_dir)},
+      {"bfd-socket-path", text(&Options::bfd_socket_path)},
       {"enable-bgp-control-plane", flag(&Options::bgp)},
       {"enable-bgp-control-plane-status-report", flag(&Options::bgp_status_report)},
       {"bgp-secrets-namespace", text(&Options::bgp_secrets_namespace)},

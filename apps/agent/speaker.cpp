@@ -1,5 +1,6 @@
 #include "apps/agent/speaker.h"
 
+#include "apps/agent/bfd_edge.h"
 #include "bgp/speaker/kernel_routes.h"
 #include "bgp/speaker/speaker.h"
 
@@ -9,9 +10,11 @@ namespace {
 
 class RealSpeaker final : public bgp::control::SpeakerEdge {
  public:
-  RealSpeaker(asio::io_context& io, netlink::Kernel& kernel, bgp::BfdEdge* bfd, const std::string& node,
+  RealSpeaker(asio::io_context& io, netlink::Kernel& kernel, const std::string& bfd_socket, const std::string& node,
               bool restarting)
-      : routes_(kernel), speaker_(io, {.bfd = bfd, .kernel = &routes_}, options(node, restarting)) {}
+      : routes_(kernel),
+        bfd_(io, bfd_socket),
+        speaker_(io, {.bfd = &bfd_, .kernel = &routes_}, options(node, restarting)) {}
 
   std::vector<bgp::PeerFault> apply(bgp::Wanted wanted) override { return speaker_.apply(std::move(wanted)); }
   std::vector<bgp::PeerStatus> peers() const override { return speaker_.peers(); }
@@ -25,7 +28,10 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
     return speaker_.routes_received(q);
   }
   Notifier& changes() override { return speaker_.changes(); }
-  Task<> stop(std::string text, bool graceful) override { return speaker_.stop(std::move(text), graceful); }
+  Task<> stop(std::string text, bool graceful) override {
+    co_await speaker_.stop(std::move(text), graceful);
+    co_await bfd_.stop(!graceful);
+  }
 
  private:
   static bgp::SpeakerOptions options(const std::string& node, bool restarting) {
@@ -36,15 +42,16 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
   }
 
   bgp::KernelRoutes routes_;
+  BfdSessions bfd_;
   bgp::Speaker speaker_;
 };
 
 }  // namespace
 
 std::unique_ptr<bgp::control::SpeakerEdge> make_real_speaker(asio::io_context& io, netlink::Kernel& kernel,
-                                                             bgp::BfdEdge* bfd, const std::string& node,
+                                                             const std::string& bfd_socket, const std::string& node,
                                                              bool restarting) {
-  return std::make_unique<RealSpeaker>(io, kernel, bfd, node, restarting);
+  return std::make_unique<RealSpeaker>(io, kernel, bfd_socket, node, restarting);
 }
 
 }  // namespace weft::agent

@@ -94,8 +94,10 @@ Result<json::array> ask(const Target& target, const BgpFlags& f, const Question&
   if (here(f)) {
     auto answer = api::get(f.socket, question.target);
     if (!answer) {
-      if (answer.error().code == Errc::not_found)
-        return fail(answer.error().in("BGP is off here (enable it with bgpControlPlane.enabled=true), or"));
+      const auto any = api::get(f.socket, "/v1/bgp");
+      if (!any && any.error().code == Errc::not_found)
+        return fail(Errc::not_found,
+                    "the agent of this node speaks no BGP: run weft upgrade --set bgpControlPlane.enabled=true");
       return fail(answer.error());
     }
     if (!answer->is_array()) return fail(Errc::internal, "the agent's answer is no list: is it of another version?");

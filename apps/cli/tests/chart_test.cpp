@@ -272,5 +272,25 @@ TEST_F(Chart, holds_the_kinds_of_the_reference_with_their_versions) {
   }
 }
 
+TEST_F(Chart, bgp_brings_its_settings_the_right_to_read_its_secrets_and_bfd) {
+  render({});
+  EXPECT_FALSE(objects_.contains("Role/weft-bgp-secrets"));
+  EXPECT_FALSE(objects_.contains("DaemonSet/weft-bfd"));
+  render({"bgpControlPlane.enabled=true", "bgpControlPlane.secretsNamespace.name=bgp-secrets",
+          "bgpControlPlane.secretsNamespace.create=true", "bgpControlPlane.routerIDAllocation.mode=ip-pool",
+          "bgpControlPlane.routerIDAllocation.ipPool=10.255.0.0/24"});
+  const auto& config = object("ConfigMap/weft-config");
+  EXPECT_EQ(text(config, {"data", "enable-bgp-control-plane"}), "true");
+  EXPECT_EQ(text(config, {"data", "bgp-secrets-namespace"}), "bgp-secrets");
+  EXPECT_EQ(text(config, {"data", "bgp-router-id-allocation-ip-pool"}), "10.255.0.0/24");
+  EXPECT_EQ(text(object("Role/weft-bgp-secrets"), {"metadata", "namespace"}), "bgp-secrets");
+  EXPECT_TRUE(objects_.contains("Namespace/bgp-secrets"));
+  EXPECT_TRUE(objects_.contains("DaemonSet/weft-bfd"));
+  // Secrets of other namespaces are nobody's business.
+  EXPECT_THAT(json::serialize(object("ClusterRole/weft-agent")), Not(HasSubstr("secrets")));
+  EXPECT_THAT(json::serialize(object("ClusterRole/weft-operator")), Not(HasSubstr("secrets")));
+  EXPECT_THAT(refusal({"bgpControlPlane.routerIDAllocation.mode=ip-pool"}), HasSubstr("ipPool is empty"));
+}
+
 }  // namespace
 }  // namespace weft::cli

@@ -200,7 +200,7 @@ Task<bool> ClusterController::write_node_configs(ClusterOutcome outcome) {
   };
   for (const auto& [node, wanted] : outcome.node_configs) {
     const auto now = sources_->node_configs.get(node);
-    if (now && now->owner == wanted.owner && now->config->good && now->config->findings.empty() &&
+    if (now && now->owner == wanted.owner && now->config->good && !has_errors(now->config->findings) &&
         *now->config->good == wanted.spec)
       continue;
     const auto r = co_await write_node_config(node, wanted);
