@@ -154,6 +154,7 @@ void UpdateReader::read_one(const RawAttribute& a) {
   const bool reach = a.is(AttributeType::mp_reach_nlri), unreach = a.is(AttributeType::mp_unreach_nlri);
   auto problem = reach || unreach ? check_flags(a) : read_attribute(a, context_, set_);
   if (problem) note(std::move(*problem), a.type, a.whole);
+  if (reset_) return;
   if (reach) read_mp_reach(a);
   if (unreach) read_mp_unreach(a);
 }
