@@ -131,7 +131,7 @@ void UpdateReader::read_attributes(wire::Bytes field) {
     if (!r.ok()) {
       // The next attribute cannot be found, but the prefixes behind them all can.
       other_attributes_ = true;
-      if (header && mp) return reset(update_error::kOptionalAttribute, a.whole);
+      if (mp) return reset(update_error::kOptionalAttribute, a.whole);
       return note({Action::withdraw, update_error::kMalformedAttributes,
                    header ? fmt::format("{} of {} octets overruns the attributes", attribute_name(a.type), length)
                           : "the attributes end in half a header"},

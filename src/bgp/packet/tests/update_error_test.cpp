@@ -69,6 +69,7 @@ TEST(AttributeLengths, that_hide_reachability_reset_the_session) {
       attribute(0x80, 14, craft::mp_reach(kIpv6Unicast, craft::address("2001:db8::1"), craft::prefix("fd00::/8")), 200);
   EXPECT_EQ(reset_by(with(reach)), update_error_with(update_error::kOptionalAttribute, reach));
   EXPECT_EQ(reset_by(with(attribute(0x80, 15, hex("0002 01"), 4))).subcode, update_error::kOptionalAttribute);
+  EXPECT_EQ(reset_by(with(hex("80 0e"))), update_error_with(update_error::kOptionalAttribute, hex("80 0e")));
 }
 
 TEST(AttributeLengths, that_overrun_without_any_prefix_reset_the_session) {
