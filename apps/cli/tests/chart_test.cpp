@@ -268,5 +268,18 @@ TEST_F(Chart, holds_the_kinds_of_the_reference_with_their_versions) {
   }
 }
 
+TEST_F(Chart, bfd_has_pods_of_its_own_that_come_with_bgp) {
+  render({});
+  EXPECT_FALSE(objects_.contains("DaemonSet/weft-bfd"));
+  render({"bgpControlPlane.enabled=true,bfd.enabled=false"});
+  EXPECT_FALSE(objects_.contains("DaemonSet/weft-bfd"));
+  render({"bgpControlPlane.enabled=true,daemon.runPath=/run/w"});
+  const auto pod = json::serialize(object("DaemonSet/weft-bfd"));
+  EXPECT_THAT(pod, HasSubstr("--socket=/run/w/bfd.sock"));
+  EXPECT_THAT(pod, HasSubstr("SYS_NICE"));
+  EXPECT_THAT(pod, Not(HasSubstr("config-checksum"))) << "a change of configuration must not restart it";
+  EXPECT_THAT(pod, Not(HasSubstr("\"limits\""))) << "a CPU quota would miss deadlines";
+}
+
 }  // namespace
 }  // namespace weft::cli
