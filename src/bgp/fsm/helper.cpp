@@ -1,0 +1,64 @@
+// Graceful restart as the helper: the peer's routes through its restart (RFC 4724 §4.2, 8538 §4).
+#include <algorithm>
+
+#include "bgp/fsm/session.h"
+
+namespace weft::bgp::fsm {
+namespace {
+
+constexpr Timer kRestart{Timer::Kind::restart, 0};
+constexpr Timer kStale{Timer::Kind::stale, 0};
+
+bool forwards(const Negotiated& n, AfiSafi family) {
+  if (!n.peer_restart || std::ranges::find(n.families, family) == n.families.end()) return false;
+  return std::ranges::any_of(n.peer_restart->families,
+                             [&](const auto& t) { return t.family == family && t.forwarding; });
+}
+
+}  // namespace
+
+/// The session that had negotiated `n` is down: says so, and what stays of the peer's routes.
+void Session::keep_routes(const Negotiated& n, const DownReason& reason, bool keep) {
+  std::vector<AfiSafi> kept = keep ? n.kept() : std::vector<AfiSafi>{};
+  // A route that was stale already does not live through another restart.
+  if (!kept.empty()) flush(std::exchange(stale_, {}), "the peer restarted again before it had sent all its routes");
+  clear(kStale);
+  clear(kRestart);
+  stale_ = std::move(kept);
+  action::Down down{.reason = reason, .retain = stale_, .restart_time = {}};
+  if (!stale_.empty()) {
+    down.restart_time = std::chrono::seconds{n.peer_restart->restart_time};
+    set(kRestart, down.restart_time);
+  }
+  out_.push_back(std::move(down));
+}
+
+/// Before the session is reported up: a family whose forwarding state the peer has lost goes now, the others wait for
+/// its End-of-RIB.
+void Session::peer_is_back(const Negotiated& n) {
+  clear(kRestart);
+  std::vector<AfiSafi> gone;
+  for (const AfiSafi& f : stale_)
+    if (!forwards(n, f)) gone.push_back(f);
+  flush(gone, "the peer came back without the forwarding state of this family");
+  if (!stale_.empty()) set(kStale, config_.stale_time);
+}
+
+void Session::end_of_rib(AfiSafi family) {
+  out_.push_back(action::EndOfRib{family});
+  if (std::ranges::find(stale_, family) != stale_.end()) flush({family}, "the peer has sent all its routes");
+}
+
+/// `families` is a copy on purpose where it is stale_ itself.
+void Session::flush(const std::vector<AfiSafi>& families, const std::string& words) {
+  const std::vector<AfiSafi> all = families;
+  for (const AfiSafi& f : all) {
+    std::erase(stale_, f);
+    out_.push_back(action::FlushStale{f, words});
+  }
+  if (!stale_.empty()) return;
+  clear(kRestart);
+  clear(kStale);
+}
+
+}  // namespace weft::bgp::fsm
