@@ -46,6 +46,12 @@ class Frr final : public Speaker {
     out.state = lower(text_at(*v, {"bgpState"}));
     for (const char* family : {"ipv4Unicast", "ipv6Unicast"})
       out.received += static_cast<unsigned>(number_at(*v, {"addressFamilyInfo", family, "acceptedPrefixCounter"}));
+    const auto count = [&](std::initializer_list<std::string_view> path) {
+      return static_cast<std::uint64_t>(number_at(*v, path));
+    };
+    out.updates_in = count({"messageStats", "updatesRecv"});
+    out.updates_out = count({"messageStats", "updatesSent"});
+    out.flaps = count({"connectionsDropped"});
     out.reason = text_at(*v, {"lastResetDueTo"});
     for (const char* more : {"lastNotificationReason", "lastShutdownDescription"})
       if (const auto text = text_at(*v, {more}); !text.empty()) out.reason += ", " + text;

@@ -106,6 +106,9 @@ class Speaker {
   /// Ends it as an operator would.
   virtual void stop() { daemon_.stop(SIGTERM); }
   virtual void kill() { daemon_.stop(SIGKILL); }
+  /// Stops all of it where it stands, and lets it go on: silence, with connections that stay open.
+  void pause() { ::kill(-daemon_.pid(), SIGSTOP); }
+  void resume() { ::kill(-daemon_.pid(), SIGCONT); }
   virtual PeerView peer(const std::string& name = "peer") = 0;
   /// What its peers sent, chosen or not.
   virtual Routes routes() = 0;

@@ -61,6 +61,9 @@ class Weft final : public Speaker {
       std::erase(out.state, '_');
       std::erase(out.state, '-');
       out.reason = text_at(p, {"reason"});
+      out.updates_in = static_cast<std::uint64_t>(number_at(p, {"updates_in"}));
+      out.updates_out = static_cast<std::uint64_t>(number_at(p, {"updates_out"}));
+      out.flaps = static_cast<std::uint64_t>(number_at(p, {"flaps"}));
       if (const auto* families = at(p, {"families"}); families != nullptr && families->is_array())
         for (const auto& f : families->get_array()) out.received += static_cast<unsigned>(number_at(f, {"received"}));
     }
@@ -136,8 +139,7 @@ class Weft final : public Speaker {
       if (const auto* l = at(v, {key}); l != nullptr && l->is_array())
         for (const auto& item : l->get_array()) to.emplace_back(item.as_string());
     };
-    if (const auto hop = text_at(v, {"next_hop"}); !hop.empty()) r.next_hops.push_back(hop);
-    list("next_hops", r.next_hops);
+    r.next_hops = words(text_at(v, {"next_hop"}), " ,/()");
     if (const auto* path = at(v, {"as_path"}); path != nullptr) {
       if (path->is_string()) r.as_path = as_numbers(std::string(path->get_string()));
       if (path->is_array())
