@@ -17,11 +17,12 @@ class KernelRoutesTest : public NetTest {
     kernel_ = std::move(*kernel);
     shell(
         "ip link del fabric1 2>/dev/null; ip link add fabric1 type veth peer name fabric2 && "
-          "ip link set fabric1 up && ip link set fabric2 up && "
+        "ip link set fabric1 up && ip link set fabric2 up && "
         "ip addr add 192.0.2.1/24 dev fabric1 && ip addr add 2001:db8:1::1/64 dev fabric1 nodad");
   }
   void TearDown() override {
-    if (kernel_) shell("ip route flush proto bgp table all; ip -6 route flush proto bgp table all; ip link del fabric1");
+    if (kernel_)
+      shell("ip route flush proto bgp table all; ip -6 route flush proto bgp table all; ip link del fabric1");
   }
   std::size_t count(std::uint32_t table = kTable) const {
     const auto routes = kernel_->routes({.table = table, .protocol = netlink::kBgpRouteProtocol});
