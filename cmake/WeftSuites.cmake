@@ -4,7 +4,7 @@
 get_property(programs GLOBAL PROPERTY WEFT_PROGRAMS)
 add_custom_target(programs DEPENDS ${programs})
 
-foreach(suite unit script bpf integration e2e)
+foreach(suite unit script bpf integration interop e2e)
   get_property(tests GLOBAL PROPERTY WEFT_TESTS_${suite})
   add_custom_target(suite_${suite} DEPENDS ${tests})
 endforeach()
@@ -14,6 +14,16 @@ foreach(kind benchmarks fuzzers)
   get_property(members GLOBAL PROPERTY WEFT_${kind})
   add_custom_target(${kind} DEPENDS ${members})
 endforeach()
+
+# What ./dev fuzz runs.
+if(WEFT_FUZZ)
+  get_property(members GLOBAL PROPERTY WEFT_fuzzers)
+  list(JOIN members "\n" lines)
+  file(WRITE ${CMAKE_BINARY_DIR}/fuzzers.txt "${lines}")
+  if(members)
+    file(APPEND ${CMAKE_BINARY_DIR}/fuzzers.txt "\n")
+  endif()
+endif()
 
 # What links what, for tests/structure: "TARGET<tab>FOLDER<tab>LINKS<tab>SOURCES" of every library and program of ours.
 function(weft_write_structure)

@@ -1,7 +1,8 @@
 # weft_library(NAME [SOURCES ...] [LINKS ...] [TESTS ...])
 #   One static library a folder, called weft_NAME. LINKS is the whole truth about which folders it may
 #   include from (tests/structure compares the two). TESTS become the executable NAME_test in suite "unit".
-#   NO_PCH is for folders below async, which must not see Asio.
+#   NO_PCH is for folders that do not link async (base, model, pure codecs): the precompiled header knows Asio, which
+#   does not link without it.
 #   A name with a slash (bgp/packet) becomes weft_bgp_packet.
 # weft_test(NAME SUITE SOURCES ... LINKS ...)   a GoogleTest executable in ctest's label SUITE
 # weft_program(NAME SOURCES ... LINKS ...)      an executable in build/<preset>/bin

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "api/metrics.h"
 #include "api/server.h"
 #include "apps/agent/mesh_report.h"
 #include "apps/agent/views.h"
@@ -17,6 +18,7 @@
 #include "kube/types/endpoint_slice.h"
 #include "kube/types/service.h"
 #include "mesh/config_dir.h"
+#include "mesh/metrics.h"
 #include "pods/endpoint_manager.h"
 #include "pods/install.h"
 #include "pods/pods_api.h"
@@ -99,7 +101,8 @@ struct Agent::Parts {
                   identity_range(options.cluster_id, options.max_connected_clusters)),
         node_publisher(edges.kube, tables.nodes),
         socket(io, options.socket_path),
-        health(io, fmt::format("tcp://127.0.0.1:{}", options.health_port)) {}
+        health(io, fmt::format("tcp://127.0.0.1:{}", options.health_port)),
+        scrapes(io, "tcp://" + options.metrics_address.value_or(SocketAddress{}).to_string()) {}
 
   asio::io_context& io;
   Options options;
@@ -113,13 +116,16 @@ struct Agent::Parts {
   pods::PodsApi pods_api;
   identity::IdentityAllocator allocator;
   identity::NodePublisher node_publisher;
+  metrics::Registry metrics;
   api::Server socket;
   api::Server health;
+  api::Server scrapes;
   // Made once our own Node object is known.
   std::unique_ptr<services::ServiceController> services;
   std::unique_ptr<routing::NodeRouter> router;
   std::unique_ptr<identity::EndpointPublisher> endpoint_publisher;
   std::unique_ptr<mesh::ConfigDir> mesh;
+  std::unique_ptr<BgpPart> bgp;
   std::string network_trouble = "no pod CIDR yet";  // empty once pods can be attached
   std::string waiting_for = "the first answer of the Kubernetes API";
 
@@ -136,11 +142,13 @@ Agent::Agent(asio::io_context& io, Options options, Edges edges)
 Agent::~Agent() = default;
 
 Task<> Agent::stop() {
+  if (parts_->bgp) co_await parts_->bgp->stop();
   co_await parts_->scope.stop();
   if (parts_->mesh) co_await parts_->mesh->stop();
 }
 
 Tables& Agent::tables() { return parts_->tables; }
+BgpPart* Agent::bgp() { return parts_->bgp.get(); }
 
 std::vector<std::string> Agent::socket_namespaces() const {
   std::vector<std::string> out{"/proc/self/ns/net"};
@@ -235,8 +243,10 @@ Task<> Agent::Parts::join_mesh() {
   }
   mesh = std::make_unique<mesh::ConfigDir>(
       io, mesh::LocalCluster{options.cluster_name, options.cluster_id, options.max_connected_clusters},
-      mesh::ConfigDir::Options{.path = options.clustermesh_config,
-                               .remote = {.sync_timeout = options.clustermesh_sync_timeout}},
+      mesh::ConfigDir::Options{
+          .path = options.clustermesh_config,
+
+          .remote = {.sync_timeout = options.clustermesh_sync_timeout, .cache_ttl = options.clustermesh_cache_ttl}},
       mesh::Tables{tables.nodes, tables.remote_services, tables.ips, tables.identities, tables.remotes});
   scope.spawn("mesh configuration", mesh->run());
   co_await yield();  // the first look registers what it found
@@ -255,9 +265,13 @@ void Agent::Parts::serve() {
     };
     return reply(pods_api, std::move(request));
   });
+  metrics.collect([this](metrics::Samples& out) { mesh::collect_metrics(out, tables.remotes); });
+  api::add_metrics(socket, metrics);
+  api::add_metrics(scrapes, metrics);
   const auto run = [](api::Server& s) -> Task<> { co_await s.run(); };
   scope.spawn("api socket", run(socket));
   if (options.health_port != 0) scope.spawn("health", run(health));
+  if (options.metrics_address) scope.spawn("metrics", run(scrapes));
 }
 
 Task<Result<>> Agent::run() {
@@ -287,6 +301,12 @@ Task<Result<>> Agent::run() {
     p.scope.spawn("mesh", p.join_mesh());
   }
   p.sources.start(p.scope);
+  if (p.options.bgp && p.edges.make_speaker) {
+    p.bgp = std::make_unique<BgpPart>(p.edges.kube, p.options, p.tables, p.edges.kernel, p.edges.make_speaker);
+    p.bgp->add_views(p.socket);
+    p.bgp->add_metrics(p.metrics);
+    p.bgp->start();
+  }
   if (p.edges.serve) p.serve();
   const auto self = co_await p.own_node();
   const auto ips = internal_ips(*self, p.options);

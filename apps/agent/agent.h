@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/agent/bgp.h"
 #include "apps/agent/options.h"
 #include "apps/agent/tables.h"
 #include "async/scope.h"
@@ -27,6 +28,8 @@ struct Edges {
   LbMaps& lb;
   /// Ends the wait of connected UDP sockets of backends that are gone (datapath/udp_cutter.h); may be empty.
   std::function<void(std::vector<GoneUdpBackend>)> cut_udp;
+  /// Speaks BGP when enable-bgp-control-plane says so; empty: nobody does.
+  MakeSpeaker make_speaker;
   bool serve = true;  // the Unix socket and the health port
 };
 
@@ -41,6 +44,8 @@ class Agent {
   Task<> stop();
 
   Tables& tables();
+  /// Null while BGP is off or not started yet.
+  BgpPart* bgp();
   /// Whether everything known is applied; the text says what is not yet.
   struct Readiness {
     bool ready = false;

@@ -8,6 +8,7 @@
 
 #include "apps/agent/agent.h"
 #include "apps/agent/cleanup.h"
+#include "apps/agent/speaker.h"
 #include "base/log.h"
 #include "datapath/features.h"
 #include "datapath/loader.h"
@@ -70,6 +71,9 @@ Task<int> run(asio::io_context& io, const Options& options) {
     log::error("Kubernetes", {{"error", config.error().message}});
     co_return 1;
   }
+  config->user_agent = "weft-agent";
+  config->qps = options.k8s_qps;
+  config->burst = options.k8s_burst;
   kube::Client client(io, *config);
   auto kernel = netlink::make_linux_kernel();
   if (!kernel) {
@@ -98,7 +102,11 @@ Task<int> run(asio::io_context& io, const Options& options) {
               .kernel = **kernel,
               .monitor = monitor ? std::move(*monitor) : nullptr,
               .lb = (*sock_lb)->maps(),
-              .cut_udp = [&cutter](std::vector<GoneUdpBackend> gone) { cutter.cut(std::move(gone)); }};
+              .cut_udp = [&cutter](std::vector<GoneUdpBackend> gone) { cutter.cut(std::move(gone)); },
+              .make_speaker =
+                  [&](bool restarting) {
+                    return make_real_speaker(io, **kernel, options.bfd_socket_path, options.node_name, restarting);
+                  }};
   Agent agent(io, options, std::move(edges));
   self = &agent;
 

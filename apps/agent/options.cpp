@@ -143,9 +143,32 @@ const std::map<std::string, Setter>& setters() {
       {"socket-path", text(&Options::socket_path)},
       {"write-cni-conf-to", text(&Options::cni_conf_dir)},
       {"install-cni-bin-to", text(&Options::cni_bin_dir)},
+      {"bfd-socket-path", text(&Options::bfd_socket_path)},
+      {"enable-bgp-control-plane", flag(&Options::bgp)},
+      {"enable-bgp-control-plane-status-report", flag(&Options::bgp_status_report)},
+      {"bgp-secrets-namespace", text(&Options::bgp_secrets_namespace)},
+      {"enable-bgp-legacy-origin-attribute", flag(&Options::bgp_legacy_origin)},
+      {"enable-no-service-endpoints-routable", flag(&Options::no_service_endpoints_routable)},
+      {"bgp-stop-grace", secs(&Options::bgp_stop_grace)},
       {"kubeconfig", text(&Options::kubeconfig)},
       {"agent-health-port", num(&Options::health_port, 0, 65535)},
-      {"prometheus-port", num(&Options::metrics_port, 0, 65535)},
+      {"prometheus-serve-addr",
+       [](Options& o, const std::string& v) -> Result<> {
+         o.metrics_address.reset();
+         if (v.empty()) return {};
+         const auto address = SocketAddress::parse(v.starts_with(":") ? "[::]" + v : v);
+         if (!address || address->port == 0) return fail(Errc::invalid, "use :9962, or address:port");
+         o.metrics_address = *address;
+         return {};
+       }},
+      {"k8s-client-qps",
+       [](Options& o, const std::string& v) -> Result<> {
+         const auto [end, ec] = std::from_chars(v.data(), v.data() + v.size(), o.k8s_qps);
+         if (ec != std::errc{} || end != v.data() + v.size() || !(o.k8s_qps >= 0 && o.k8s_qps <= 100'000))
+           return fail(Errc::invalid, "use a number from 0 (no limit) to 100000");
+         return {};
+       }},
+      {"k8s-client-burst", num(&Options::k8s_burst, 1, 100'000)},
       {"debug",
        [](Options& o, const std::string& v) -> Result<> {
          auto r = boolean(v);

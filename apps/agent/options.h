@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,14 +44,23 @@ struct Options {
   std::string bpf_root = "/sys/fs/bpf";           // bpf-root
   std::string cgroup_root;                        // cgroup-root, empty = the cgroup2 mount of /proc/mounts
   std::string state_dir = "/var/run/weft/state";  // state-dir
-  std::string socket_path = "/var/run/weft/weft.sock";  // socket-path
-  std::string cni_conf_dir;                             // write-cni-conf-to, empty = leave CNI alone
-  std::string cni_bin_dir;                              // install-cni-bin-to
-  std::string kubeconfig;                               // kubeconfig, empty = in cluster
-  Port health_port = 9879;                              // agent-health-port, on 127.0.0.1
-  Port metrics_port = 9962;                             // prometheus-serve-addr's port, 0 = off
-  log::Level log_level = log::Level::info;              // debug: "true"
-  log::Format log_format = log::Format::text;           // log-format: text | json
+  std::string socket_path = "/var/run/weft/weft.sock";     // socket-path
+  std::string cni_conf_dir;                                // write-cni-conf-to, empty = leave CNI alone
+  std::string cni_bin_dir;                                 // install-cni-bin-to
+  std::string bfd_socket_path = "/var/run/weft/bfd.sock";  // bfd-socket-path: weft-bfd's
+  bool bgp = false;                                        // enable-bgp-control-plane
+  bool bgp_status_report = true;                           // enable-bgp-control-plane-status-report
+  std::string bgp_secrets_namespace = "kube-system";       // bgp-secrets-namespace
+  bool bgp_legacy_origin = false;                          // enable-bgp-legacy-origin-attribute
+  bool no_service_endpoints_routable = true;               // enable-no-service-endpoints-routable
+  std::chrono::seconds bgp_stop_grace{2};        // bgp-stop-grace: marked routes before a clean stop, 0 = none
+  std::string kubeconfig;                        // kubeconfig, empty = in cluster
+  Port health_port = 9879;                       // agent-health-port, on 127.0.0.1
+  std::optional<SocketAddress> metrics_address;  // prometheus-serve-addr: ":9962" is every address; none = off
+  double k8s_qps = 10;                           // k8s-client-qps, 0 = no limit
+  unsigned k8s_burst = 20;                       // k8s-client-burst
+  log::Level log_level = log::Level::info;       // debug: "true"
+  log::Format log_format = log::Format::text;    // log-format: text | json
 };
 
 /// Reads key → value pairs. Unknown keys are kept aside in `unknown` (a newer chart must not stop an older agent);

@@ -54,6 +54,7 @@ void build(CLI::App& app, Context& context) {
   add_install_commands(app, context);
   add_clustermesh_commands(app, context);
   add_list_commands(app, context);
+  add_bgp_commands(app, context);
   add_completion_commands(app, context);
   auto* version = app.add_subcommand("version", "Print this program's version");
   version->callback([&context] {

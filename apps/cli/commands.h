@@ -21,6 +21,7 @@ struct Context {
 void add_install_commands(CLI::App& app, Context& context);      // install, upgrade, uninstall, status, config view
 void add_clustermesh_commands(CLI::App& app, Context& context);  // clustermesh …
 void add_list_commands(CLI::App& app, Context& context);         // service|node|identity|endpoint list, bpf lb list
+void add_bgp_commands(CLI::App& app, Context& context);          // bgp peers|routes|why
 void add_completion_commands(CLI::App& app, Context& context);   // completion bash|zsh|fish
 
 /// Prints "Error: <message>" and returns the exit code for it: 2 for what the caller can mend in the command, 1

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "api/metrics.h"
 #include "api/server.h"
 #include "apps/clustermesh/commands.h"
 #include "async/scope.h"
@@ -119,18 +120,15 @@ boost::json::object describe(const Store& store) {
   return out;
 }
 
-std::string metrics(const Store& store) {
-  std::string out =
-      "# TYPE weft_clustermesh_keys gauge\n# TYPE weft_clustermesh_keys_waiting gauge\n# TYPE weft_clustermesh_synced "
-      "gauge\n";
-  if (!store.exporter) return out;
+void collect_metrics(metrics::Samples& out, const Store& store) {
+  if (!store.exporter) return;
   for (const auto& k : store.exporter->status()) {
-    out += fmt::format(
-        "weft_clustermesh_keys{{prefix=\"{0}\"}} {1}\nweft_clustermesh_keys_waiting{{prefix=\"{0}\"}} {2}\n"
-        "weft_clustermesh_synced{{prefix=\"{0}\"}} {3}\n",
-        k.prefix, k.wanted, k.waiting, k.canary ? 1 : 0);
+    const metrics::Labels of{{"prefix", k.prefix}};
+    out.gauge("weft_clustermesh_keys", "Keys that the store shall hold.", of, static_cast<double>(k.wanted));
+    out.gauge("weft_clustermesh_keys_waiting", "Keys not written yet.", of, static_cast<double>(k.waiting));
+    out.gauge("weft_clustermesh_synced", "1 when everything of the first lists is written, 0 before.", of,
+              k.canary ? 1 : 0);
   }
-  return out;
 }
 
 Task<api::Response> answer(api::Response response) { co_return response; }
@@ -141,7 +139,6 @@ void add_routes(api::Server& server, const Store& store) {
     const bool ready = store.exporter && store.exporter->ready();
     return answer(api::Response::of(describe(store), ready ? 200 : 503));
   });
-  server.route("GET", "/metrics", [&store](api::Request) { return answer(api::Response::text(metrics(store))); });
 }
 
 }  // namespace
@@ -166,6 +163,9 @@ Task<int> run(asio::io_context& io, Options o) {
   const std::string address = "tcp://" + health.to_string();
   api::Server server(io, address);
   add_routes(server, store);
+  metrics::Registry registry;
+  registry.collect([&store](metrics::Samples& out) { collect_metrics(out, store); });
+  api::add_metrics(server, registry);
   const auto serve = [](api::Server& s) -> Task<> { (void)co_await s.run(); };
   if (o.health_port != 0) scope.spawn("health", serve(server));
 

@@ -17,26 +17,26 @@ namespace {
 
 Result<std::optional<Named>> parse_named(const json::object& o) { return Named{kube::name_of(o), kube::uid_of(o)}; }
 
-Result<std::optional<PodStub>> parse_pod_stub(const json::object& o) {
+Result<std::optional<OwnerPod>> parse_owner_pod(const json::object& o) {
   const auto phase = kube::text_at(kube::object_at(o, "status"), "phase");
-  return PodStub{kube::name_of(o), kube::uid_of(o), phase == "Succeeded" || phase == "Failed"};
+  return OwnerPod{kube::name_of(o), kube::uid_of(o), phase == "Succeeded" || phase == "Failed"};
 }
 
-Result<std::optional<EndpointStub>> parse_endpoint_stub(const json::object& o) {
+Result<std::optional<OwnedEndpoint>> parse_owned_endpoint(const json::object& o) {
   auto e = kube::parse_cilium_endpoint(o);
   if (!e) return fail(e.error());
-  return EndpointStub{(*e)->name, (*e)->uid, (*e)->pod_uid, (*e)->identity};
+  return OwnedEndpoint{(*e)->name, (*e)->uid, (*e)->pod_uid, (*e)->identity};
 }
 
-bool belongs(const EndpointStub& e, const std::string& pod_uid, bool finished) {
+bool belongs(const OwnedEndpoint& e, const std::string& pod_uid, bool finished) {
   return !finished && (e.pod_uid.empty() || e.pod_uid == pod_uid);
 }
 
 }  // namespace
 
-std::set<ObjectName> orphaned_endpoints(const Table<EndpointStub>& endpoints, const Table<PodStub>& pods) {
+std::set<ObjectName> orphaned_endpoints(const Table<OwnedEndpoint>& endpoints, const Table<OwnerPod>& pods) {
   std::set<ObjectName> out;
-  endpoints.for_each([&](const EndpointStub& e) {
+  endpoints.for_each([&](const OwnedEndpoint& e) {
     const auto pod = pods.get(e.name);
     if (!pod || !belongs(e, pod->uid, pod->finished)) out.insert(e.name);
   });
@@ -53,8 +53,8 @@ std::set<ObjectName> orphaned_nodes(const Table<Named>& cilium_nodes, const Tabl
 
 struct Collector::Sources {
   kube::Reflector<identity::IdentityObject> identities;
-  kube::Reflector<EndpointStub> endpoints;
-  kube::Reflector<PodStub> pods;
+  kube::Reflector<OwnedEndpoint> endpoints;
+  kube::Reflector<OwnerPod> pods;
   kube::Reflector<Named> cilium_nodes;
   kube::Reflector<Named> nodes;
 };
@@ -68,8 +68,8 @@ Collector::Collector(kube::Client& client, const Options& options)
       cilium_nodes_(client.io(), "cilium nodes"),
       nodes_(client.io(), "nodes"),
       sources_(new Sources{{client, kube::kCiliumIdentities, identities_, identity::parse_identity_object},
-                           {client, kube::kCiliumEndpoints, endpoints_, parse_endpoint_stub},
-                           {client, kube::kPods, pods_, parse_pod_stub},
+                           {client, kube::kCiliumEndpoints, endpoints_, parse_owned_endpoint},
+                           {client, kube::kPods, pods_, parse_owner_pod},
                            {client, kube::kCiliumNodes, cilium_nodes_, parse_named},
                            {client, kube::kNodes, nodes_, parse_named}}),
       scope_(client.io(), "collector") {}
@@ -113,7 +113,7 @@ Task<Result<>> Collector::collect_identities() {
   std::vector<identity::IdentityObject> all;
   identities_.for_each([&](const identity::IdentityObject& o) { all.push_back(o); });
   std::set<NumericIdentity> used;
-  endpoints_.for_each([&](const EndpointStub& e) { used.insert(e.identity); });
+  endpoints_.for_each([&](const OwnedEndpoint& e) { used.insert(e.identity); });
   const auto garbage = identity::identity_garbage(all, used, Wall::now(), options_.identity_heartbeat_timeout);
   for (const auto& o : garbage.unmark) {
     auto r = co_await annotate(o, false);
@@ -129,7 +129,7 @@ Task<Result<>> Collector::collect_identities() {
   auto fresh = co_await client_.list_all(kube::kCiliumEndpoints);
   if (!fresh) co_return fail(fresh.error());
   for (const auto& object : *fresh) {
-    auto e = parse_endpoint_stub(object);
+    auto e = parse_owned_endpoint(object);
     // It may well be the one that uses what is about to go.
     if (!e)
       co_return fail(e.error().in("no identity is removed while a CiliumEndpoint cannot be read, " +
@@ -216,13 +216,13 @@ Task<Result<>> Collector::remove_endpoint(ObjectName name) {
   auto pod = co_await client_.get(kube::kPods, name.ns, name.name);
   if (!pod && pod.error().code != Errc::not_found) co_return fail(pod.error());
   if (pod) {
-    const auto stub = parse_pod_stub(*pod);
-    if (belongs(*row, (*stub)->uid, (*stub)->finished)) co_return Result<>{};
+    const auto owner = parse_owner_pod(*pod);
+    if (belongs(*row, (*owner)->uid, (*owner)->finished)) co_return Result<>{};
   }
   auto object = co_await client_.get(kube::kCiliumEndpoints, name.ns, name.name);
   if (!object && object.error().code == Errc::not_found) co_return Result<>{};
   if (!object) co_return fail(object.error());
-  const auto now = parse_endpoint_stub(*object);
+  const auto now = parse_owned_endpoint(*object);
   if (!now) co_return fail(now.error().in("CiliumEndpoint " + name.to_string()));
   if (*now && (*now)->pod_uid != row->pod_uid) co_return Result<>{};  // a new pod took it over meanwhile
   kube::DeleteOptions bound;

@@ -20,26 +20,28 @@ struct Named {
   Key key() const { return name; }
   bool operator==(const Named&) const = default;
 };
-struct PodStub {
+/// A pod as the owner of a CiliumEndpoint of its name.
+struct OwnerPod {
   using Key = ObjectName;
   ObjectName name;
   std::string uid;
   bool finished = false;
   Key key() const { return name; }
-  bool operator==(const PodStub&) const = default;
+  bool operator==(const OwnerPod&) const = default;
 };
-struct EndpointStub {
+/// A CiliumEndpoint, the pod that it was made for and the identity that it uses.
+struct OwnedEndpoint {
   using Key = ObjectName;
   ObjectName name;
   std::string uid;
   std::string pod_uid;
   NumericIdentity identity = 0;
   Key key() const { return name; }
-  bool operator==(const EndpointStub&) const = default;
+  bool operator==(const OwnedEndpoint&) const = default;
 };
 
 /// Endpoints whose pod is gone, finished, or another one of the same name. Pure.
-std::set<ObjectName> orphaned_endpoints(const Table<EndpointStub>& endpoints, const Table<PodStub>& pods);
+std::set<ObjectName> orphaned_endpoints(const Table<OwnedEndpoint>& endpoints, const Table<OwnerPod>& pods);
 /// CiliumNodes whose Node is gone. Pure.
 std::set<ObjectName> orphaned_nodes(const Table<Named>& cilium_nodes, const Table<Named>& nodes);
 
@@ -69,8 +71,8 @@ class Collector {
   kube::Client& client_;
   Options options_;
   Table<identity::IdentityObject> identities_;
-  Table<EndpointStub> endpoints_;
-  Table<PodStub> pods_;
+  Table<OwnedEndpoint> endpoints_;
+  Table<OwnerPod> pods_;
   Table<Named> cilium_nodes_;
   Table<Named> nodes_;
   std::unique_ptr<Sources> sources_;

@@ -2,11 +2,15 @@
 // definitions and collects garbage.
 #include <unistd.h>
 
+#include <boost/asio/cancellation_state.hpp>
+
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
+#include "api/metrics.h"
 #include "api/server.h"
+#include "apps/operator/bgp.h"
 #include "apps/operator/collector.h"
 #include "apps/operator/crds.h"
 #include "apps/operator/options.h"
@@ -24,7 +28,8 @@ constexpr const char* kUsage =
     "weft-operator [--config-dir DIR] [--KEY VALUE ...]\n"
     "  Keys: kubeconfig, crd-dir, skip-crd-creation, identity-gc-interval, identity-heartbeat-timeout,\n"
     "  cilium-endpoint-gc-interval, nodes-gc-interval, leader-election-{lease-duration,renew-deadline,retry-period},\n"
-    "  operator-k8s-client-{qps,burst}, operator-health-port, debug, log-format.\n"
+    "  operator-k8s-client-{qps,burst}, operator-health-port, enable-bgp-control-plane, bgp-secrets-namespace,\n"
+    "  bgp-router-id-allocation-{mode,ip-pool}, debug, log-format.\n"
     "  --config-dir is a mounted ConfigMap, one file a key; flags win.\n";
 
 std::string env(const char* name) {
@@ -77,6 +82,8 @@ struct Operator {
   kube::Client client;
   kube::Client lease_client;  // its requests end before the lease does
   kube::LeaderElection election;
+  metrics::Registry metrics;
+  Bgp bgp;
   std::string doing = "waiting for the lease";
 
   Operator(asio::io_context& i, Options o, const kube::Config& config)
@@ -84,7 +91,8 @@ struct Operator {
         options(std::move(o)),
         client(i, config),
         lease_client(i, with_timeout(config, options.renew_deadline / 2.0)),
-        election(lease_client, election_options(options, config)) {}
+        election(lease_client, election_options(options, config)),
+        bgp(client, options, metrics) {}
 
   template <class D>
   static kube::Config with_timeout(kube::Config c, D limit) {
@@ -102,6 +110,21 @@ struct Operator {
     e.renew_deadline = o.renew_deadline;
     e.retry = o.retry_period;
     return e;
+  }
+
+  // Both until the lease is lost.
+  Task<> run_together(Collector& collector) {
+    Scope scope(io, "leader");
+    if (options.bgp) scope.spawn("bgp", bgp.run());
+    std::exception_ptr end;
+    try {
+      co_await collector.run();
+    } catch (...) {
+      end = std::current_exception();
+    }
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await scope.stop();
+    if (end) std::rethrow_exception(end);
   }
 
   Task<> lead() {
@@ -122,9 +145,9 @@ struct Operator {
       log::error("custom resource definitions", {{"error", done.error().message}});
       co_await sleep_for(backoff.next());
     }
-    doing = "collecting garbage";
+    doing = "leading";
     Collector collector(client, options);
-    co_await collector.run();
+    co_await run_together(collector);
   }
 };
 
@@ -148,6 +171,7 @@ Task<int> run(asio::io_context& io, const Options& options) {
     o["doing"] = self.election.leading() ? self.doing : "waiting for the lease";
     return boost::json::value(std::move(o));
   });
+  api::add_metrics(health, self.metrics);
   Scope scope(io, "operator");
   const auto serve = [](api::Server& s) -> Task<> { co_await s.run(); };
   if (options.health_port != 0) scope.spawn("health", serve(health));

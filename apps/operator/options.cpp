@@ -46,6 +46,20 @@ std::string text_or(const std::map<std::string, std::string>& values, const char
   return it == values.end() || it->second.empty() ? otherwise : it->second;
 }
 
+Result<> read_router_ids(const std::map<std::string, std::string>& values, std::optional<Prefix>& out) {
+  const auto mode = text_or(values, "bgp-router-id-allocation-mode", "default");
+  if (mode == "default") return {};
+  if (mode != "ip-pool")
+    return fail(Errc::invalid, "bgp-router-id-allocation-mode \"" + mode + "\": default or ip-pool");
+  const auto pool = text_or(values, "bgp-router-id-allocation-ip-pool");
+  const auto prefix = Prefix::parse(pool);
+  if (!prefix || prefix->family() != Family::v4)
+    return fail(Errc::invalid,
+                "bgp-router-id-allocation-ip-pool \"" + pool + "\": an IPv4 prefix such as 10.255.0.0/24");
+  out = *prefix;
+  return {};
+}
+
 }  // namespace
 
 Result<std::chrono::seconds> parse_duration(const std::string& text) {
@@ -101,6 +115,9 @@ Result<Options> parse_options(const std::map<std::string, std::string>& values) 
   WEFT_TRY(read_number(values, "operator-k8s-client-qps", o.qps, 0, 100'000));
   WEFT_TRY(read_number(values, "operator-k8s-client-burst", o.burst, 1, 100'000));
   WEFT_TRY(read_number(values, "operator-health-port", o.health_port, 0, 65535));
+  WEFT_TRY(read_bool(values, "enable-bgp-control-plane", o.bgp));
+  o.bgp_secrets_namespace = text_or(values, "bgp-secrets-namespace", o.bgp_secrets_namespace);
+  WEFT_TRY(read_router_ids(values, o.bgp_router_ids));
   const auto format = text_or(values, "log-format", "text");
   if (format != "text" && format != "json") return fail(Errc::invalid, "log-format \"" + format + "\": text or json");
   o.log_format = format == "json" ? log::Format::json : log::Format::text;

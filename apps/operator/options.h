@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/log.h"
@@ -22,6 +23,9 @@ struct Options {
   std::chrono::seconds lease_duration{15};                // leader-election-lease-duration
   std::chrono::seconds renew_deadline{10};                // leader-election-renew-deadline
   std::chrono::seconds retry_period{2};                   // leader-election-retry-period
+  bool bgp = false;                                       // enable-bgp-control-plane
+  std::string bgp_secrets_namespace = "kube-system";      // bgp-secrets-namespace
+  std::optional<Prefix> bgp_router_ids;                   // bgp-router-id-allocation-ip-pool, of mode ip-pool
   double qps = 100;                                       // operator-k8s-client-qps
   unsigned burst = 200;                                   // operator-k8s-client-burst
   Port health_port = 9234;                                // operator-health-port, on 127.0.0.1; 0 = none

@@ -11,7 +11,7 @@
 #include "async/signal.h"
 #include "kube/client.h"
 #include "map_watch.h"
-#include "mesh/keys.h"
+#include "mesh/values/keys.h"
 #include "store_watch.h"
 
 namespace weft::bench {

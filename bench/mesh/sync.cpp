@@ -17,8 +17,8 @@
 #include "async/scope.h"
 #include "kvstore/proto/rpc.grpc.pb.h"
 #include "kvstore/testing/etcd_server.h"
-#include "mesh/keys.h"
 #include "mesh/remote_cluster.h"
+#include "mesh/values/keys.h"
 
 namespace weft::mesh {
 namespace {

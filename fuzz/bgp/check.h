@@ -32,6 +32,7 @@ inline Context context_of(std::uint8_t bits) {
   if ((bits & 8) == 0) c.families.push_back(kIpv4Unicast);
   if ((bits & 16) == 0) c.families.push_back(kIpv6Unicast);
   if ((bits & 32) != 0) c.extended_next_hop = {{kIpv4Unicast, 2}};
+  c.enhanced_route_refresh = (bits & 64) == 0;
   return c;
 }
 
@@ -100,7 +101,9 @@ inline void check_message(std::span<const std::uint8_t> bytes, const Context& co
   }
   if (const auto* n = std::get_if<Notification>(&decoded->message)) (void)n->to_string();
   const auto written = encode(decoded->message, context);
-  FUZZ_CHECK(written.size() <= bytes.size() || update == nullptr);
+  // What AS4_PATH did not say in full, because an old speaker came after it, is said in full again and takes more room.
+  if (update != nullptr && context.four_octet_asn) FUZZ_CHECK(written.size() <= bytes.size());
+  if (!message_length(written, context)) return;
   const auto again = decode(written, context);
   FUZZ_CHECK(again && again->message == decoded->message && again->faults.empty());
   if (update != nullptr && update->attributes)

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "mesh/codec.h"
-#include "mesh/import.h"
+#include "mesh/values/codec.h"
+#include "mesh/values/import.h"
 
 namespace {
 

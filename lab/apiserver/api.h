@@ -78,13 +78,13 @@ class Api {
   Task<Answer<HttpResponse>> list(HttpRequest request, Target target);
   Answer<HttpResponse> watch(const HttpRequest& request, const Target& target);
 
-  // writing (api_write.cpp)
+  // writing (api_write.cpp, api_delete.cpp)
   Task<Answer<HttpResponse>> create(HttpRequest request, Target target);
   Task<Answer<HttpResponse>> update(HttpRequest request, Target target);
   Task<Answer<HttpResponse>> patch(HttpRequest request, Target target);
   Task<Answer<HttpResponse>> remove(HttpRequest request, Target target);
   Task<Answer<HttpResponse>> remove_collection(HttpRequest request, Target target);
-  /// Decoded, defaulted, checked and stored.
+  /// Defaulted, checked and stored (api_store.cpp).
   Task<Answer<StoredPtr>> store_new(KindPtr kind, std::string ns, json::value object, std::shared_ptr<Write> write);
   Task<Answer<StoredPtr>> store_update(KindPtr kind, StoredPtr old, json::value object, std::shared_ptr<Write> write);
   struct Removal {
@@ -130,6 +130,16 @@ HttpResponse status_answer(const ApiError& error);
 std::string bytes_as(const Kind& kind, const Stored& object);
 json::value object_as(const Kind& kind, const Stored& object);
 
+/// What a CustomResourceDefinition waits for when it is deleted: that its objects are gone.
+inline constexpr const char* kCrdCleanup = "customresourcecleanup.apiextensions.k8s.io";
+void add_finalizer(json::value& object, const char* name);
+void drop_finalizer(json::value& object, const char* name);
+inline bool deleting(const json::value& object) { return !text(object, {"metadata", "deletionTimestamp"}).empty(); }
+/// `base` as it would be stored with this content.
+StoredPtr imagined(const Stored& base, json::value object);
+
+/// "application/json" of "application/json; charset=utf-8".
+std::string media_type(const std::string& content_type);
 /// The request's body as JSON. Errors: 400, 415.
 Answer<json::value> body_of(const HttpRequest& request);
 Answer<std::shared_ptr<Write>> write_of(const HttpRequest& request);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "lab/apiserver/jsonpath.h"
+#include "lab/apiserver/metadata.h"
 #include "lab/apiserver/strategy.h"
 #include "lab/apiserver/table.h"
 

@@ -21,10 +21,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-std::string netns_path(const std::string& sandbox_id) {
-  return sandbox_id.empty() ? "" : "/run/netns/cni-" + sandbox_id.substr(0, 16);
-}
-
 Task<Result<>> ip(std::vector<std::string> args) {
   SpawnOptions o;
   o.argv = {"ip"};
@@ -34,35 +30,6 @@ Task<Result<>> ip(std::vector<std::string> args) {
   if (!r) co_return fail(r.error());
   if (r->code != 0) co_return fail(Errc::internal, fmt::format("ip {}: {}", fmt::join(args, " "), r->out));
   co_return Result<>{};
-}
-
-CniNetwork network_from_json(const json::object& o) {
-  CniNetwork n;
-  n.name = str(o, "/name");
-  n.version = str(o, "/version", "1.0.0");
-  for (const auto& p : list(o, "/plugins"))
-    if (p.is_object()) n.plugins.push_back(p.get_object());
-  return n;
-}
-
-json::object network_to_json(const CniNetwork& n) {
-  json::array plugins;
-  for (const auto& p : n.plugins) plugins.push_back(p);
-  return {{"name", n.name}, {"version", n.version}, {"plugins", plugins}};
-}
-
-json::object ended_to_json(const Ended& e) {
-  return {{"code", e.code},       {"signal", e.signal},        {"reason", e.reason},
-          {"message", e.message}, {"startedAt", e.started_at}, {"finishedAt", e.finished_at}};
-}
-
-Ended ended_from_json(const json::object& o) {
-  return {static_cast<int>(integer(o, "/code")),
-          static_cast<int>(integer(o, "/signal")),
-          str(o, "/reason"),
-          str(o, "/message"),
-          str(o, "/startedAt"),
-          str(o, "/finishedAt")};
 }
 
 }  // namespace
@@ -84,6 +51,10 @@ PodWorker::PodWorker(NodeContext& context, Pod pod, json::object record)
     }
   if (pod_.host_network) pod_ips_ = context_.options.node_ips;
   if (!record.empty()) load(record);
+}
+
+std::string PodWorker::netns() const {
+  return sandbox_id_.empty() ? "" : "/run/netns/cni-" + sandbox_id_.substr(0, 16);
 }
 
 void PodWorker::update(Pod pod) {
@@ -164,7 +135,7 @@ Task<bool> PodWorker::make_sandbox() {
   network_ = *network;
   attached_ = true;
   save();
-  const std::string name = netns_path(sandbox_id_).substr(sizeof("/run/netns/") - 1);
+  const std::string name = netns().substr(sizeof("/run/netns/") - 1);
   std::vector<std::string> add = {"netns", "add", name};
   auto made = co_await ip(std::move(add));
   if (made) {
@@ -173,7 +144,7 @@ Task<bool> PodWorker::make_sandbox() {
   }
   Result<json::object> result = fail(Errc::internal, made ? "" : made.error().message);
   if (made) {
-    CniAttachment a{sandbox_id_, netns_path(sandbox_id_), "eth0", pod_.name.ns, pod_.name.name, pod_.uid};
+    CniAttachment a{sandbox_id_, netns(), "eth0", pod_.name.ns, pod_.name.name, pod_.uid};
     CniNetwork n = *network_;
     result = co_await context_.cni.add(std::move(n), std::move(a));
   }
@@ -272,7 +243,7 @@ Task<> PodWorker::remove_sandbox() {
   // The plugin may have to wait for its agent; the kernel's part goes with the namespace in any case.
   const auto deadline = Steady::now() + 60s;
   while (attached_) {
-    CniAttachment a{sandbox_id_, netns_path(sandbox_id_), "eth0", pod_.name.ns, pod_.name.name, pod_.uid};
+    CniAttachment a{sandbox_id_, netns(), "eth0", pod_.name.ns, pod_.name.name, pod_.uid};
     CniNetwork n = *network_;
     json::object result = cni_result_;
     auto r = co_await context_.cni.remove(std::move(n), std::move(a), std::move(result));
@@ -286,7 +257,7 @@ Task<> PodWorker::remove_sandbox() {
       co_await sleep_for(1s);
     }
   }
-  std::vector<std::string> del = {"netns", "del", netns_path(sandbox_id_).substr(sizeof("/run/netns/") - 1)};
+  std::vector<std::string> del = {"netns", "del", netns().substr(sizeof("/run/netns/") - 1)};
   auto r = co_await ip(std::move(del));
   if (!r) log::warn("network namespace", {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
   sandbox_id_.clear();
@@ -305,421 +276,6 @@ Task<> PodWorker::delete_object() {
     log::warn("pod not deleted from the API", {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
     co_await sleep_for(1s);
   }
-}
-
-// ---- containers
-
-ProbeTarget PodWorker::target(const Container& c) const {
-  ProbeTarget t;
-  t.process = c.run->process;
-  t.netns = pod_.host_network ? "" : netns_path(sandbox_id_);
-  t.host = pod_ips_.empty() ? "127.0.0.1" : pod_ips_.front();
-  t.cgroup = context_.runtime.cgroups + c.run->cgroup;
-  t.env = c.run->env;
-  return t;
-}
-
-Result<RunSpec> PodWorker::run_spec(
-    const Container& c, const std::map<std::string, std::optional<std::map<std::string, std::string>>>& refs) {
-  const NodeOptions& o = context_.options;
-  RunSpec s;
-  s.container = c.spec.name;
-  s.pod_uid = pod_.uid;
-  s.attempt = c.attempt;
-  s.log = fmt::format("logs/{}_{}_{}/{}/{}.log", pod_.name.ns, pod_.name.name, pod_.uid, c.spec.name, c.attempt);
-  s.netns = pod_.host_network ? "" : netns_path(sandbox_id_);
-  s.private_cgroup = !pod_.host_network && !c.spec.privileged;
-  s.hostname = pod_.host_network ? o.node_name : pod_.hostname.substr(0, 63);
-  s.cwd = c.spec.working_dir;
-  std::map<std::string, std::string> env = {
-      {"PATH", o.bin + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-      {"HOME", "/root"},
-      {"LANG", "C.UTF-8"},
-      {"HOSTNAME", s.hostname}};
-  if (!o.kubernetes_service.empty()) {
-    env["KUBERNETES_SERVICE_HOST"] = o.kubernetes_service;
-    env["KUBERNETES_SERVICE_PORT"] = env["KUBERNETES_SERVICE_PORT_HTTPS"] = "443";
-  }
-  const RefData data = [&](bool secret, const std::string& name) -> std::optional<std::map<std::string, std::string>> {
-    const auto it = refs.find((secret ? "s/" : "c/") + name);
-    return it == refs.end() ? std::nullopt : it->second;
-  };
-  auto full = environment(pod_, c.spec, downward(), data, std::move(env));
-  if (!full) return fail(Errc::not_found, full.error().message);
-  s.env = std::move(*full);
-  auto argv = argv_of(c.spec, o.images);
-  if (!argv) return fail(Errc::unsupported, argv.error().message);
-  for (auto& arg : *argv) s.argv.push_back(expand(arg, s.env));
-
-  // What kubelet manages, then the pod's own mounts, outer ones first.
-  const std::string managed = o.pods_dir + "/" + pod_.uid + "/etc-hosts.d";
-  std::error_code ec;
-  fs::create_directories(managed, ec);
-  const auto read_or = [](const char* path) { return read_file(path).value_or(""); };
-  WEFT_TRY(write_file(managed + "/hosts", hosts_file(pod_, pod_ips_, read_or("/etc/hosts"), o.cluster_domain)));
-  WEFT_TRY(write_file(managed + "/resolv.conf",
-                      resolv_conf(pod_, o.cluster_dns, o.cluster_domain, read_or("/etc/resolv.conf"))));
-  WEFT_TRY(write_file(managed + "/hostname", s.hostname + "\n"));
-  for (const char* name : {"hosts", "resolv.conf", "hostname"})
-    s.binds.push_back({managed + "/" + name, std::string("/etc/") + name, false});
-  std::vector<BindMount> mounts;
-  for (const VolumeMount& m : c.spec.mounts) {
-    std::string source = volumes_.source(m.volume);
-    if (source.empty())
-      return fail(Errc::not_found,
-                  fmt::format("volumeMount {}: volume \"{}\" is not in spec.volumes", m.path, m.volume));
-    const std::string sub = m.expand ? expand(m.sub_path, s.env) : m.sub_path;
-    if (!sub.empty()) {
-      source += "/" + sub;
-      if (!fs::exists(source, ec)) fs::create_directories(source, ec);
-    }
-    mounts.push_back({source, m.path, m.read_only});
-  }
-  std::ranges::stable_sort(mounts, {}, [](const BindMount& b) { return std::ranges::count(b.target, '/'); });
-  s.binds.insert(s.binds.end(), mounts.begin(), mounts.end());
-  return s;
-}
-
-Task<Result<>> PodWorker::launch(Container& c) {
-  std::map<std::string, std::optional<std::map<std::string, std::string>>> refs;
-  for (const Ref& ref : environment_refs(c.spec)) {
-    auto object = context_.objects.watch(ref.secret, {pod_.name.ns, ref.name});
-    const bool known = co_await object->wait_known(5s);
-    if (!known) co_return fail(Errc::not_found, "the API server has not answered about \"" + ref.name + "\" yet");
-    refs[(ref.secret ? "s/" : "c/") + ref.name] = object->data();
-  }
-  auto spec = run_spec(c, refs);
-  if (!spec) co_return fail(spec.error());
-  RuntimeConfig config = context_.runtime;
-  RunSpec s = std::move(*spec);
-  auto run = co_await start_run(std::move(config), std::move(s));
-  if (!run) co_return fail(run.error());
-  c.run = *run;
-  c.state.phase = ContainerState::Phase::running;
-  c.state.started_at = run->started_at;
-  c.state.reason.clear();
-  c.state.message.clear();
-  c.state.id = fmt::format("weft-lab://{}/{}/{}", pod_.uid, c.spec.name, c.attempt);
-  c.killing = false;
-  save();
-  changed();
-  co_return Result<>{};
-}
-
-Task<> PodWorker::container_loop(Container& c) {
-  for (;;) {
-    if (!c.run) {
-      if (stopping()) break;
-      auto r = co_await launch(c);
-      if (!r && (r.error().code == Errc::not_found || r.error().code == Errc::unsupported ||
-                 r.error().code == Errc::unavailable)) {
-        // Not a run that failed: something that is still missing.
-        c.state.phase = ContainerState::Phase::waiting;
-        c.state.reason = r.error().code == Errc::unsupported ? "ContainerCannotRun" : "CreateContainerConfigError";
-        c.state.message = r.error().message;
-        event("Warning", "Failed", "Error: " + r.error().message);
-        changed();
-        co_await wait(2s);
-        continue;
-      }
-      if (!r) {
-        event("Warning", "Failed", "Error: " + r.error().message);
-        c.state.ended = {128, 0, "ContainerCannotRun", r.error().message, rfc3339(Wall::now()), rfc3339(Wall::now())};
-      }
-    }
-    const auto begun = Steady::now();
-    if (c.run) {
-      scope_.spawn("probes of " + c.spec.name, watch_probes(c, c.attempt));
-      Run run = *c.run;
-      std::string state_dir = context_.runtime.state_dir;
-      Ended ended = co_await end_of_run(std::move(run), std::move(state_dir));
-      c.state.ended = std::move(ended);
-      std::error_code ec;
-      fs::remove_all(c.run->state, ec);
-    }
-    c.run.reset();
-    c.state.phase = ContainerState::Phase::ended;
-    c.state.ready = c.state.started = false;
-    ++c.attempt;
-    save();
-    changed();
-    log::info("container ended", {{"pod", pod_.name.to_string()},
-                                  {"container", c.spec.name},
-                                  {"code", c.state.ended.code},
-                                  {"reason", c.state.ended.reason}});
-    if (stopping() || !restarts(pod_.restart, c.init, c.spec.sidecar, c.state.ended.code)) break;
-    const auto ran = std::chrono::duration_cast<std::chrono::milliseconds>(Steady::now() - begun);
-    const auto pause = c.delay.next(ran);
-    c.state.last = c.state.ended;
-    c.state.restarts = c.attempt;
-    c.state.phase = ContainerState::Phase::waiting;
-    if (pause > 0ms) {
-      c.state.reason = "CrashLoopBackOff";
-      c.state.message = fmt::format("back-off {}s restarting failed container={} pod={}_{}({})", pause / 1s,
-                                    c.spec.name, pod_.name.name, pod_.name.ns, pod_.uid);
-      event("Warning", "BackOff", "Back-off restarting failed container " + c.spec.name);
-      changed();
-    }
-    for (const auto until = Steady::now() + pause; Steady::now() < until && !stopping();) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Steady::now()) + 1ms;
-      co_await wait(left);
-    }
-  }
-  c.over = true;
-  save();
-  changed();
-}
-
-// The order of a run's checks: postStart, startup probe, then readiness and liveness.
-Task<> PodWorker::watch_probes(Container& c, int attempt) {
-  const auto current = [&] { return c.run && c.attempt == attempt; };
-  if (c.spec.post_start && !c.state.started) co_await post_start(c);
-  if (!current()) co_return;
-  if (c.spec.startup && !c.state.started) {
-    co_await probe_loop(c, attempt, *c.spec.startup, 0);
-    if (!current() || !c.state.started) co_return;
-  }
-  c.state.started = true;
-  if (!c.spec.readiness) c.state.ready = true;
-  save();
-  changed();
-  if (c.spec.liveness) scope_.spawn("liveness of " + c.spec.name, probe_loop(c, attempt, *c.spec.liveness, 2));
-  if (c.spec.readiness) co_await probe_loop(c, attempt, *c.spec.readiness, 1);
-}
-
-// kind: 0 startup, 1 readiness, 2 liveness.
-Task<> PodWorker::probe_loop(Container& c, int attempt, ProbeSpec probe, int kind) {
-  static constexpr const char* kNames[] = {"Startup", "Readiness", "Liveness"};
-  ProbeTracker tracker(probe.success_threshold, probe.failure_threshold, kind == 1 ? c.state.ready : kind == 2);
-  if (probe.initial_delay > 0s) co_await sleep_for(probe.initial_delay);
-  for (;;) {
-    if (!c.run || c.attempt != attempt) co_return;
-    // While a pod ends only readiness still matters.
-    if (stopping() && kind != 1) co_return;
-    Handler handler = probe.handler;
-    ContainerSpec spec = c.spec;
-    ProbeTarget where = target(c);
-    auto r = co_await run_handler(std::move(handler), std::move(spec), std::move(where), probe.timeout);
-    if (!c.run || c.attempt != attempt) co_return;
-    const bool verdict = tracker.record(r.has_value());
-    if (!r) event("Warning", "Unhealthy", fmt::format("{} probe failed: {}", kNames[kind], r.error().message));
-    if (kind == 1 && tracker.decided() && c.state.ready != verdict) {
-      c.state.ready = verdict;
-      save();
-      changed();
-    }
-    if (kind != 1 && tracker.decided() && !verdict) {
-      event("Normal", "Killing",
-            fmt::format("Container {} failed {} probe, will be restarted", c.spec.name,
-                        kind == 0 ? "startup" : "liveness"));
-      std::string why = "a probe failed";
-      co_await stop_container(c, std::move(why));
-      co_return;
-    }
-    if (kind == 0 && tracker.decided() && verdict) {
-      c.state.started = true;
-      co_return;
-    }
-    co_await sleep_for(probe.period);
-  }
-}
-
-Task<> PodWorker::post_start(Container& c) {
-  Handler handler = *c.spec.post_start;
-  ContainerSpec spec = c.spec;
-  ProbeTarget where = target(c);
-  auto r = co_await run_handler(std::move(handler), std::move(spec), std::move(where), 60s);
-  if (r) co_return;
-  event("Warning", "FailedPostStartHook", "PostStartHook failed: " + r.error().message);
-  std::string why = "its postStart hook failed";
-  co_await stop_container(c, std::move(why));
-}
-
-// preStop, SIGTERM, grace, SIGKILL. The container's own coroutine notices the end.
-Task<> PodWorker::stop_container(Container& c, std::string why) {
-  if (!c.run || c.killing) co_return;
-  c.killing = true;
-  const int attempt = c.attempt;
-  const auto begun = Steady::now();
-  log::info("stopping container", {{"pod", pod_.name.to_string()}, {"container", c.spec.name}, {"because", why}});
-  if (c.spec.pre_stop && pod_.grace > 0s) {
-    Handler handler = *c.spec.pre_stop;
-    ContainerSpec spec = c.spec;
-    ProbeTarget where = target(c);
-    const std::chrono::milliseconds limit = pod_.grace;
-    auto r = co_await run_handler(std::move(handler), std::move(spec), std::move(where), limit);
-    if (!r) event("Warning", "FailedPreStopHook", "PreStopHook failed: " + r.error().message);
-  }
-  if (!c.run || c.attempt != attempt) co_return;
-  signal_run(*c.run, SIGTERM);
-  // A second delete may shorten the grace meanwhile. As kubelet, never less than two seconds in all.
-  while (c.run && c.attempt == attempt) {
-    const auto left = std::max<std::chrono::nanoseconds>(pod_.grace, 2s) - (Steady::now() - begun);
-    if (left <= 0ns) break;
-    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(left) + 1ms;
-    co_await wait(limit);
-  }
-  if (c.run && c.attempt == attempt) kill_run(context_.runtime, *c.run);
-}
-
-// ---- towards the API
-
-PodView PodWorker::view() const {
-  PodView v;
-  v.pod = &pod_;
-  for (const Container& c : containers_) (c.init ? v.init : v.containers).emplace_back(&c.spec, &c.state);
-  v.sandbox = sandbox_ready_;
-  v.initialized = initialized_;
-  v.pod_ips = pod_ips_;
-  v.host_ips = context_.options.node_ips;
-  v.start_time = start_time_;
-  return v;
-}
-
-Task<Result<>> PodWorker::publish() {
-  if (gone_) co_return Result<>{};
-  json::object status = pod_status(view(), Wall::now());
-  if (status == sent_) co_return Result<>{};
-  const json::value patch = json::object{{"metadata", {{"uid", pod_.uid}}}, {"status", status}};
-  kube::PatchOptions options;
-  options.subresource = "status";
-  auto r =
-      co_await context_.client.patch(kube::kPods, pod_.name.ns, pod_.name.name, kube::PatchType::merge, patch, options);
-  if (r) {
-    sent_ = std::move(status);
-    co_return Result<>{};
-  }
-  // Gone, or another pod under its name: its reflector will tell.
-  if (r.error().code == Errc::not_found || r.error().code == Errc::conflict) co_return Result<>{};
-  co_return fail(r.error());
-}
-
-Task<> PodWorker::publish_loop() {
-  for (;;) {
-    const auto seen = notifier_.version();
-    auto r = co_await publish();
-    if (!r) {
-      log::warn("pod status not written", {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
-      co_await sleep_for(1s);
-      continue;
-    }
-    co_await notifier_.changed_since(seen);
-  }
-}
-
-void PodWorker::event(const std::string& type, const std::string& reason, const std::string& message) {
-  // The same trouble again is no news.
-  if (last_event_ == reason + message) return;
-  last_event_ = reason + message;
-  log::info("event", {{"pod", pod_.name.to_string()}, {"reason", reason}, {"message", message}});
-  const auto now = rfc3339(Wall::now());
-  json::object e = {
-      {"apiVersion", "v1"},
-      {"kind", "Event"},
-      {"metadata",
-       {{"name", fmt::format("{}.{}", pod_.name.name, hex_encode(random_bytes(8)))}, {"namespace", pod_.name.ns}}},
-      {"involvedObject",
-       {{"kind", "Pod"},
-        {"apiVersion", "v1"},
-        {"namespace", pod_.name.ns},
-        {"name", pod_.name.name},
-        {"uid", pod_.uid}}},
-      {"reason", reason},
-      {"message", message.substr(0, 1000)},
-      {"type", type},
-      {"count", 1},
-      {"firstTimestamp", now},
-      {"lastTimestamp", now},
-      {"source", {{"component", "kubelet"}, {"host", context_.options.node_name}}}};
-  scope_.spawn("event", send_event(std::move(e)));
-}
-
-Task<> PodWorker::send_event(json::object e) {
-  auto r = co_await context_.client.create(kube::kEvents, pod_.name.ns, e);
-  if (!r) log::debug("event not written", {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
-}
-
-// ---- the record
-
-void PodWorker::save() {
-  json::array containers;
-  for (const Container& c : containers_) {
-    json::object o = c.run ? to_json(*c.run)
-                           : json::object{{"pid", 0},
-                                          {"log", fmt::format("logs/{}_{}_{}/{}/{}.log", pod_.name.ns, pod_.name.name,
-                                                              pod_.uid, c.spec.name, std::max(c.attempt - 1, 0))}};
-    o["name"] = c.spec.name;
-    o["running"] = c.run.has_value();
-    o["nextAttempt"] = c.attempt;
-    o["restarts"] = c.state.restarts;
-    o["over"] = c.over;
-    o["ready"] = c.state.ready;
-    o["started"] = c.state.started;
-    o["id"] = c.state.id;
-    if (c.state.phase == ContainerState::Phase::ended) o["ended"] = ended_to_json(c.state.ended);
-    if (c.state.last) o["last"] = ended_to_json(*c.state.last);
-    containers.push_back(o);
-  }
-  json::array ips(pod_ips_.begin(), pod_ips_.end());
-  // Main containers first: `weft lab exec` takes the first when none is named.
-  std::ranges::stable_sort(containers, {}, [&](const json::value& v) {
-    const auto name = str(v.as_object(), "/name");
-    return std::ranges::any_of(containers_, [&](const Container& c) { return c.init && c.spec.name == name; });
-  });
-  json::object record = {{"namespace", pod_.name.ns}, {"name", pod_.name.name},
-                         {"uid", pod_.uid},           {"sandbox", sandbox_id_},
-                         {"attached", attached_},     {"result", cni_result_},
-                         {"ready", sandbox_ready_},   {"initialized", initialized_},
-                         {"finished", finished_},     {"ips", ips},
-                         {"startTime", start_time_},  {"containers", containers},
-                         {"object", pod_.object}};
-  if (network_) record["network"] = network_to_json(*network_);
-  std::error_code ec;
-  fs::create_directories(folder(), ec);
-  if (const auto r = write_file(folder() + "/pod.json", json::serialize(record), 0600); !r)
-    log::warn("pod's record not written", {{"pod", pod_.name.to_string()}, {"error", r.error().message}});
-}
-
-void PodWorker::load(const json::object& r) {
-  sandbox_id_ = str(r, "/sandbox");
-  attached_ = boolean(r, "/attached");
-  cni_result_ = object(r, "/result");
-  sandbox_ready_ = boolean(r, "/ready");
-  initialized_ = boolean(r, "/initialized");
-  finished_ = boolean(r, "/finished");
-  if (!pod_.host_network) pod_ips_ = strings(r, "/ips");
-  start_time_ = str(r, "/startTime", start_time_);
-  if (find(r, "/network") != nullptr) network_ = network_from_json(object(r, "/network"));
-  for (Container& c : containers_)
-    for (const auto& v : list(r, "/containers")) {
-      if (!v.is_object() || str(v.get_object(), "/name") != c.spec.name) continue;
-      const auto& o = v.get_object();
-      c.attempt = static_cast<int>(integer(o, "/nextAttempt"));
-      c.over = boolean(o, "/over");
-      c.launched = c.over;
-      c.state.restarts = static_cast<int>(integer(o, "/restarts"));
-      c.state.id = str(o, "/id");
-      if (find(o, "/last") != nullptr) c.state.last = ended_from_json(object(o, "/last"));
-      if (find(o, "/ended") != nullptr) {
-        c.state.ended = ended_from_json(object(o, "/ended"));
-        c.state.phase = ContainerState::Phase::ended;
-      }
-      if (boolean(o, "/running")) {
-        c.run = run_from_json(o);
-        c.state.phase = ContainerState::Phase::running;
-        c.state.started_at = c.run->started_at;
-        c.state.started = boolean(o, "/started");
-        c.state.ready = boolean(o, "/ready");
-        c.launched = true;
-        scope_.spawn(c.spec.name, container_loop(c));
-      }
-    }
-}
-
-std::optional<Pod> pod_of_record(const json::object& record) {
-  auto pod = parse_pod(object(record, "/object"));
-  if (!pod) return std::nullopt;
-  return std::move(*pod);
 }
 
 }  // namespace weft::lab

@@ -62,7 +62,7 @@ class PodWorker {
     bool killing = false;   // stopped by us: a failed liveness probe, or the pod's end
   };
 
-  // The walk through life.
+  // The walk through life (worker.cpp).
   Task<> set_up();
   Task<bool> make_sandbox();
   Task<> prepare_volumes();
@@ -71,7 +71,7 @@ class PodWorker {
   Task<> remove_sandbox();
   Task<> delete_object();
 
-  // Containers.
+  // Containers (worker_containers.cpp).
   Task<> container_loop(Container& c);
   Task<Result<>> launch(Container& c);
   Task<> probe_loop(Container& c, int attempt, ProbeSpec probe, int kind);
@@ -82,7 +82,7 @@ class PodWorker {
                            const std::map<std::string, std::optional<std::map<std::string, std::string>>>& refs);
   ProbeTarget target(const Container& c) const;
 
-  // Towards the API.
+  // Towards the API (worker_status.cpp).
   Task<> publish_loop();
   Task<Result<>> publish();
   void event(const std::string& type, const std::string& reason, const std::string& message);
@@ -93,8 +93,11 @@ class PodWorker {
   Task<> wait(std::chrono::milliseconds limit);
   void changed() { notifier_.notify(); }
   PodView view() const;
+  // The record (worker_record.cpp).
   void save();
   void load(const json::object& record);
+  /// The path of the pod's network namespace, empty without one.
+  std::string netns() const;
   std::string folder() const { return context_.runtime.state_dir + "/pods/" + pod_.uid; }
   DownwardStatus downward() const { return {pod_ips_, context_.options.node_ips}; }
 

@@ -192,9 +192,17 @@ namespace {
 Result<> listen_tcp(Local::acceptor& acceptor, const std::string& where) {
   auto address = SocketAddress::parse(std::string_view(where).substr(kTcp.size()));
   if (!address) return fail(address.error().in("listen"));
-  const asio::ip::tcp::endpoint endpoint(asio::ip::make_address(address->address.to_string()), address->port);
+  asio::ip::tcp::endpoint endpoint(asio::ip::make_address(address->address.to_string()), address->port);
   Fd fd(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // "[::]" means every address there is, also on a host without IPv6.
+  if (!fd && errno == EAFNOSUPPORT && endpoint.address() == asio::ip::address_v6::any()) {
+    endpoint.address(asio::ip::address_v4::any());
+    fd = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  }
+  if (!fd) return fail(errno_error(where + ": cannot be listened on", errno));
+  const int zero = 0;
   const int one = 1;
+  if (endpoint.address().is_v6()) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (::bind(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0 || ::listen(fd.get(), 128) != 0)
     return fail(errno_error(where + ": cannot be listened on", errno));

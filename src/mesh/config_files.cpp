@@ -7,7 +7,7 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "manifest/manifest.h"
-#include "mesh/json_read.h"
+#include "mesh/values/json_read.h"
 
 namespace weft::mesh {
 namespace {

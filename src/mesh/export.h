@@ -8,17 +8,12 @@
 #include <vector>
 
 #include "kube/types/cilium.h"
-#include "mesh/codec.h"
+#include "mesh/values/local_cluster.h"
+#include "model/identity.h"
+#include "model/node.h"
 #include "model/service.h"
 
 namespace weft::mesh {
-
-/// This cluster, by the name and id of its configuration.
-struct LocalCluster {
-  std::string name;
-  ClusterId id = 0;
-  ClusterId max_connected_clusters = 255;
-};
 
 /// What other clusters learn of a Service, or nothing if it is not global or not shared. `slices` are the service's
 /// own, in any order. An endpoint is exported when it is ready or serving; its state goes along unless it is plainly

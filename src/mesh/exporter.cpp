@@ -8,7 +8,8 @@
 #include "async/backoff.h"
 #include "base/log.h"
 #include "kvstore/sync_store.h"
-#include "mesh/keys.h"
+#include "mesh/values/codec.h"
+#include "mesh/values/keys.h"
 
 namespace weft::mesh {
 namespace {

@@ -8,9 +8,10 @@
 #include "base/log.h"
 #include "kvstore/tls_probe.h"
 #include "kvstore/watch_store.h"
+#include "mesh/absence.h"
 #include "mesh/endpoint_round.h"
 #include "mesh/importer.h"
-#include "mesh/keys.h"
+#include "mesh/values/keys.h"
 
 namespace weft::mesh {
 namespace {
@@ -81,6 +82,8 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
   void withdraw_rows();
   void release_id();
   void publish();
+  /// Drops the services of a remote that has been away for too long.
+  void revoke_services();
   /// Why there is no connection.
   void show(const Error& error);
   void initialized(std::size_t i);
@@ -135,6 +138,8 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
   ImporterBase* importers[kKinds] = {&nodes, &services, &identities, &ips};  // as kMirroredKinds
 
   std::shared_ptr<Session> session;
+  bool connected = false;  // its store answers, and what it says is accepted
+  Absence absence{options.cache_ttl};
   bool name_clash = false;  // a remote answers to this cluster's name
   RemoteStatus status;
   std::uint64_t sessions = 0;
@@ -169,6 +174,7 @@ const RemoteOptions& RemoteCluster::options() const { return impl_->options; }
 
 void RemoteCluster::set_options(RemoteOptions options) {
   impl_->options = std::move(options);
+  impl_->absence = Absence(impl_->options.cache_ttl);
   impl_->status.urls = impl_->options.store.endpoints;
 }
 
@@ -220,6 +226,11 @@ Task<> RemoteCluster::Impl::run() {
     co_await workers.stop();
     session.reset();
     status.ready = false;
+    // This cluster's own entry in a list of all clusters is not a failure.
+    if (error.code != Errc::exists) {
+      ++status.failures;
+      status.last_failure = Wall::now();
+    }
     if (error.code == Errc::conflict) {
       // Another data set behind the address: whoever answers now is asked at once.
       round.start_with(at);
@@ -500,6 +511,7 @@ void RemoteCluster::Impl::publish() {
     if (!importer->rejected().empty() && status.rejected_example.empty())
       status.rejected_example = importer->rejected().begin()->second;
   }
+  connected = false;
   if (session && !session->end) {
     std::string waiting, error;
     std::uint64_t resumed = 0;
@@ -517,8 +529,8 @@ void RemoteCluster::Impl::publish() {
       }
     }
     if (resumed > 1) status.reconnections += resumed - 1;
+    connected = session->config.id != 0 && error.empty() && session->check_errors == 0;
     if (remote.id != 0 && status.config_retrieved) {
-      const bool connected = error.empty() && session->check_errors == 0;
       status.ready = waiting.empty() && connected;
       if (status.ready) {
         status.why.clear();
@@ -536,10 +548,26 @@ void RemoteCluster::Impl::publish() {
   tables.remotes.upsert(status);
 }
 
+void RemoteCluster::Impl::revoke_services() {
+  if (services.count() == 0) return;
+  const auto away = std::chrono::duration_cast<std::chrono::seconds>(options.cache_ttl);
+  const auto why = fmt::format("cluster {} has not reached cluster {} for {} s (clustermesh.cacheTTL)", local.name,
+                               name, away.count());
+  log::warn("services of a remote cluster dropped", {{"cluster", name}, {"services", services.count()}, {"why", why}});
+  services.withdraw();
+  ++status.cache_revocations;
+  // A watch that resumed would not bring back what is gone: list anew.
+  if (session) session->finish({Errc::unavailable, why});
+}
+
 Task<> RemoteCluster::Impl::publish_forever() {
   for (;;) {
     (void)tables.pod_cidrs->index();
     publish();
+    if (absence.too_long(connected, Steady::now())) {
+      revoke_services();
+      publish();
+    }
     co_await sleep_for(std::chrono::milliseconds(200));
   }
 }

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include "manifest/manifest.h"
-#include "mesh/json_read.h"
-#include "mesh/keys.h"
+#include "mesh/values/json_read.h"
+#include "mesh/values/keys.h"
 
 namespace weft::mesh {
 namespace {

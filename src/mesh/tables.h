@@ -5,7 +5,7 @@
 #include <map>
 #include <memory>
 
-#include "mesh/cidr_index.h"
+#include "mesh/node_cidrs.h"
 #include "model/identity.h"
 #include "model/node.h"
 #include "model/remote_status.h"

@@ -25,6 +25,9 @@ struct RemoteStatus {
   Wall::time_point last_sync{};  // last event or answered check; epoch: never
   double rtt_ms = -1;            // round trip to the remote's etcd; negative: not measured yet
   std::uint64_t reconnections = 0;
+  std::uint64_t failures = 0;           // connections refused, impossible or given up, since the process started
+  Wall::time_point last_failure{};      // epoch: never
+  std::uint64_t cache_revocations = 0;  // how often its services were dropped for staying away too long
   std::vector<std::string> urls;
   // The remote's cluster configuration as read (cilium-compat section 1.9).
   bool config_retrieved = false;

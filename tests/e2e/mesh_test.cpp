@@ -230,5 +230,16 @@ TEST_F(MeshTest, the_agent_says_what_it_knows) {
   EXPECT_FALSE(ec) << maps.describe();
 }
 
+TEST_F(MeshTest, prometheus_is_told_how_the_remote_clusters_stand) {
+  const auto scrape = mesh.on_node("cluster1", 2, {"curl", "-s", "-m", "5", "http://127.0.0.1:9962/metrics"});
+  EXPECT_TRUE(scrape.ok()) << scrape.describe();
+  for (const char* line : {"cilium_clustermesh_remote_clusters 1",
+                           "cilium_clustermesh_remote_cluster_nodes{target_cluster=\"cluster2\"} 3",
+                           "cilium_clustermesh_remote_cluster_services{target_cluster=\"cluster2\"} 1",
+                           "cilium_clustermesh_remote_cluster_readiness_status{target_cluster=\"cluster2\"} 1",
+                           "cilium_clustermesh_remote_cluster_cache_revocations{target_cluster=\"cluster2\"} 0"})
+    EXPECT_THAT(scrape.out, HasSubstr(line)) << scrape.describe();
+}
+
 }  // namespace
 }  // namespace weft::e2e

@@ -8,8 +8,10 @@
 #include <sstream>
 
 #include "api/views.h"
+#include "bgp/control/why.h"
+#include "kube/json.h"
 #include "manifest/manifest.h"
-#include "mesh/codec.h"
+#include "mesh/values/codec.h"
 
 namespace weft::script {
 namespace {
@@ -49,6 +51,30 @@ std::string pods_text(const Table<LocalPod>& pods) {
   return out;
 }
 
+// The status of node-1's CiliumBGPNodeConfig, or the conditions that hold of every BGP object.
+std::string status_text(const kube::FakeServer& server, bool node_config) {
+  std::string out;
+  const auto conditions = [&](const json::object& o) {
+    for (const auto& c : kube::array_at(kube::object_at(o, "status"), "conditions"))
+      if (kube::text_at(c.get_object(), "status") == "True")
+        out += fmt::format("{} {} {}: {}\n", kube::text_at(o, "kind"), kube::name_of(o).name,
+                           kube::text_at(c.get_object(), "type"), kube::text_at(c.get_object(), "message"));
+  };
+  if (!node_config) {
+    for (const auto* r : {&bgp::control::kPeeringPolicies, &bgp::control::kClusterConfigs, &bgp::control::kPeerConfigs,
+                          &bgp::control::kAdvertisements, &bgp::control::kOverrides})
+      for (const auto& o : server.all(*r)) conditions(o);
+    return out;
+  }
+  const auto o = server.get(bgp::control::kNodeConfigs, "", "node-1");
+  if (!o) return "no CiliumBGPNodeConfig node-1\n";
+  for (const auto& i : kube::array_at(kube::object_at(*o, "status"), "bgpInstances"))
+    for (const auto& p : kube::array_at(i.get_object(), "peers"))
+      out += kube::text_at(i.get_object(), "name") + " " + json::serialize(p) + "\n";
+  conditions(*o);
+  return out;
+}
+
 // What must not differ: leading blank lines, trailing spaces.
 std::string tidy(const std::string& text) {
   std::istringstream in(text);
@@ -70,7 +96,12 @@ const kube::Resource* resource_of_kind(const std::string& kind) {
                                                                 {"Pod", &kube::kPods},
                                                                 {"CiliumNode", &kube::kCiliumNodes},
                                                                 {"CiliumIdentity", &kube::kCiliumIdentities},
-                                                                {"CiliumEndpoint", &kube::kCiliumEndpoints}};
+                                                                {"CiliumEndpoint", &kube::kCiliumEndpoints},
+                                                                {"Secret", &kube::kSecrets}};
+  for (const auto* r : {&bgp::control::kPeeringPolicies, &bgp::control::kClusterConfigs, &bgp::control::kPeerConfigs,
+                        &bgp::control::kAdvertisements, &bgp::control::kOverrides, &bgp::control::kNodeConfigs,
+                        &bgp::control::kLoadBalancerPools})
+    if (r->kind == kind) return r;
   const auto it = all.find(kind);
   return it == all.end() ? nullptr : it->second;
 }
@@ -79,6 +110,9 @@ World::World(Archive archive) : archive_(std::move(archive)) {
   std::string pattern = std::filesystem::temp_directory_path() / "weft-script-XXXXXX";
   state_dir_ = ::mkdtemp(pattern.data());
   kernel_world_->add_nic("eth0", {"172.18.1.11/24", "fd00:18:1::11/64"});
+  for (const auto* r : {&bgp::control::kPeeringPolicies, &bgp::control::kClusterConfigs, &bgp::control::kPeerConfigs,
+                        &bgp::control::kAdvertisements, &bgp::control::kOverrides, &bgp::control::kNodeConfigs})
+    server_.status_subresource.insert(r->plural);
 }
 
 World::~World() {
@@ -118,7 +152,13 @@ Task<> World::start_agent(std::vector<std::string> words) {
   client_ = std::make_unique<kube::Client>(io_, kube::FakeServer::config(), server_.transport());
   kernel_ = std::make_unique<netlink::FakeKernel>(kernel_world_);
   agent_ = std::make_unique<agent::Agent>(
-      io_, *options, agent::Edges{.kube = *client_, .kernel = *kernel_, .lb = maps_, .serve = false});
+      io_, *options,
+      agent::Edges{
+          .kube = *client_,
+          .kernel = *kernel_,
+          .lb = maps_,
+          .make_speaker = [this](bool restarting) { return std::make_unique<FakeSpeaker>(io_, routers_, restarting); },
+          .serve = false});
   scope_ = std::make_unique<Scope>(io_, "script");
   const auto run = [](agent::Agent& a, std::string& failure) -> Task<> {
     const auto r = co_await a.run();
@@ -178,7 +218,7 @@ Result<> World::mesh_command(const std::vector<std::string>& w) {
 }
 
 std::string World::show(const std::string& view) {
-  if (!agent_) return "no agent";
+  if (!agent_) return show_bgp(view);
   if (view == "frontends") return frontends_text(agent_->tables().frontends);
   if (view == "lbmaps") return maps_text(maps_);
   if (view == "pods") return pods_text(agent_->tables().local_pods);
@@ -192,7 +232,42 @@ std::string World::show(const std::string& view) {
     for (const auto& l : lines) out += l + "\n";
     return out;
   }
-  return "no such view: " + view;
+  return show_bgp(view);
+}
+
+std::string World::show_bgp(const std::string& view) {
+  if (view == "goodbye") return routers_.goodbye + "\n";
+  if (view == "status" || view == "conditions") return status_text(server_, view == "status");
+  auto* bgp = agent_ ? agent_->bgp() : nullptr;
+  if (!bgp) return "no BGP";
+  auto& controller = bgp->controller();
+  std::string out;
+  if (view == "bgp") return wanted_text(routers_);
+  if (view == "why")
+    for (const auto& r : bgp::control::why_all(controller.routes()))
+      out += fmt::format("{} {} {} to {}: {}{}\n", r.service.empty() ? "node" : r.service, r.type, r.prefix.to_string(),
+                         r.peer, r.advertised ? "yes, " : "no, ", r.because);
+  if (view == "notes") {
+    for (const auto& text : controller.plan().ignored) out += text + "\n";
+    for (const auto& f : controller.plan().findings) out += f.to_string() + "\n";
+  }
+  return out;
+}
+
+Result<> World::bgp_command(const std::vector<std::string>& w) {
+  if (w.size() != 3 || (w[1] != "up" && w[1] != "down")) return fail(Errc::invalid, "use: bgp up|down PEER");
+  if (w[1] == "up") routers_.up.insert(w[2]);
+  if (w[1] == "down") routers_.up.erase(w[2]);
+  if (agent_ && agent_->bgp()) agent_->bgp()->speaker().changes().notify();
+  return {};
+}
+
+void World::start_operator() {
+  operator_client_ = std::make_unique<kube::Client>(io_, kube::FakeServer::config(), server_.transport());
+  operator_ =
+      std::make_unique<bgp::control::ClusterController>(*operator_client_, bgp::control::ClusterController::Options{});
+  operator_scope_ = std::make_unique<Scope>(io_, "operator");
+  operator_scope_->spawn("controller", operator_->run());
 }
 
 Task<Result<>> World::expect(std::string view, std::string name) {
@@ -215,6 +290,12 @@ Task<Result<>> World::command(std::vector<std::string> w) {
     co_return kube_command(w);
   } else if (w[0] == "mesh") {
     co_return mesh_command(w);
+  } else if (w[0] == "bgp") {
+    co_return bgp_command(w);
+  } else if (w[0] == "operator") {
+    start_operator();
+  } else if (w[0] == "stop") {
+    co_await stop_agent();
   } else if (w[0] == "expect" && w.size() == 3) {
     auto r = co_await expect(w[1], w[2]);
     co_return r;
@@ -254,6 +335,7 @@ Task<int> World::run() {
     if (!r) failure_ = fmt::format("line {}: {}\n{}", number, line, r.error().message);
   }
   co_await stop_agent();
+  if (operator_scope_) co_await operator_scope_->stop();
   co_return failure_.empty() ? 0 : 1;
 }
 

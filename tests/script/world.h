@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "apps/agent/agent.h"
+#include "bgp/control/cluster_controller.h"
 #include "datapath/lb_maps.h"
 #include "kube/fake.h"
 #include "netlink/fake.h"
+#include "tests/script/fake_speaker.h"
 #include "tests/script/txtar.h"
 
 namespace weft::script {
@@ -20,7 +22,12 @@ namespace weft::script {
 ///   mesh put FILE                  a ClusterService value, as a remote cluster's etcd holds it
 ///   mesh withdraw CLUSTER          that cluster's rows go
 ///   mesh expect CLUSTER | mesh synced CLUSTER   a remote that is configured, and that has delivered its first list
-///   expect VIEW FILE               waits until VIEW (frontends, lbmaps, routes, pods) reads as FILE
+///   operator                       starts the operator's BGP controller on the same API server
+///   stop                           ends the agent cleanly
+///   bgp up|down PEER               the session with a peer is established, or is not
+///   expect VIEW FILE               waits until VIEW reads as FILE: frontends, lbmaps, routes, pods; of BGP: bgp (what
+///                                  the speaker is told), why, notes (findings and objects without effect), status (of
+///                                  the NodeConfig), conditions (that hold, of all BGP objects), goodbye
 ///   stays VIEW FILE                VIEW reads as FILE and goes on doing so for 200 ms
 ///   breaks WHAT                    api-down, api-up, watches, compaction, slices-down, slices-up
 /// A failure names the line and shows the difference.
@@ -39,6 +46,9 @@ class World {
   Task<Result<>> expect(std::string view, std::string file);
   Task<> start_agent(std::vector<std::string> words);
   Task<> stop_agent();
+  Result<> bgp_command(const std::vector<std::string>& words);
+  void start_operator();
+  std::string show_bgp(const std::string& view);
   std::string show(const std::string& view);
   Result<std::string> file(const std::string& name) const;
 
@@ -48,11 +58,15 @@ class World {
   kube::FakeServer server_{io_};
   std::shared_ptr<netlink::FakeWorld> kernel_world_ = std::make_shared<netlink::FakeWorld>();
   FakeLbMaps maps_;
+  Routers routers_;
   std::string state_dir_;
   std::unique_ptr<kube::Client> client_;
   std::unique_ptr<netlink::FakeKernel> kernel_;
   std::unique_ptr<agent::Agent> agent_;
   std::unique_ptr<Scope> scope_;
+  std::unique_ptr<kube::Client> operator_client_;
+  std::unique_ptr<bgp::control::ClusterController> operator_;
+  std::unique_ptr<Scope> operator_scope_;
 };
 
 /// `kind` as manifests write it.

@@ -1,7 +1,7 @@
 # See check.sh. First the targets (name, folder, links, sources), then "--", then the includes (file, line, path).
 
 function rank(folder) {
-  if (folder == "src/base") return 0
+  if (folder == "src/base" || folder == "src/metrics") return 0
   if (folder == "src/async") return 1
   if (folder == "src/state") return 2
   if (folder == "src/model") return 3

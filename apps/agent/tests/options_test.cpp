@@ -29,6 +29,30 @@ TEST(AgentOptions, refuse_with_key_value_and_mend) {
             std::string::npos);
 }
 
+TEST(AgentOptions, serve_metrics_where_prometheus_serve_addr_says_and_nowhere_without_it) {
+  EXPECT_FALSE(parse_options({{"node-name", "n1"}})->metrics_address);
+  EXPECT_FALSE(parse_options({{"prometheus-serve-addr", ""}})->metrics_address);
+  EXPECT_EQ(parse_options({{"prometheus-serve-addr", ":9962"}})->metrics_address->to_string(), "[::]:9962");
+  EXPECT_EQ(parse_options({{"prometheus-serve-addr", "127.0.0.1:1"}})->metrics_address->to_string(), "127.0.0.1:1");
+  EXPECT_EQ(refusal({{"prometheus-serve-addr", "9962"}}),
+            "prometheus-serve-addr \"9962\" cannot be used: use :9962, or address:port");
+  EXPECT_EQ(refusal({{"prometheus-serve-addr", ":0"}}),
+            "prometheus-serve-addr \":0\" cannot be used: use :9962, or address:port");
+}
+
+TEST(AgentOptions, limit_what_is_asked_of_the_API_server) {
+  const auto o = parse_options({{"node-name", "n1"}});
+  EXPECT_EQ(o->k8s_qps, 10);
+  EXPECT_EQ(o->k8s_burst, 20u);
+  const auto set = parse_options({{"k8s-client-qps", "2.5"}, {"k8s-client-burst", "4"}});
+  EXPECT_EQ(set->k8s_qps, 2.5);
+  EXPECT_EQ(set->k8s_burst, 4u);
+  EXPECT_EQ(refusal({{"k8s-client-qps", "-1"}}),
+            "k8s-client-qps \"-1\" cannot be used: use a number from 0 (no limit) to 100000");
+  EXPECT_EQ(refusal({{"k8s-client-burst", "0"}}),
+            "k8s-client-burst \"0\" cannot be used: use a number from 1 to 100000");
+}
+
 TEST(AgentOptions, keep_unknown_keys_aside) {
   std::vector<std::string> unknown;
   EXPECT_TRUE(parse_options({{"from-the-future", "1"}}, &unknown));

@@ -90,7 +90,7 @@ TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accept
       {"cluster.name=east,cluster.id=7,routingMode=native,ipv6.enabled=false,bpf.lbServiceMapMax=200000,"
        "bgpControlPlane.enabled=true,"
        "l2announcements.enabled=true,externalIPs.enabled=true,kubeProxyReplacement=true,hubble.relay.enabled=true,"
-       "extraConfig.any-key=x"});
+       "prometheus.enabled=true,k8sClientRateLimit.qps=7,extraConfig.any-key=x"});
   const auto& config = object("ConfigMap/weft-config");
   for (const auto& [key, value] : std::map<const char*, std::string>{{"cluster-name", "east"},
                                                                      {"cluster-id", "7"},
@@ -103,6 +103,9 @@ TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accept
                                                                      {"enable-external-ips", "true"},
                                                                      {"kube-proxy-replacement", "true"},
                                                                      {"socket-path", "/var/run/weft/weft.sock"},
+                                                                     {"prometheus-serve-addr", ":9962"},
+                                                                     {"k8s-client-qps", "7"},
+                                                                     {"k8s-client-burst", "20"},
                                                                      {"any-key", "x"}})
     EXPECT_EQ(text(config, {"data", key}), value) << key;
 }
@@ -128,6 +131,7 @@ TEST_F(Chart, wrong_values_are_refused_with_the_mend) {
   EXPECT_THAT(refusal({"clustermesh.useAPIServer=true"}), HasSubstr("clustermesh.useAPIServer with cluster.id 0"));
   EXPECT_THAT(refusal({"clustermesh.maxConnectedClusters=300"}), HasSubstr("use 255 or 511"));
   EXPECT_THAT(refusal({"routingMode=bridge"}), HasSubstr("use native or tunnel"));
+  EXPECT_THAT(refusal({"identityAllocationMode=kvstore"}), HasSubstr("identityAllocationMode \"kvstore\": use crd"));
   EXPECT_THAT(refusal({"ipv4.enabled=false,ipv6.enabled=false"}), HasSubstr("turn one of them on"));
   EXPECT_THAT(refusal({"cluster.name=a,cluster.id=1,clustermesh.config.enabled=true,clustermesh.config.clusters[0]."
                        "name=a,clustermesh.config.clusters[0].address=x"}),
@@ -266,6 +270,37 @@ TEST_F(Chart, holds_the_kinds_of_the_reference_with_their_versions) {
     for (const auto& v : list(crd, {"spec", "versions"})) found.push_back(text(v.as_object(), {"name"}));
     EXPECT_EQ(found, versions) << plural;
   }
+}
+
+TEST_F(Chart, bgp_brings_its_settings_the_right_to_read_its_secrets) {
+  render({});
+  EXPECT_FALSE(objects_.contains("Role/weft-bgp-secrets"));
+  render({"bgpControlPlane.enabled=true", "bgpControlPlane.secretsNamespace.name=bgp-secrets",
+          "bgpControlPlane.secretsNamespace.create=true", "bgpControlPlane.routerIDAllocation.mode=ip-pool",
+          "bgpControlPlane.routerIDAllocation.ipPool=10.255.0.0/24"});
+  const auto& config = object("ConfigMap/weft-config");
+  EXPECT_EQ(text(config, {"data", "enable-bgp-control-plane"}), "true");
+  EXPECT_EQ(text(config, {"data", "bgp-secrets-namespace"}), "bgp-secrets");
+  EXPECT_EQ(text(config, {"data", "bgp-router-id-allocation-ip-pool"}), "10.255.0.0/24");
+  EXPECT_EQ(text(object("Role/weft-bgp-secrets"), {"metadata", "namespace"}), "bgp-secrets");
+  EXPECT_TRUE(objects_.contains("Namespace/bgp-secrets"));
+  // Secrets of other namespaces are nobody's business.
+  EXPECT_THAT(json::serialize(object("ClusterRole/weft-agent")), Not(HasSubstr("secrets")));
+  EXPECT_THAT(json::serialize(object("ClusterRole/weft-operator")), Not(HasSubstr("secrets")));
+  EXPECT_THAT(refusal({"bgpControlPlane.routerIDAllocation.mode=ip-pool"}), HasSubstr("ipPool is empty"));
+}
+
+TEST_F(Chart, bfd_has_pods_of_its_own_that_come_with_bgp) {
+  render({});
+  EXPECT_FALSE(objects_.contains("DaemonSet/weft-bfd"));
+  render({"bgpControlPlane.enabled=true,bfd.enabled=false"});
+  EXPECT_FALSE(objects_.contains("DaemonSet/weft-bfd"));
+  render({"bgpControlPlane.enabled=true,daemon.runPath=/run/w"});
+  const auto pod = json::serialize(object("DaemonSet/weft-bfd"));
+  EXPECT_THAT(pod, HasSubstr("--socket=/run/w/bfd.sock"));
+  EXPECT_THAT(pod, HasSubstr("SYS_NICE"));
+  EXPECT_THAT(pod, Not(HasSubstr("config-checksum"))) << "a change of configuration must not restart it";
+  EXPECT_THAT(pod, Not(HasSubstr("\"limits\""))) << "a CPU quota would miss deadlines";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "apps/operator/crds.h"
+#include "async/tests/run.h"
 #include "base/encoding.h"
 #include "identity/allocator.h"
 #include "identity/endpoint_publisher.h"
@@ -12,7 +13,6 @@
 #include "kube/leader_election.h"
 #include "kube/reflector.h"
 #include "kube/tests/lab_server.h"
-#include "kube/tests/run.h"
 #include "kube/types/cilium.h"
 
 namespace weft::op {

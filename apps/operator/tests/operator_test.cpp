@@ -3,10 +3,10 @@
 #include "apps/operator/collector.h"
 #include "apps/operator/crds.h"
 #include "apps/operator/options.h"
+#include "async/tests/run.h"
 #include "identity/allocator.h"
 #include "kube/fake.h"
 #include "kube/json.h"
-#include "kube/tests/run.h"
 #include "kube/types/cilium.h"
 
 namespace weft::op {

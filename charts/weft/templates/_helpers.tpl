@@ -87,6 +87,15 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if not (has .Values.routingMode (list "native" "tunnel")) -}}
   {{- fail (printf "routingMode %q: use native or tunnel" .Values.routingMode) -}}
 {{- end -}}
+{{- if ne (toString .Values.identityAllocationMode) "crd" -}}
+  {{- fail (printf "identityAllocationMode %q: use crd; identities are kept as CiliumIdentity objects" .Values.identityAllocationMode) -}}
+{{- end -}}
+{{- if not (has .Values.bgpControlPlane.routerIDAllocation.mode (list "default" "ip-pool")) -}}
+  {{- fail (printf "bgpControlPlane.routerIDAllocation.mode %q: use default or ip-pool" .Values.bgpControlPlane.routerIDAllocation.mode) -}}
+{{- end -}}
+{{- if and (eq .Values.bgpControlPlane.routerIDAllocation.mode "ip-pool") (not .Values.bgpControlPlane.routerIDAllocation.ipPool) -}}
+  {{- fail "bgpControlPlane.routerIDAllocation.ipPool is empty: mode ip-pool needs an IPv4 prefix such as 10.255.0.0/24" -}}
+{{- end -}}
 {{- if not (or .Values.ipv4.enabled .Values.ipv6.enabled) -}}
   {{- fail "ipv4.enabled and ipv6.enabled are both false: turn one of them on" -}}
 {{- end -}}

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "lab/apiserver/api.h"
 #include "lab/apiserver/jsonpath.h"
+#include "lab/apiserver/metadata.h"
 #include "lab/apiserver/protobuf.h"
 #include "lab/apiserver/selector.h"
 #include "lab/apiserver/strategy.h"

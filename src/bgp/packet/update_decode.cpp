@@ -131,7 +131,7 @@ void UpdateReader::read_attributes(wire::Bytes field) {
     if (!r.ok()) {
       // The next attribute cannot be found, but the prefixes behind them all can.
       other_attributes_ = true;
-      if (header && mp) return reset(update_error::kOptionalAttribute, a.whole);
+      if (mp) return reset(update_error::kOptionalAttribute, a.whole);
       return note({Action::withdraw, update_error::kMalformedAttributes,
                    header ? fmt::format("{} of {} octets overruns the attributes", attribute_name(a.type), length)
                           : "the attributes end in half a header"},
@@ -148,14 +148,13 @@ void UpdateReader::read_attributes(wire::Bytes field) {
     seen.set(a.type);
     read_one(a);
   }
-  // An End-of-RIB is an MP_UNREACH_NLRI without prefixes and nothing else (RFC 4724 §2).
-  if (other_attributes_ || !withdrawn_.empty() || classic_reachable_) end_of_rib_.reset();
 }
 
 void UpdateReader::read_one(const RawAttribute& a) {
   const bool reach = a.is(AttributeType::mp_reach_nlri), unreach = a.is(AttributeType::mp_unreach_nlri);
   auto problem = reach || unreach ? check_flags(a) : read_attribute(a, context_, set_);
   if (problem) note(std::move(*problem), a.type, a.whole);
+  if (reset_) return;
   if (reach) read_mp_reach(a);
   if (unreach) read_mp_unreach(a);
 }
@@ -256,7 +255,8 @@ void UpdateReader::drop_unexpected(std::vector<Prefix>& prefixes, std::uint8_t a
 
 Decoded UpdateReader::finish() {
   Update out;
-  out.end_of_rib = end_of_rib_;
+  // An MP_UNREACH_NLRI without prefixes is an End-of-RIB only when it stands alone (RFC 4724 §2).
+  if (!other_attributes_ && withdrawn_.empty() && !classic_reachable_) out.end_of_rib = end_of_rib_;
   if (!classic_.empty() && !contains(context_.families, kIpv4Unicast)) {
     note({Action::discard, update_error::kInvalidNetwork, "ipv4/unicast was not agreed on"}, kNoAttribute, {});
     classic_.clear();

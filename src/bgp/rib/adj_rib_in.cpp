@@ -113,6 +113,8 @@ bool AdjRibIn::announce(const Prefix& prefix, Slot slot, Unusable unusable, Seco
   return true;
 }
 
+void AdjRibIn::prefetch(const Prefix& prefix) const { table_->routes.prefetch(PrefixKey::of(prefix)); }
+
 bool AdjRibIn::withdraw(const Prefix& prefix) {
   if (prefix.family() != family_) return false;
   return withdraw(PrefixKey::of(prefix));

@@ -63,6 +63,8 @@ class AdjRibIn {
   bool announce(const Prefix& prefix, const SharedAttributes& attributes, Unusable unusable, Seconds now) {
     return announce(prefix, slot(attributes), unusable, now);
   }
+  /// Says that `prefix` is announced or withdrawn soon: in a large table a look-up mostly waits for memory.
+  void prefetch(const Prefix& prefix) const;
   /// False when there was none.
   bool withdraw(const Prefix& prefix);
   void clear();

@@ -8,6 +8,12 @@
 
 namespace weft::bgp {
 
+namespace {
+
+constexpr std::size_t kAhead = 8;  // prefixes whose places are fetched while earlier ones are worked on
+
+}  // namespace
+
 void InRib::set_peer(const std::string& name, PeerFacts facts) {
   Peer& peer = peers_[name];
   const bool decides_otherwise = peer.facts.import != facts.import || !(peer.facts.source == facts.source);
@@ -53,7 +59,12 @@ InRib::Applied InRib::apply(const std::string& name, const Update& update, Secon
       if (reach.prefixes.empty()) continue;
       const SharedAttributes attributes = pool_.intern({*update.attributes, reach.next_hop, 0});
       const AdjRibIn::Slot slots[] = {peer.v4.slot(attributes), peer.v6.slot(attributes)};
-      for (const Prefix& p : reach.prefixes) {
+      for (std::size_t i = 0; i < reach.prefixes.size(); ++i) {
+        if (i + kAhead < reach.prefixes.size()) {
+          const Prefix& soon = reach.prefixes[i + kAhead];
+          peer.of(soon.family()).prefetch(soon);
+        }
+        const Prefix& p = reach.prefixes[i];
         if (!peer.of(p.family()).announce(p, slots[p.family() == Family::v6], unusable, now)) continue;
         ++applied.announced;
         dirty(peer, p);

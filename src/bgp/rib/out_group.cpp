@@ -58,11 +58,13 @@ void OutGroup::update(const RouteTable& routes, bool complete) {
   wanted_ = routes;
 }
 
-OutGroup::PeerId OutGroup::join() { return join({RouteTable(rules_.family), false}, false); }
+OutGroup::PeerId OutGroup::join() { return join(Held{.routes = RouteTable(rules_.family)}, false); }
 
 OutGroup::PeerId OutGroup::join(Held held, bool resend) {
   OutPosition start{.had = held.routes, .target = held.routes};
-  if (resend) start.resend_from = PrefixKey{};
+  start.resend_from = resend ? PrefixKey{} : held.resend_from;
+  start.begin_refresh = held.begin_refresh;
+  start.end_refresh = held.end_refresh;
   start.end_of_rib_sent = held.end_of_rib_sent;
   const PeerId id = next_id_++;
   auto& peer = *peers_.emplace(id, std::make_unique<Peer>()).first->second;
@@ -74,7 +76,7 @@ OutGroup::PeerId OutGroup::join(Held held, bool resend) {
 // is kept whole for that.
 void OutGroup::begin_at(Peer& peer, OutPositionRef start) {
   for (const auto& stream : streams_) {
-    if (!stream->joinable(outgoing_) || !stream->start()->same(*start)) continue;
+    if (!stream->joinable(outgoing_, complete_) || !stream->start()->same(*start)) continue;
     peer.move_to(stream, 0);
     peer.position = stream->start();
     return prune_streams();
@@ -88,7 +90,8 @@ void OutGroup::begin_at(Peer& peer, OutPositionRef start) {
 
 OutGroup::Held OutGroup::leave(PeerId id) {
   Peer& gone = peer(id);
-  Held held{gone.position->held(), gone.position->end_of_rib_sent};
+  const OutPosition& at = *gone.position;
+  Held held{at.held(), at.end_of_rib_sent, at.resends_from(), at.begin_refresh, at.end_refresh};
   --gone.stream->peers;
   peers_.erase(id);
   prune_streams();
@@ -97,12 +100,15 @@ OutGroup::Held OutGroup::leave(PeerId id) {
 
 void OutGroup::refresh(PeerId id, bool enhanced) {
   Peer& p = peer(id);
-  OutPosition again{.had = p.position->held()};
+  const OutPosition& at = *p.position;
+  OutPosition again{.had = at.held()};
   again.target = again.had;
   again.resend_from = PrefixKey{};
-  again.end_of_rib_sent = p.position->end_of_rib_sent;
+  again.end_of_rib_sent = at.end_of_rib_sent;
   // BoRR must not come before End-of-RIB (RFC 7313 §4); everything is on its way then anyway.
-  again.begin_refresh = again.end_refresh = enhanced && again.end_of_rib_sent;
+  const bool marked = enhanced && at.end_of_rib_sent;
+  again.begin_refresh = marked || at.begin_refresh;
+  again.end_refresh = marked || at.end_refresh;  // also of a marked one that this one overtakes
   begin_at(p, std::make_shared<OutPosition>(std::move(again)));
 }
 

@@ -56,6 +56,9 @@ class OutGroup {
   struct Held {
     RouteTable routes;  // what it was told, up to the last chunk that next() handed out
     bool end_of_rib_sent = false;
+    std::optional<PrefixKey> resend_from;  // a refresh that is under way: what it still owes
+    bool begin_refresh = false;
+    bool end_refresh = false;
   };
   Held leave(PeerId peer);
   /// `resend`: all routes go out again, since the same route looks different in this group.

@@ -47,7 +47,11 @@ PrefixKey PrefixHashTable::key(std::size_t at) const {
   return k;
 }
 
-bool PrefixHashTable::is(std::size_t at, const PrefixKey& k) const { return key(at) == k; }
+bool PrefixHashTable::is(std::size_t at, const PrefixKey& k) const {
+  const std::uint32_t* w = &words_[at * stride_];
+  if (w[0] != k.high >> 32 || static_cast<std::uint8_t>(meta(at)) != k.length) return false;
+  return address_words_ == 1 || key(at) == k;
+}
 
 void PrefixHashTable::write_key(std::size_t at, const PrefixKey& k) {
   std::uint32_t* w = &words_[at * stride_];

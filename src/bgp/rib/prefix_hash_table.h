@@ -27,6 +27,10 @@ class PrefixHashTable {
   /// Its place, and whether it is new. Places are good until the next insert or erase.
   std::pair<std::size_t, bool> insert(const PrefixKey& key);
   void erase(std::size_t at);
+  /// Says that `key` is asked for soon.
+  void prefetch(const PrefixKey& key) const {
+    if (capacity_ > 0) __builtin_prefetch(&words_[home(key) * stride_], 1);
+  }
 
   std::size_t capacity() const { return capacity_; }
   bool used(std::size_t at) const { return (meta(at) & kUsed) != 0; }

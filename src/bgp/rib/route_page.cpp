@@ -4,18 +4,6 @@
 
 namespace weft::bgp {
 
-PrefixKey RouteTable::Page::key(std::size_t i) const {
-  const std::uint32_t* w = &words[i * stride()];
-  PrefixKey k;
-  k.high = std::uint64_t{w[0]} << 32;
-  if (address_words == 4) {
-    k.high |= w[1];
-    k.low = std::uint64_t{w[2]} << 32 | w[3];
-  }
-  k.length = static_cast<std::uint8_t>(w[address_words]);
-  return k;
-}
-
 std::size_t RouteTable::Page::lower_bound(const PrefixKey& wanted) const {
   std::size_t first = 0;
   std::size_t count = size();

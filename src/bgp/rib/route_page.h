@@ -13,10 +13,16 @@ inline constexpr std::size_t kPageRoutes = 512;
 struct RouteTable::Page {
   explicit Page(Family family) : address_words(family == Family::v4 ? 1 : 4) {}
 
-  std::size_t size() const { return words.size() / stride(); }
+  std::size_t size() const {
+    return address_words == 1 ? words.size() / 2 : words.size() / 5;
+  }  // constants divide fast
   bool empty() const { return words.empty(); }
   std::size_t stride() const { return address_words + 1; }
-  PrefixKey key(std::size_t i) const;
+  PrefixKey key(std::size_t i) const {
+    if (address_words == 1) return {std::uint64_t{words[i * 2]} << 32, 0, static_cast<std::uint8_t>(words[i * 2 + 1])};
+    const std::uint32_t* w = &words[i * 5];
+    return {std::uint64_t{w[0]} << 32 | w[1], std::uint64_t{w[2]} << 32 | w[3], static_cast<std::uint8_t>(w[4])};
+  }
   PrefixKey last() const { return key(size() - 1); }
   const SharedAttributes& at(std::size_t i) const { return attributes[word(i) >> 8]; }
   /// Index of the first route that is not before `key`.
@@ -54,23 +60,45 @@ struct RouteTable::Root {
 /// A place in a table.
 class RouteTable::Cursor {
  public:
-  explicit Cursor(const Root* root) : root_(root) {}
-  bool end() const { return root_ == nullptr || page_ == root_->pages.size(); }
-  const Page* page() const { return root_->pages[page_].page.get(); }
-  PrefixKey key() const { return page()->key(route_); }
-  const SharedAttributes& attributes() const { return page()->at(route_); }
+  explicit Cursor(const Root* root) : root_(root) { enter_page(); }
+  bool end() const { return page_ == nullptr; }
+  const Page* page() const { return page_; }
+  const PrefixKey& key() const { return key_; }
+  const SharedAttributes& attributes() const { return page_->at(route_); }
   void next() {
-    if (++route_ == page()->size()) next_page();
+    if (++route_ == size_) return next_page();
+    key_ = page_->key(route_);
   }
   void next_page() {
-    ++page_;
-    route_ = 0;
+    ++index_;
+    enter_page();
+  }
+  /// From pages that both share, to the next that they do not; looks at no page in between.
+  static void skip_shared(Cursor& a, Cursor& b) {
+    do {
+      ++a.index_;
+      ++b.index_;
+    } while (a.index_ < a.root_->pages.size() && b.index_ < b.root_->pages.size() &&
+             a.root_->pages[a.index_].page == b.root_->pages[b.index_].page);
+    a.enter_page();
+    b.enter_page();
   }
 
  private:
+  void enter_page() {
+    page_ = root_ == nullptr || index_ == root_->pages.size() ? nullptr : root_->pages[index_].page.get();
+    if (page_ == nullptr) return;
+    size_ = page_->size();
+    route_ = 0;
+    key_ = page_->key(0);
+  }
+
   const Root* root_;
-  std::size_t page_ = 0;
+  std::size_t index_ = 0;
+  const Page* page_ = nullptr;
+  std::size_t size_ = 0;
   std::size_t route_ = 0;
+  PrefixKey key_;
 };
 
 }  // namespace weft::bgp

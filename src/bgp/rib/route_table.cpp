@@ -196,20 +196,29 @@ bool TableDiff::next(RouteTable::Change& change) {
   auto& a = *a_;
   auto& b = *b_;
   while (!a.end() || !b.end()) {
-    if (a.end() || (!b.end() && b.key() < a.key())) {
+    const auto order = a.end()   ? std::strong_ordering::greater
+                       : b.end() ? std::strong_ordering::less
+                                 : a.key() <=> b.key();
+    if (order > 0) {
       change = {b.key(), nullptr, &b.attributes()};
       b.next();
       return true;
     }
-    if (b.end() || a.key() < b.key()) {
+    if (order < 0) {
       change = {a.key(), &a.attributes(), nullptr};
       a.next();
       return true;
     }
-    if (a.page() == b.page() && (!all_from_ || a.page()->last() < *all_from_)) {  // the same from here to its end
-      a.next_page();
-      b.next_page();
-      continue;
+    if (a.page() == b.page()) {  // the same from here to its end
+      if (!all_from_) {
+        RouteTable::Cursor::skip_shared(a, b);
+        continue;
+      }
+      if (a.page()->last() < *all_from_) {
+        a.next_page();
+        b.next_page();
+        continue;
+      }
     }
     change = {a.key(), &a.attributes(), &b.attributes()};
     a.next();

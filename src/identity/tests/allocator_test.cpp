@@ -1,11 +1,11 @@
 #include <gtest/gtest.h>
 
+#include "async/tests/run.h"
 #include "identity/allocator.h"
 #include "identity/pod_labels.h"
 #include "kube/fake.h"
 #include "kube/json.h"
 #include "kube/reflector.h"
-#include "kube/tests/run.h"
 #include "kube/types/cilium.h"
 
 namespace weft::identity {

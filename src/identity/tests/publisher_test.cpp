@@ -2,12 +2,12 @@
 
 #include <boost/json.hpp>
 
+#include "async/tests/run.h"
 #include "identity/endpoint_publisher.h"
 #include "identity/node_publisher.h"
 #include "kube/fake.h"
 #include "kube/json.h"
 #include "kube/reflector.h"
-#include "kube/tests/run.h"
 
 namespace weft::identity {
 namespace {

@@ -1,6 +1,7 @@
 // The client against a real API: etcd and the lab's API server, or a kube-apiserver named by WEFT_TEST_KUBECONFIG.
 #include <gtest/gtest.h>
 
+#include "async/tests/run.h"
 #include "base/encoding.h"
 #include "kube/client.h"
 #include "kube/events.h"
@@ -8,7 +9,6 @@
 #include "kube/leader_election.h"
 #include "kube/reflector.h"
 #include "kube/tests/lab_server.h"
-#include "kube/tests/run.h"
 #include "kube/types/core.h"
 #include "kube/types/service.h"
 

@@ -1,10 +1,10 @@
 #include <gtest/gtest.h>
 
+#include "async/tests/run.h"
 #include "kube/events.h"
 #include "kube/fake.h"
 #include "kube/json.h"
 #include "kube/status.h"
-#include "kube/tests/run.h"
 
 namespace weft::kube {
 namespace {

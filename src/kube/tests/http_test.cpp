@@ -18,8 +18,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "async/tests/run.h"
 #include "kube/client.h"
-#include "kube/tests/run.h"
 
 namespace weft::kube {
 namespace {

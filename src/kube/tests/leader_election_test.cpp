@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
+#include "async/tests/run.h"
 #include "kube/fake.h"
 #include "kube/json.h"
 #include "kube/leader_election.h"
-#include "kube/tests/run.h"
 
 namespace weft::kube {
 namespace {

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
+#include "async/tests/run.h"
 #include "kube/fake.h"
 #include "kube/reflector.h"
-#include "kube/tests/run.h"
 
 namespace weft::kube {
 namespace {

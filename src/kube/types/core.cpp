@@ -70,6 +70,8 @@ Result<std::optional<CoreNode>> parse_core_node(const json::object& object) {
   }
   n.provider_id = text_at(spec, "providerID");
   n.unschedulable = bool_at(spec, "unschedulable").value_or(false);
+  for (const auto& taint : array_at(spec, "taints"))
+    if (taint.is_object()) n.taints.push_back(text_at(taint.get_object(), "key"));
   const auto& status = object_at(object, "status");
   for (const auto& entry : array_at(status, "addresses")) {
     if (!entry.is_object()) continue;

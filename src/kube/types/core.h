@@ -19,6 +19,7 @@ struct CoreNode {
   Labels annotations;
   bool ready = false;
   bool unschedulable = false;
+  std::vector<std::string> taints;  // keys of spec.taints
   bool deleting = false;
   Key key() const { return name; }
   bool operator==(const CoreNode&) const = default;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "async/scope.h"
+#include "async/tests/run.h"
 #include "kvstore/lease.h"
 #include "kvstore/sync_store.h"
 #include "kvstore/testing/etcd_server.h"
@@ -15,26 +16,8 @@ namespace weft::kvstore {
 namespace {
 
 using testing::EtcdServer;
-
-template <class Fn>
-void run(Fn test) {
-  asio::io_context io;
-  const auto main = [](asio::io_context& io, Fn& test) -> Task<int> {
-    co_await test(io);
-    co_return 0;
-  };
-  asio::steady_timer limit(io, 60s);
-  limit.async_wait([](boost::system::error_code ec) {
-    if (!ec) throw std::runtime_error("the test did not end in time");
-  });
-  EXPECT_EQ(run_to_completion(io, main(io, test)), 0);
-}
-
-Task<> eventually(std::string what, std::function<bool()> holds, std::chrono::seconds limit = 20s) {
-  const auto until = Steady::now() + limit;
-  while (!holds() && Steady::now() < until) co_await sleep_for(10ms);
-  EXPECT_TRUE(holds()) << what;
-}
+using weft::testing::eventually;
+using weft::testing::run;
 
 struct Recorder : WatchStore::Observer {
   std::map<std::string, std::string> rows;

@@ -11,7 +11,8 @@
 #include "kube/types/endpoint_slice.h"
 #include "kube/types/service.h"
 #include "manifest/manifest.h"
-#include "mesh/keys.h"
+#include "mesh/values/codec.h"
+#include "mesh/values/keys.h"
 
 namespace weft::mesh {
 namespace {

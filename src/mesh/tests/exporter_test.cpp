@@ -3,10 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include "async/tests/run.h"
 #include "kvstore/testing/etcd_server.h"
-#include "mesh/keys.h"
 #include "mesh/remote_cluster.h"
 #include "mesh/store_users.h"
+#include "mesh/values/keys.h"
 
 using namespace std::chrono_literals;
 
@@ -17,26 +18,8 @@ using kvstore::Client;
 using kvstore::KeyValue;
 using kvstore::testing::EtcdServer;
 using kvstore::testing::TestCa;
-
-template <class Fn>
-void run(Fn test) {
-  asio::io_context io;
-  const auto main = [](asio::io_context& io, Fn& test) -> Task<int> {
-    co_await test(io);
-    co_return 0;
-  };
-  asio::steady_timer limit(io, 60s);
-  limit.async_wait([](boost::system::error_code ec) {
-    if (!ec) throw std::runtime_error("the test did not end in time");
-  });
-  EXPECT_EQ(run_to_completion(io, main(io, test)), 0);
-}
-
-Task<> eventually(std::string what, std::function<bool()> holds) {
-  const auto until = Steady::now() + 20s;
-  while (!holds() && Steady::now() < until) co_await sleep_for(10ms);
-  EXPECT_TRUE(holds()) << what;
-}
+using weft::testing::eventually;
+using weft::testing::run;
 
 const LocalCluster kEast{"east", 7, 255};
 

@@ -88,9 +88,18 @@ Mesh::Mesh() : lab_(Lab::get()), url_("http://api-server.shop.svc.cluster.local/
   for (const auto& c : kBothClusters) {
     ++id;
     std::cout << "[ mesh     ] installing in " << c << std::endl;
-    Argv install{
-        "install", "--context",       c,   "--set", "cluster.name=" + c, "--set", fmt::format("cluster.id={}", id),
-        "--wait",  "--wait-duration", "3m"};
+    Argv install{"install",
+                 "--context",
+                 c,
+                 "--set",
+                 "cluster.name=" + c,
+                 "--set",
+                 fmt::format("cluster.id={}", id),
+                 "--set",
+                 "prometheus.enabled=true",
+                 "--wait",
+                 "--wait-duration",
+                 "3m"};
     if (id == 2) install.insert(install.end(), {"--inherit-ca", "cluster1"});
     must(lab_.weft(install, 200s));
   }

@@ -102,11 +102,11 @@ inline Bytes mp_unreach(AfiSafi family, const Bytes& nlri) {
 }
 
 struct UpdateParts {
-  Bytes withdrawn;
-  Bytes attributes;
-  Bytes nlri;
-  std::optional<std::uint16_t> withdrawn_length;
-  std::optional<std::uint16_t> attributes_length;
+  Bytes withdrawn = {};
+  Bytes attributes = {};
+  Bytes nlri = {};
+  std::optional<std::uint16_t> withdrawn_length = {};
+  std::optional<std::uint16_t> attributes_length = {};
 };
 inline Bytes update(const UpdateParts& u) {
   return message(
@@ -120,8 +120,8 @@ struct OpenParts {
   std::uint16_t asn = 65001;
   std::uint16_t hold_time = 90;
   std::uint32_t router_id = 0xc0000201;  // 192.0.2.1
-  Bytes parameters;                      // with types and lengths
-  std::optional<std::uint8_t> parameters_length;
+  Bytes parameters = {};                 // with types and lengths
+  std::optional<std::uint8_t> parameters_length = {};
 };
 inline Bytes open(const OpenParts& o) {
   return message(1, join({{o.version},

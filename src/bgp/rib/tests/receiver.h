@@ -57,6 +57,7 @@ class Receiver {
   unsigned end_of_ribs = 0;
   unsigned begins = 0;
   unsigned ends = 0;
+  bool refreshing = false;  // between BoRR and EoRR
   /// Newest version of each prefix that was seen, if versions are told as MED: an older one must never come.
   std::map<Prefix, std::uint32_t> newest;
 
@@ -89,10 +90,13 @@ class Receiver {
     if (refresh.subtype == RouteRefresh::Subtype::begin) {
       EXPECT_GT(end_of_ribs, 0U) << "BoRR before End-of-RIB (RFC 7313 section 4)";
       ++begins;
+      refreshing = true;
       stale_.clear();
       for (const auto& [p, has] : table) stale_.insert(p);
     } else {
       ++ends;
+      EXPECT_TRUE(refreshing) << "EoRR without BoRR";
+      refreshing = false;
       for (const Prefix& p : stale_) EXPECT_FALSE(table.contains(p)) << p.to_string() << " was not sent again";
       stale_.clear();
     }

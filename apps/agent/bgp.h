@@ -1,0 +1,55 @@
+// BGP on this node, wired: the controller, the speaker behind its edge, status, views, metrics, and the marker that
+// tells the next run that this one left sessions with graceful restart behind.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "api/server.h"
+#include "apps/agent/options.h"
+#include "apps/agent/tables.h"
+#include "async/scope.h"
+#include "bgp/control/node_controller.h"
+#include "bgp/control/speaker_edge.h"
+#include "bgp/control/status_publisher.h"
+#include "kube/client.h"
+#include "metrics/registry.h"
+#include "netlink/kernel.h"
+
+namespace weft::agent {
+
+/// `restarting`: a run before this one left its sessions without a word, and peers may keep our routes (RFC 4724).
+using MakeSpeaker = std::function<std::unique_ptr<bgp::control::SpeakerEdge>(bool restarting)>;
+
+class BgpPart {
+ public:
+  BgpPart(kube::Client& client, const Options& options, Tables& tables, netlink::Kernel& kernel,
+          const MakeSpeaker& make_speaker);
+  ~BgpPart();
+
+  void start();
+  /// Says goodbye: peers with graceful restart are left without a word, the others get marked routes for a moment and
+  /// then a Cease. A draining node leaves for good.
+  Task<> stop();
+
+  void add_views(api::Server& server);
+  void add_metrics(metrics::Registry& registry);
+  bgp::control::NodeController& controller() { return controller_; }
+  bgp::control::SpeakerEdge& speaker() { return *speaker_; }
+
+ private:
+  Task<> keep_marker();
+  void set_marker();
+  bool any_graceful_restart() const;
+
+  Options options_;
+  std::string marker_;
+  std::optional<bool> marked_;  // as this run left it
+  std::unique_ptr<bgp::control::SpeakerEdge> speaker_;
+  bgp::control::NodeController controller_;
+  Scope scope_;
+  bgp::control::StatusPublisher status_;
+};
+
+}  // namespace weft::agent

@@ -1,0 +1,290 @@
+#include "bgp/control/cluster_controller.h"
+
+#include <boost/asio/cancellation_state.hpp>
+
+#include "async/backoff.h"
+#include "base/log.h"
+#include "kube/status.h"
+
+namespace weft::bgp::control {
+
+namespace {
+
+// Changes that come together are answered together.
+constexpr std::chrono::milliseconds kGather{50};
+
+Result<std::optional<NodeConfigRow>> parse_row(Keeper<NodeConfigSpec>& keeper, const json::object& o) {
+  NodeConfigRow row{.name = kube::name_of(o).name, .owner = {}, .uid = kube::uid_of(o), .config = nullptr};
+  for (const auto& r : kube::array_at(kube::metadata(o), "ownerReferences"))
+    if (r.is_object() && kube::text_at(r.get_object(), "kind") == kClusterConfigKind)
+      row.owner = kube::text_at(r.get_object(), "name");
+  row.config = std::make_shared<const Object<NodeConfigSpec>>(keeper(o));
+  return row;
+}
+
+const kube::Resource* resource_of(const std::string& kind) {
+  for (const auto* r : {&kPeeringPolicies, &kClusterConfigs, &kPeerConfigs, &kAdvertisements, &kOverrides})
+    if (r->kind == kind) return r;
+  return nullptr;
+}
+
+bool holds(const json::array& conditions, const std::string& type) {
+  for (const auto& c : conditions)
+    if (c.is_object() && kube::text_at(c.get_object(), "type") == type)
+      return kube::text_at(c.get_object(), "status") == "True";
+  return false;
+}
+
+bool same(const std::vector<kube::Condition>& a, const std::vector<kube::Condition>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
+    return x.type == y.type && x.holds == y.holds && x.reason == y.reason && x.message == y.message &&
+           x.observed_generation == y.observed_generation;
+  });
+}
+
+}  // namespace
+
+struct ClusterController::Sources {
+  Sources(kube::Client& client, const Options& o)
+      : policies(client, kPeeringPolicies, parse_peering_policy),
+        cluster_configs(client, kClusterConfigs, parse_cluster_config),
+        peer_configs(client, kPeerConfigs, parse_peer_config),
+        advertisements(client, kAdvertisements, parse_advertisement),
+        overrides(client, kOverrides, parse_node_override),
+        nodes(client.io(), "nodes"),
+        passwords(client.io(), "secrets"),
+        node_configs(client.io(), "node configs"),
+        node_source(client, kube::kNodes, nodes, parse_node_row),
+        password_source(client, kube::kSecrets, passwords, parse_password, {.ns = o.secrets_namespace}),
+        node_config_source(client, kNodeConfigs, node_configs,
+                           [this](const json::object& object) { return parse_row(keeper, object); }) {}
+
+  ObjectSource<PeeringPolicySpec> policies;
+  ObjectSource<ClusterConfigSpec> cluster_configs;
+  ObjectSource<PeerConfigSpec> peer_configs;
+  ObjectSource<AdvertisementSpec> advertisements;
+  ObjectSource<NodeConfigOverrideSpec> overrides;
+  Table<NodeRow> nodes;
+  Table<Password> passwords;
+  Table<NodeConfigRow> node_configs;
+  kube::Reflector<NodeRow> node_source;
+  kube::Reflector<Password> password_source;
+  Keeper<NodeConfigSpec> keeper{parse_node_config};
+  kube::Reflector<NodeConfigRow> node_config_source;
+
+  template <class Fn>
+  void each_table(Fn fn) {
+    fn(policies.table());
+    fn(cluster_configs.table());
+    fn(peer_configs.table());
+    fn(advertisements.table());
+    fn(overrides.table());
+    fn(nodes);
+    fn(passwords);
+    fn(node_configs);
+  }
+};
+
+ClusterController::ClusterController(kube::Client& client, Options options)
+    : client_(client),
+      options_(std::move(options)),
+      woken_(client.io()),
+      sources_(std::make_unique<Sources>(client, options_)),
+      scope_(client.io(), "bgp"),
+      events_(client, scope_, "weft-operator", options_.host) {}
+ClusterController::~ClusterController() = default;
+
+bool ClusterController::listed() const {
+  // A Secret that we may not read must not keep everything else from working: its absence is then unknown.
+  bool all = true;
+  sources_->each_table([&](auto& table) {
+    if (static_cast<const void*>(&table) != static_cast<const void*>(&sources_->passwords))
+      all = all && table.initialized();
+  });
+  return all;
+}
+
+ClusterObjects ClusterController::objects() const {
+  ClusterObjects o;
+  o.secrets_namespace = options_.secrets_namespace;
+  o.router_ids = options_.router_ids;
+  sources_->nodes.for_each([&](const NodeRow& n) { o.nodes.push_back({n.name, n.labels}); });
+  o.policies = sources_->policies.all();
+  o.cluster_configs = sources_->cluster_configs.all();
+  o.overrides = sources_->overrides.by_name();
+  o.peer_configs = sources_->peer_configs.by_name();
+  o.advertisements = sources_->advertisements.by_name();
+  sources_->node_configs.for_each([&](const NodeConfigRow& row) {
+    o.node_configs.emplace(row.name, row.config);
+    if (!row.owner.empty()) o.owners.emplace(row.name, row.owner);
+  });
+  if (sources_->passwords.initialized()) {
+    o.passwords.emplace();
+    sources_->passwords.for_each([&](const Password& p) { o.passwords->insert(p.name); });
+  }
+  return o;
+}
+
+Task<> ClusterController::run() {
+  scope_.spawn("policies", sources_->policies.run());
+  scope_.spawn("cluster configs", sources_->cluster_configs.run());
+  scope_.spawn("peer configs", sources_->peer_configs.run());
+  scope_.spawn("advertisements", sources_->advertisements.run());
+  scope_.spawn("overrides", sources_->overrides.run());
+  scope_.spawn("nodes", sources_->node_source.run());
+  scope_.spawn("secrets", sources_->password_source.run());
+  scope_.spawn("node configs", sources_->node_config_source.run());
+  const auto forward = [](Notifier& from, Notifier& to) -> Task<> {
+    for (auto seen = from.version();;) {
+      co_await from.changed_since(seen);
+      seen = from.version();
+      to.notify();
+    }
+  };
+  sources_->each_table([&](auto& table) { scope_.spawn("watch", forward(table.notifier(), woken_)); });
+  std::exception_ptr end;
+  try {
+    Backoff backoff(std::chrono::milliseconds(500), std::chrono::seconds(60));
+    for (;;) {
+      const auto seen = woken_.version();
+      bool done = true;
+      if (listed()) {
+        const auto begun = Steady::now();
+        done = co_await pass();
+        if (on_pass) on_pass(std::chrono::duration<double>(Steady::now() - begun).count());
+      }
+      if (done) {
+        backoff.reset();
+        co_await woken_.changed_since(seen);
+      } else {
+        const auto wait = backoff.next();
+        co_await woken_.changed_since(seen, wait);
+      }
+      co_await sleep_for(kGather);
+    }
+  } catch (...) {
+    end = std::current_exception();
+  }
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  co_await scope_.stop();
+  if (end) std::rethrow_exception(end);
+}
+
+// True when all is as it shall be.
+Task<bool> ClusterController::pass() {
+  ClusterOutcome outcome = derive(objects());
+  const auto conditions = std::move(outcome.conditions);
+  bool done = co_await write_node_configs(std::move(outcome));
+  for (const auto& [object, wanted] : conditions) {
+    const auto it = written_.find(object);
+    if (it != written_.end() && same(it->second, wanted)) continue;
+    const auto r = co_await write_conditions(object, wanted);
+    if (r) {
+      written_[object] = wanted;
+      continue;
+    }
+    done = false;
+    ++errors_[object];
+    log::warn("conditions cannot be written", {{"object", object.to_string()}, {"error", r.error().message}});
+  }
+  std::erase_if(written_, [&](const auto& entry) { return !conditions.contains(entry.first); });
+  co_return done;
+}
+
+Task<bool> ClusterController::write_node_configs(ClusterOutcome outcome) {
+  bool done = true;
+  const auto failed = [&](const ObjectRef& object, const Error& error) {
+    done = false;
+    ++errors_[object];
+    log::warn("BGP configuration of a node", {{"node", object.name}, {"error", error.message}});
+  };
+  for (const auto& [node, wanted] : outcome.node_configs) {
+    const auto now = sources_->node_configs.get(node);
+    if (now && now->owner == wanted.owner && now->config->good && !has_errors(now->config->findings) &&
+        *now->config->good == wanted.spec)
+      continue;
+    const auto r = co_await write_node_config(node, wanted);
+    if (!r) failed({kClusterConfigKind, wanted.owner}, r.error());
+  }
+  for (const auto& row : sources_->node_configs.all()) {
+    if (row->owner.empty() || outcome.node_configs.contains(row->name) || outcome.untouched.contains(row->name))
+      continue;
+    const auto r = co_await remove_node_config(row->name, row->uid);
+    if (!r) failed({kNodeConfigKind, row->name}, r.error());
+  }
+  co_return done;
+}
+
+Task<Result<>> ClusterController::write_node_config(std::string node, WantedNodeConfig wanted) {
+  json::object owner{{"apiVersion", kClusterConfigs.api_version()},
+                     {"kind", kClusterConfigKind},
+                     {"name", wanted.owner},
+                     {"uid", wanted.owner_uid},
+                     {"controller", true}};
+  json::array owners;
+  owners.push_back(std::move(owner));
+  json::object meta;
+  meta["name"] = node;
+  meta["ownerReferences"] = std::move(owners);
+  json::object object;
+  object["apiVersion"] = kNodeConfigs.api_version();
+  object["kind"] = kNodeConfigKind;
+  object["metadata"] = std::move(meta);
+  object["spec"] = to_json(wanted.spec);
+  Result<json::object> r;
+  if (sources_->node_configs.contains(node)) {
+    r = co_await client_.patch(kNodeConfigs, "", node, kube::PatchType::merge, object);
+  } else {
+    r = co_await client_.create(kNodeConfigs, "", object);
+    // Our table may lag: somebody, perhaps we ourselves, made it a moment ago.
+    if (!r && r.error().code == Errc::exists)
+      r = co_await client_.patch(kNodeConfigs, "", node, kube::PatchType::merge, object);
+  }
+  if (!r) co_return fail(r.error());
+  log::info("BGP configuration of a node written", {{"node", node}, {"from", wanted.owner}});
+  co_return Result<>{};
+}
+
+Task<Result<>> ClusterController::remove_node_config(std::string node, std::string uid) {
+  kube::DeleteOptions bound;
+  bound.uid = std::move(uid);
+  const auto r = co_await client_.remove(kNodeConfigs, "", node, bound);
+  if (!r && r.error().code != Errc::not_found && r.error().code != Errc::conflict) co_return fail(r.error());
+  if (r) log::info("BGP configuration of a node removed, nothing selects it", {{"node", node}});
+  co_return Result<>{};
+}
+
+Task<Result<>> ClusterController::write_conditions(ObjectRef object, std::vector<kube::Condition> conditions) {
+  const kube::Resource& resource = *resource_of(object.kind);
+  for (int attempt = 0;; ++attempt) {
+    auto now = co_await client_.get(resource, "", object.name);
+    if (!now && now.error().code == Errc::not_found) co_return Result<>{};
+    if (!now) co_return fail(now.error());
+    json::array list = kube::array_at(kube::object_at(*now, "status"), "conditions");
+    bool changed = false;
+    std::vector<const kube::Condition*> news;
+    for (const auto& c : conditions) {
+      const bool held = holds(list, c.type);
+      // A condition that never held is not worth an entry.
+      const bool known = std::any_of(list.begin(), list.end(), [&](const json::value& v) {
+        return v.is_object() && kube::text_at(v.get_object(), "type") == c.type;
+      });
+      if (!known && !c.holds && !c.type.starts_with("cilium.io/")) continue;
+      if (!kube::set_condition(list, c, Wall::now())) continue;
+      changed = true;
+      if (c.holds && !held) news.push_back(&c);
+    }
+    if (!changed) co_return Result<>{};
+    json::object status;
+    status["conditions"] = std::move(list);
+    const auto version = kube::version_of(*now);
+    const auto r = co_await kube::patch_status(client_, resource, "", object.name, status, version);
+    if (!r && r.error().code == Errc::conflict && attempt < 5) continue;
+    if (!r) co_return fail(r.error());
+    const auto about = kube::reference_to(*now);
+    for (const auto* c : news) events_.record(about, kube::EventRecorder::Type::warning, c->reason, c->message);
+    co_return Result<>{};
+  }
+}
+
+}  // namespace weft::bgp::control

@@ -1,0 +1,69 @@
+// The operator's loop: keeps one CiliumBGPNodeConfig a node, and says on every BGP object what stands against it, as
+// conditions and events.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "async/scope.h"
+#include "bgp/control/cluster.h"
+#include "bgp/control/sources.h"
+#include "kube/events.h"
+
+namespace weft::bgp::control {
+
+/// A NodeConfig as it is, and who made it.
+struct NodeConfigRow {
+  using Key = std::string;
+  std::string name;
+  std::string owner;  // the CiliumBGPClusterConfig in ownerReferences; empty: none
+  std::string uid;
+  ObjectPtr<NodeConfigSpec> config;
+  Key key() const { return name; }
+  bool operator==(const NodeConfigRow& o) const {
+    return name == o.name && owner == o.owner && uid == o.uid && *config == *o.config;
+  }
+};
+
+/// Runs on the leader. Acts on nothing before everything is listed. A NodeConfig that no cluster configuration made is
+/// taken over when one selects its node, and otherwise left alone.
+class ClusterController {
+ public:
+  struct Options {
+    std::string secrets_namespace = "kube-system";
+    std::optional<RouterIdPool> router_ids;
+    std::string host;  // of events
+  };
+  ClusterController(kube::Client& client, Options options);
+  ~ClusterController();
+  /// Until cancelled.
+  Task<> run();
+
+  /// Failed writes by kind and name of the object, for metrics.
+  const std::map<ObjectRef, std::uint64_t>& errors() const { return errors_; }
+  /// How long each pass took; called by run().
+  std::function<void(double seconds)> on_pass;
+
+ private:
+  struct Sources;
+  bool listed() const;
+  ClusterObjects objects() const;
+  Task<bool> pass();
+  Task<bool> write_node_configs(ClusterOutcome outcome);
+  Task<Result<>> write_node_config(std::string node, WantedNodeConfig wanted);
+  Task<Result<>> remove_node_config(std::string node, std::string uid);
+  Task<Result<>> write_conditions(ObjectRef object, std::vector<kube::Condition> conditions);
+
+  kube::Client& client_;
+  Options options_;
+  Notifier woken_;
+  std::unique_ptr<Sources> sources_;
+  Scope scope_;
+  kube::EventRecorder events_;
+  std::map<ObjectRef, std::vector<kube::Condition>> written_;
+  std::map<ObjectRef, std::uint64_t> errors_;
+};
+
+}  // namespace weft::bgp::control

@@ -1,0 +1,27 @@
+// What the controller asks of a speaker. The agent puts bgp::Speaker behind it, tests one of their own.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "async/signal.h"
+#include "bgp/speaker/diff.h"
+#include "bgp/speaker/status.h"
+#include "bgp/speaker/wanted.h"
+
+namespace weft::bgp::control {
+
+class SpeakerEdge {
+ public:
+  virtual ~SpeakerEdge() = default;
+  virtual std::vector<PeerFault> apply(Wanted wanted) = 0;
+  virtual std::vector<PeerStatus> peers() const = 0;
+  virtual std::vector<RouteView> routes_available(const RouteQuery& query) const = 0;
+  virtual std::vector<RouteView> routes_advertised(const RouteQuery& query) const = 0;
+  virtual std::vector<RouteView> routes_received(const RouteQuery& query) const = 0;
+  /// Notified when a status may show something else.
+  virtual Notifier& changes() = 0;
+  virtual Task<> stop(std::string text, bool graceful) = 0;
+};
+
+}  // namespace weft::bgp::control

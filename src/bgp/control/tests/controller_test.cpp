@@ -1,0 +1,253 @@
+// The two loops on an API server in memory: what they write, and what they leave alone.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "async/tests/run.h"
+#include "bgp/control/cluster_controller.h"
+#include "bgp/control/status_publisher.h"
+#include "bgp/control/tests/yaml.h"
+#include "kube/fake.h"
+#include "netlink/fake.h"
+
+namespace weft::bgp::control {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kConfig = R"(
+apiVersion: cilium.io/v2
+kind: CiliumBGPClusterConfig
+metadata: {name: east}
+spec: {bgpInstances: [{name: main, localASN: 65001, peers: [{name: tor, peerAddress: 10.0.0.1, peerConfigRef: {name: tor}}]}]}
+)";
+constexpr const char* kNode = "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\n";
+
+Task<> eventually(std::function<bool()> fact, std::function<std::string()> seen = {}) {
+  return testing::until(std::move(fact), std::move(seen), std::chrono::seconds(15));
+}
+
+std::string condition(const kube::FakeServer& server, const kube::Resource& kind, const char* name, const char* type) {
+  const auto o = server.get(kind, "", name);
+  if (!o) return "no such object";
+  for (const auto& c : kube::array_at(kube::object_at(*o, "status"), "conditions"))
+    if (kube::text_at(c.as_object(), "type") == type)
+      return kube::text_at(c.as_object(), "status") + " " + kube::text_at(c.as_object(), "message");
+  return "no such condition";
+}
+
+class ClusterControllerTest : public ::testing::Test {
+ public:
+  asio::io_context io;
+  kube::FakeServer server{io};
+  kube::Client client{io, kube::FakeServer::config(), server.transport()};
+  ClusterController controller{client, {.secrets_namespace = "kube-system", .router_ids = std::nullopt, .host = "op"}};
+  Scope scope{io, "test"};
+
+  ClusterControllerTest() { server.status_subresource = {kClusterConfigs.plural, kPeerConfigs.plural}; }
+  void drive(Task<> (*story)(ClusterControllerTest&)) {
+    const auto all = [](ClusterControllerTest& t, Task<> (*s)(ClusterControllerTest&)) -> Task<> {
+      t.scope.spawn("controller", t.controller.run());
+      co_await s(t);
+      co_await t.scope.stop();
+    };
+    testing::run(io, all(*this, story));
+  }
+};
+
+TEST_F(ClusterControllerTest, makes_a_node_config_owned_by_its_configuration_and_takes_it_back) {
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kClusterConfigs, yaml(kConfig));
+  drive([](ClusterControllerTest& t) -> Task<> {
+    co_await eventually([&] { return t.server.get(kNodeConfigs, "", "n1").has_value(); });
+    const auto made = t.server.get(kNodeConfigs, "", "n1");
+    EXPECT_THAT(json::serialize(*made), HasSubstr(R"("kind":"CiliumBGPClusterConfig","name":"east")"));
+    EXPECT_THAT(json::serialize(*made), HasSubstr(R"("localASN":65001)"));
+    t.server.erase(kClusterConfigs, "", "east");
+    co_await eventually([&] { return !t.server.get(kNodeConfigs, "", "n1").has_value(); });
+  });
+}
+
+TEST_F(ClusterControllerTest, a_node_config_that_somebody_edits_is_put_right) {
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kClusterConfigs, yaml(kConfig));
+  drive([](ClusterControllerTest& t) -> Task<> {
+    co_await eventually([&] { return t.server.get(kNodeConfigs, "", "n1").has_value(); });
+    auto edited = *t.server.get(kNodeConfigs, "", "n1");
+    edited["spec"] = json::parse(R"({"bgpInstances": [{"name": "main", "localASN": 1}]})");
+    t.server.put(kNodeConfigs, edited);
+    co_await eventually([&] {
+      return json::serialize(*t.server.get(kNodeConfigs, "", "n1")).find("\"localASN\":65001") != std::string::npos;
+    });
+  });
+}
+
+TEST_F(ClusterControllerTest, a_node_config_without_owner_is_left_alone) {
+  server.put(kNodeConfigs,
+             yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPNodeConfig\nmetadata: {name: n9}\nspec: {bgpInstances: "
+                  "[{name: a, localASN: 1}]}"));
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kClusterConfigs, yaml(kConfig));
+  drive([](ClusterControllerTest& t) -> Task<> {
+    co_await eventually([&] { return t.server.get(kNodeConfigs, "", "n1").has_value(); });
+    EXPECT_TRUE(t.server.get(kNodeConfigs, "", "n9"));
+  });
+}
+
+TEST_F(ClusterControllerTest, conditions_come_and_go_with_an_event) {
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kClusterConfigs, yaml(kConfig));
+  drive([](ClusterControllerTest& t) -> Task<> {
+    const auto missing = [&t] { return condition(t.server, kClusterConfigs, "east", "cilium.io/MissingPeerConfigs"); };
+    co_await eventually([&] { return missing().starts_with("True CiliumBGPPeerConfig tor does not exist"); }, missing);
+    co_await eventually([&] {
+      for (const auto& e : t.server.all(kube::kEvents))
+        if (kube::text_at(e, "reason") == "MissingPeerConfigs") return true;
+      return false;
+    });
+    t.server.put(kPeerConfigs,
+                 yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPPeerConfig\nmetadata: {name: tor}\nspec: {}"));
+    co_await eventually([&] { return missing() == "False "; }, missing);
+  });
+}
+
+TEST_F(ClusterControllerTest, works_while_secrets_may_not_be_read) {
+  server.intercept = [](const kube::Request& r) -> std::optional<kube::Response> {
+    if (r.target.find("secrets") == std::string::npos) return std::nullopt;
+    return kube::Response{.status = 403};
+  };
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kClusterConfigs, yaml(kConfig));
+  drive([](ClusterControllerTest& t) -> Task<> {
+    co_await eventually([&] { return t.server.get(kNodeConfigs, "", "n1").has_value(); });
+  });
+}
+
+// ---- the agent's
+
+class SilentSpeaker final : public SpeakerEdge {
+ public:
+  explicit SilentSpeaker(asio::io_context& io) : changes_(io) {}
+  std::vector<PeerFault> apply(Wanted w) override {
+    ++applied;
+    wanted = std::move(w);
+    return {};
+  }
+  std::vector<PeerStatus> peers() const override { return statuses; }
+  std::vector<RouteView> routes_available(const RouteQuery&) const override { return {}; }
+  std::vector<RouteView> routes_advertised(const RouteQuery&) const override { return {}; }
+  std::vector<RouteView> routes_received(const RouteQuery&) const override { return {}; }
+  Notifier& changes() override { return changes_; }
+  Task<> stop(std::string, bool) override { co_return; }
+
+  Wanted wanted;
+  unsigned applied = 0;
+  std::vector<PeerStatus> statuses;
+
+ private:
+  Notifier changes_;
+};
+
+class NodeControllerTest : public ::testing::Test {
+ public:
+  asio::io_context io;
+  kube::FakeServer server{io};
+  kube::Client client{io, kube::FakeServer::config(), server.transport()};
+  std::shared_ptr<netlink::FakeWorld> world = std::make_shared<netlink::FakeWorld>();
+  netlink::FakeKernel kernel{world};
+  Table<kube::CoreNode> own_node{io, "own node"};
+  Table<Service> services{io, "services"};
+  Table<EndpointSlice> slices{io, "endpoint slices"};
+  Table<ClusterService> remotes{io, "remote services"};
+  Table<Node> nodes{io, "nodes"};
+  SilentSpeaker speaker{io};
+  NodeController controller{
+      client, {.node = "n1", .cluster = "east"}, {own_node, services, slices, remotes, nodes, kernel}, speaker};
+  Scope scope{io, "test"};
+
+  NodeControllerTest() {
+    own_node.upsert({.name = "n1", .pod_cidrs = {prefix("10.1.0.0/24")}});
+    services.expect("kubernetes services");
+  }
+  void drive(Task<> (*story)(NodeControllerTest&)) {
+    const auto all = [](NodeControllerTest& t, Task<> (*s)(NodeControllerTest&)) -> Task<> {
+      t.scope.spawn("controller", t.controller.run());
+      co_await s(t);
+      co_await t.scope.stop();
+    };
+    testing::run(io, all(*this, story));
+  }
+  void policy(const std::string& more = "") {
+    server.put(kPeeringPolicies,
+               yaml("apiVersion: cilium.io/v2alpha1\nkind: CiliumBGPPeeringPolicy\nmetadata: {name: p}\nspec: "
+                    "{virtualRouters: [{localASN: 65001, exportPodCIDR: true, serviceSelector: {}, neighbors: "
+                    "[{peerAddress: 10.0.0.1/32, peerASN: 65000" +
+                    more + "}]}]}"));
+  }
+};
+
+TEST_F(NodeControllerTest, wants_are_not_complete_before_services_are_listed) {
+  policy();
+  drive([](NodeControllerTest& t) -> Task<> {
+    co_await eventually([&] { return t.speaker.wanted.instances.contains("65001"); });
+    EXPECT_FALSE(t.speaker.wanted.complete);
+    EXPECT_THAT(t.controller.waiting_for(), HasSubstr("services"));
+    t.services.initialized_by("kubernetes services");
+    co_await eventually([&] { return t.speaker.wanted.complete; });
+  });
+}
+
+TEST_F(NodeControllerTest, secrets_that_may_not_be_read_hold_their_peers_down_and_nothing_else) {
+  policy(", authSecretRef: tor");
+  server.intercept = [](const kube::Request& r) -> std::optional<kube::Response> {
+    if (r.target.find("secrets") == std::string::npos) return std::nullopt;
+    return kube::Response{.status = 403};
+  };
+  services.initialized_by("kubernetes services");
+  drive([](NodeControllerTest& t) -> Task<> {
+    co_await eventually([&] { return t.speaker.wanted.complete && t.speaker.wanted.instances.contains("65001"); });
+    EXPECT_THAT(t.speaker.wanted.instances.at("65001").config.peers.at(0).held_down, HasSubstr("is not read yet"));
+  });
+}
+
+TEST_F(NodeControllerTest, an_interface_address_follows_the_interface) {
+  world->add_nic("vip0", {"192.0.2.200/32"});
+  services.initialized_by("kubernetes services");
+  server.put(kAdvertisements,
+             yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPAdvertisement\nmetadata: {name: a}\nspec: {advertisements: "
+                  "[{advertisementType: Interface, interface: {name: vip0}}]}"));
+  server.put(kPeerConfigs,
+             yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPPeerConfig\nmetadata: {name: tor}\nspec: {families: [{afi: "
+                  "ipv4, safi: unicast, advertisements: {}}]}"));
+  server.put(
+      kNodeConfigs,
+      yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPNodeConfig\nmetadata: {name: n1}\nspec: {bgpInstances: [{name: "
+           "main, localASN: 1, peers: [{name: tor, peerAddress: 10.0.0.1, peerConfigRef: {name: tor}}]}]}"));
+  drive([](NodeControllerTest& t) -> Task<> {
+    co_await eventually([&] {
+      const auto& i = t.speaker.wanted.instances;
+      return i.contains("main") && !i.at("main").route_sets.empty() &&
+             i.at("main").route_sets.begin()->second.contains(prefix("192.0.2.200/32"));
+    });
+  });
+}
+
+TEST_F(NodeControllerTest, goodbye_marks_routes_of_a_session_that_is_up) {
+  policy();
+  services.initialized_by("kubernetes services");
+  drive([](NodeControllerTest& t) -> Task<> {
+    co_await eventually([&] { return t.speaker.wanted.complete && t.speaker.wanted.instances.contains("65001"); });
+    const auto marked = [&t] { return t.speaker.wanted.instances.at("65001").config.peers.at(0).graceful_shutdown; };
+    co_await t.controller.say_goodbye(std::chrono::milliseconds(1));
+    EXPECT_FALSE(marked());
+    PeerStatus up;
+    up.instance = "65001";
+    up.name = "10.0.0.1";
+    up.state = SessionState::established;
+    t.speaker.statuses = {up};
+    co_await t.controller.say_goodbye(std::chrono::milliseconds(1));
+    EXPECT_TRUE(marked());
+  });
+}
+
+}  // namespace
+}  // namespace weft::bgp::control

@@ -1,0 +1,45 @@
+// What the agent says of BGP: answers of its socket, the status of its CiliumBGPNodeConfig, metrics. Pure.
+#pragma once
+
+#include <boost/json.hpp>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "bgp/control/plan.h"
+#include "bgp/control/why.h"
+#include "bgp/speaker/diff.h"
+#include "bgp/speaker/status.h"
+
+namespace weft::bgp::control {
+
+namespace json = boost::json;
+
+/// [{instance, name, localASN, peerASN, address, port, state, uptimeSeconds, establishedTime, families: [{family,
+/// received, advertised, …}], down: {kind, words, at}, heldDown, bfd, …}]
+json::array peers_view(const std::vector<PeerStatus>& peers, const Plan& plan, Wall::time_point now);
+/// [{instance, localASN, peer, prefix, nextHop, ageSeconds, attributes, stale, best, note}]
+json::array routes_view(const std::vector<RouteView>& routes, const Plan& plan, Wall::time_point now);
+/// [{instance, peer, service, type, prefix, advertised, announced, because, attributes, session}]. `session` says why
+/// an announced route does not arrive: the peer is down.
+json::array why_view(const Reasons& reasons, const std::vector<PeerStatus>& peers);
+/// {source, ignored, waitingFor, findings, faults}
+json::object plan_view(const Plan& plan, const std::vector<PeerFault>& faults, const std::string& waiting_for);
+
+/// "[{Origin: i} {AsPath: 65000 65001} {Communities: 65000:1}]", as GoBGP writes them.
+std::string attributes_text(const PathAttributes& attributes, const NextHop& next_hop);
+
+/// status.bgpInstances of a CiliumBGPNodeConfig.
+json::array status_instances(const std::vector<PeerStatus>& peers, const Plan& plan);
+
+/// What `weft bgp peers` and `routes` were asked for: words such as "ipv4 unicast vrouter 65001 peer 10.0.0.1".
+struct RouteWords {
+  std::optional<Family> family;
+  std::optional<Asn> vrouter;
+  std::string peer;
+};
+/// The instance and peer names that a query by ASN and address means; nothing when there is no such.
+std::vector<RouteQuery> queries(const RouteWords& words, const Plan& plan);
+
+}  // namespace weft::bgp::control

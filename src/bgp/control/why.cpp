@@ -1,0 +1,173 @@
+#include "bgp/control/why.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+namespace weft::bgp::control {
+
+namespace {
+
+using Type = AdvertisementSpec::Entry::Type;
+using Wanted = std::function<bool(const Prefix&)>;  // is this address or network asked about?
+
+struct Peer {
+  const Plan::Instance& instance;
+  const PeerConfig& peer;
+};
+
+// What holds for a peer before any rule is looked at; empty when nothing does. `group` is then its group.
+std::string peer_trouble(const RouteBuilder& routes, const Peer& p, Family family, const GroupRoutes*& group) {
+  const AfiSafi wanted = unicast(family);
+  const auto& families = p.peer.families;
+  if (std::find(families.begin(), families.end(), wanted) == families.end())
+    return fmt::format("the peer does not take {}: add the family to it", wanted.to_string());
+  if (p.instance.withdrawn.contains(p.peer.name))
+    return "the node is draining and its time is over: uncordon it, or remove weft.io/drain";
+  const auto it = p.peer.routes.find(wanted);
+  if (it != p.peer.routes.end()) group = routes.group(p.instance.config.name, it->second);
+  if (!group) return fmt::format("no advertisement is selected for {} of this peer", wanted.to_string());
+  return {};
+}
+
+void conclude(const GroupRoutes& group, const std::set<Prefix>& claimed, const std::string& by, const PeerConfig& peer,
+              Reason& r) {
+  r.advertised = true;
+  r.because = by;
+  const bool aggregated = !claimed.contains(r.prefix);
+  r.announced = aggregated ? *claimed.begin() : r.prefix;
+  if (aggregated && group.aggregate_is_split(*r.announced)) {
+    r.because +=
+        fmt::format("; not aggregated into {}, where Services with other attributes are", r.announced->to_string());
+    r.announced = r.prefix;
+  }
+  if (const auto a = group.attributes(*r.announced)) r.attributes = to_string(*a);
+  if (peer.graceful_shutdown) r.because += "; the node is draining: sent with the graceful-shutdown community";
+  if (!peer.held_down.empty()) {
+    r.advertised = false;
+    r.because = "the session is held down: " + peer.held_down;
+  }
+}
+
+Reason judge(const GroupRoutes& group, const PeerConfig& peer, const ServiceFacts& facts, ServiceAddress type,
+             const ServiceOptions& options, Reason r) {
+  const Service& service = *facts.service;
+  const Labels labels = selectable_labels(service);
+  std::set<Prefix> claimed;
+  std::string by, against;
+  for (const Rule& rule : group.group().rules) {
+    if (rule.entry.type != Type::service) continue;
+    if (!matches_or_none(rule.entry.selector, labels)) {
+      const std::string selector = rule.entry.selector ? rule.entry.selector->to_string() : "nothing";
+      if (against.empty()) against = fmt::format("{} selects {}, not this Service", rule.to_string(), selector);
+      continue;
+    }
+    const auto& types = rule.entry.addresses;
+    if (std::find(types.begin(), types.end(), type) == types.end()) {
+      against = fmt::format("{} does not list {}", rule.to_string(), to_string(type));
+      continue;
+    }
+    const auto& length = r.prefix.family() == Family::v4 ? rule.entry.aggregate_v4 : rule.entry.aggregate_v6;
+    claimed.insert(length && !is_local(service, type) ? Prefix(r.prefix.address(), *length) : r.prefix);
+    by += (by.empty() ? "" : ", ") + rule.to_string();
+  }
+  if (claimed.empty()) {
+    r.because = against.empty() ? "no advertisement of Services goes to this peer" : against;
+    return r;
+  }
+  if (auto trouble = why_not(facts, type, r.prefix.family(), options); !trouble.empty()) {
+    r.because = std::move(trouble);
+    return r;
+  }
+  conclude(group, claimed, by, peer, r);
+  return r;
+}
+
+void service_reasons(const RouteBuilder& routes, const Peer& p, const ServiceFacts& facts, const Wanted& wanted,
+                     Reasons& out) {
+  for (const auto type : {ServiceAddress::load_balancer_ip, ServiceAddress::external_ip, ServiceAddress::cluster_ip})
+    for (const Address& a : addresses_of(*facts.service, type)) {
+      if (!wanted(Prefix::host(a))) continue;
+      Reason r{.instance = p.instance.config.name,
+               .peer = p.peer.name,
+               .service = facts.service->name.to_string(),
+               .type = std::string(to_string(type)),
+               .prefix = Prefix::host(a),
+               .advertised = false,
+               .announced = std::nullopt,
+               .because = {},
+               .attributes = {}};
+      const GroupRoutes* group = nullptr;
+      r.because = peer_trouble(routes, p, a.family(), group);
+      out.push_back(r.because.empty() ? judge(*group, p.peer, facts, type, routes.options().services, std::move(r))
+                                      : std::move(r));
+    }
+}
+
+void node_reason(const RouteBuilder& routes, const Peer& p, const std::string& type, const Prefix& prefix,
+                 const std::string& interface, Reasons& out) {
+  Reason r{.instance = p.instance.config.name,
+           .peer = p.peer.name,
+           .service = {},
+           .type = type,
+           .prefix = prefix,
+           .advertised = false,
+           .announced = std::nullopt,
+           .because = {},
+           .attributes = {}};
+  const GroupRoutes* group = nullptr;
+  r.because = peer_trouble(routes, p, prefix.family(), group);
+  if (r.because.empty()) {
+    std::string by;
+    for (const Rule& rule : group->group().rules)
+      if ((rule.entry.type == Type::pod_cidr && interface.empty()) ||
+          (rule.entry.type == Type::interface && rule.entry.interface == interface && !interface.empty()))
+        by += (by.empty() ? "" : ", ") + rule.to_string();
+    if (by.empty()) {
+      r.because = fmt::format("no advertisement of type {} goes to this peer", type);
+    } else {
+      conclude(*group, {prefix}, by, p.peer, r);
+    }
+  }
+  out.push_back(std::move(r));
+}
+
+Reasons collect(const RouteBuilder& routes, const ObjectName* only, const Wanted& wanted) {
+  Reasons out;
+  for (const auto& [name, instance] : routes.plan().instances)
+    for (const PeerConfig& peer : instance.config.peers) {
+      const Peer p{instance, peer};
+      for (const auto& [service, facts] : routes.services())
+        if (!only || service == *only) service_reasons(routes, p, facts, wanted, out);
+      if (only) continue;
+      for (const Prefix& cidr : routes.node().pod_cidrs)
+        if (wanted(cidr)) node_reason(routes, p, "PodCIDR", cidr, "", out);
+      for (const auto& [interface, addresses] : routes.node().interfaces)
+        for (const Address& a : addresses) {
+          const bool asked_for = std::any_of(instance.groups.begin(), instance.groups.end(), [&](const auto& g) {
+            return std::any_of(g.second.rules.begin(), g.second.rules.end(),
+                               [&](const Rule& r) { return r.entry.interface == interface; });
+          });
+          if (asked_for && wanted(Prefix::host(a)))
+            node_reason(routes, p, "Interface", Prefix::host(a), interface, out);
+        }
+    }
+  return out;
+}
+
+}  // namespace
+
+Reasons why_service(const RouteBuilder& routes, const ObjectName& service) {
+  return collect(routes, &service, [](const Prefix&) { return true; });
+}
+
+Reasons why_prefix(const RouteBuilder& routes, const Prefix& prefix) {
+  return collect(routes, nullptr, [&](const Prefix& p) { return p.overlaps(prefix); });
+}
+
+Reasons why_all(const RouteBuilder& routes) {
+  return collect(routes, nullptr, [](const Prefix&) { return true; });
+}
+
+}  // namespace weft::bgp::control
