@@ -16,11 +16,13 @@ class KernelRoutesTest : public NetTest {
     ASSERT_TRUE(kernel) << kernel.error().message;
     kernel_ = std::move(*kernel);
     shell(
-        "ip link del dummy1 2>/dev/null; ip link add dummy1 type dummy && ip link set dummy1 up && "
-        "ip addr add 192.0.2.1/24 dev dummy1 && ip addr add 2001:db8:1::1/64 dev dummy1 nodad");
+        "ip link del fabric1 2>/dev/null; ip link add fabric1 type veth peer name fabric2 && "
+        "ip link set fabric1 up && ip link set fabric2 up && "
+        "ip addr add 192.0.2.1/24 dev fabric1 && ip addr add 2001:db8:1::1/64 dev fabric1 nodad");
   }
   void TearDown() override {
-    if (kernel_) shell("ip route flush proto bgp table all; ip -6 route flush proto bgp table all; ip link del dummy1");
+    if (kernel_)
+      shell("ip route flush proto bgp table all; ip -6 route flush proto bgp table all; ip link del fabric1");
   }
   std::size_t count(std::uint32_t table = kTable) const {
     const auto routes = kernel_->routes({.table = table, .protocol = netlink::kBgpRouteProtocol});
@@ -51,7 +53,7 @@ TEST_F(KernelRoutesTest, routes_come_change_and_go) {
 
 TEST_F(KernelRoutesTest, an_ipv4_route_may_have_an_ipv6_next_hop) {
   KernelRoutes routes(*kernel_);
-  KernelRoute r{*Prefix::parse("10.9.0.0/16"), kTable, 200, {{*Address::parse("fe80::9"), "dummy1"}}};
+  KernelRoute r{*Prefix::parse("10.9.0.0/16"), kTable, 200, {{*Address::parse("fe80::9"), "fabric1"}}};
   for (const Error& e : routes.apply({r}, true)) ADD_FAILURE() << e.message;
   ASSERT_EQ(count(), 1u);
   EXPECT_EQ(kernel_->routes({.table = kTable})->at(0).via, Address::parse("fe80::9").value());
@@ -83,7 +85,7 @@ TEST_F(KernelRoutesTest, a_blackhole_stands_behind_every_other_route) {
   KernelRoutes routes(*kernel_);
   for (const Error& e : routes.apply({{*Prefix::parse("192.0.2.0/24"), 254, 0, {}}}, true)) ADD_FAILURE() << e.message;
   EXPECT_NE(shell("ip route show table main").find("blackhole 192.0.2.0/24"), std::string::npos);
-  EXPECT_NE(shell("ip route get 192.0.2.77").find("dummy1"), std::string::npos);
+  EXPECT_NE(shell("ip route get 192.0.2.77").find("fabric1"), std::string::npos);
   routes.apply({}, true);
   EXPECT_EQ(count(254), 0u);
 }

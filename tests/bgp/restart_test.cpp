@@ -118,5 +118,65 @@ TEST_F(RestartTest, graceful_restart_holds_routes_only_of_a_node_whose_forwardin
   }
 }
 
+class FakeKernel : public KernelEdge {
+ public:
+  std::vector<Error> apply(const std::vector<KernelRoute>& routes, bool prune) override {
+    last = routes;
+    pruned = prune;
+    ++calls;
+    return {};
+  }
+  std::vector<KernelRoute> last;
+  bool pruned = false;
+  int calls = 0;
+};
+
+TEST_F(RestartTest, routes_of_an_earlier_run_are_pruned_when_every_peer_has_said_all_it_has) {
+  FakeKernel kernel;
+  Pair p;
+  offer(p);
+  p.b.speaker =
+      std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.kernel = &kernel}, SpeakerOptions{.restarting = true});
+  ImportPolicy all;
+  all.rules = {{*Prefix::parse("10.0.0.0/8"), 8, 32, true}};
+  p.b.peer().import = all;
+  p.b.wanted.instances["main"].blackholes = {*Prefix::parse("10.64.0.0/16")};
+  p.a.set() = routes("10.1.0.0", 10);
+  p.a.wanted.complete = false;  // A has not said everything, so B does not know what is gone
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("10 routes and the blackhole", [&] { return kernel.last.size() == 11; }, p.seen()));
+  EXPECT_FALSE(kernel.pruned);
+  p.a.wanted.complete = true;
+  p.a.apply();
+  ASSERT_TRUE(p.loop.until("pruning", [&] { return kernel.pruned; }, p.seen()));
+  EXPECT_EQ(kernel.last.size(), 11u);
+}
+
+TEST_F(RestartTest, a_peer_that_never_comes_back_delays_pruning_for_a_bounded_time) {
+  FakeKernel kernel;
+  Pair p;
+  p.b.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.kernel = &kernel},
+                                          SpeakerOptions{.restarting = true, .selection_deferral = 1s});
+  p.b.peer().import = ImportPolicy{};
+  p.b.apply();
+  ASSERT_TRUE(p.loop.until("a first call", [&] { return kernel.calls > 0; }, p.seen()));
+  EXPECT_FALSE(kernel.pruned);
+  ASSERT_TRUE(p.loop.until("pruning", [&] { return kernel.pruned; }, p.seen()));
+}
+
+TEST_F(RestartTest, a_stop_for_good_takes_imported_routes_out_and_a_restart_leaves_them) {
+  for (const bool graceful : {false, true}) {
+    FakeKernel kernel;
+    Pair p;
+    p.b.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.kernel = &kernel}, SpeakerOptions{});
+    p.b.wanted.instances["main"].blackholes = {*Prefix::parse("10.64.0.0/16")};
+    p.b.apply();
+    ASSERT_TRUE(p.loop.until("the blackhole", [&] { return kernel.last.size() == 1; }, p.seen()));
+    p.loop.run(p.b.speaker->stop("", graceful));
+    EXPECT_EQ(kernel.last.size(), graceful ? 1u : 0u);
+  }
+}
+
 }  // namespace
 }  // namespace weft::bgp::test

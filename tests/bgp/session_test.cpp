@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "bgp/bench.h"
+#include "bgp/speaker/tcp.h"
 
 namespace weft::bgp::test {
 namespace {
@@ -274,6 +275,50 @@ TEST_F(SessionTest, a_faulty_peer_keeps_its_last_good_configuration_and_its_neig
   EXPECT_TRUE(p.a.up()) << p.seen()();
   EXPECT_EQ(p.a.status().flaps, 0u);
   EXPECT_EQ(p.a.speaker->peers().size(), 2u);
+}
+
+TEST_F(SessionTest, a_port_that_is_taken_is_named_and_taken_over_when_it_is_free) {
+  Pair p;
+  {
+    const auto other = open_listener(*Address::parse("10.99.0.1"), 179);
+    ASSERT_TRUE(other);
+    p.a.apply();
+    EXPECT_THAT(p.a.speaker->listeners().at(0).problem, HasSubstr("listening on 10.99.0.1:179"));
+  }
+  ASSERT_TRUE(p.loop.until("listening", [&] { return p.a.speaker->listeners().at(0).problem.empty(); }, p.seen()));
+}
+
+TEST_F(SessionTest, graceful_shutdown_marks_every_route_on_the_running_session) {
+  Pair p;
+  p.a.set() = routes("10.1.0.0", 10);
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("the routes", [&] { return p.b.received("a") == 10; }, p.seen()));
+  p.a.peer().graceful_shutdown = true;
+  p.a.apply();
+  ASSERT_TRUE(p.loop.until(
+      "the community on all of them",
+      [&] {
+        const auto all = p.b.speaker->routes_received();
+        return std::all_of(all.begin(), all.end(),
+                           [](const RouteView& r) { return r.attributes.has_community(kGracefulShutdown); });
+      },
+      p.seen()));
+  EXPECT_EQ(p.a.status().flaps, 0u);
+}
+
+TEST_F(SessionTest, another_asn_of_the_instance_is_told_and_everything_begins_anew) {
+  Pair p;
+  p.a.set() = routes("10.1.0.0", 10);
+  p.start();
+  ASSERT_TRUE(p.meet());
+  p.a.config().local_as = 65009;
+  p.b.peer().remote_as = {PeerAs::Kind::exact, 65009};
+  p.a.apply();
+  p.b.apply();
+  ASSERT_TRUE(p.loop.until(
+      "a session with the other number",
+      [&] { return p.b.up("a") && p.b.status("a").peer_as == 65009 && p.b.received("a") == 10; }, p.seen()));
 }
 
 }  // namespace

@@ -90,12 +90,12 @@ PeerDifference difference(const InstanceConfig& was, const PeerConfig& old, cons
   field(old.password == now.password, "password", reset);
   field(old.held_down == now.held_down, "held down", reset);
   field(old.hold_time == now.hold_time, "hold time", reset);
+  field(old.keepalive == now.keepalive, "keepalive time", reset);
   field(old.ebgp_multihop == now.ebgp_multihop, "multihop TTL", reset);
   field(old.ttl_security == now.ttl_security, "TTL security", reset);
   field(old.graceful_restart == now.graceful_restart, "graceful restart", reset);
   field(old.families == now.families, "families", reset);
   field(old.extended_next_hop == now.extended_next_hop, "extended next hop", reset);
-  field(old.keepalive == now.keepalive, "keepalive time", adjust);
   field(old.connect_retry == now.connect_retry, "connect retry time", adjust);
   field(old.passive == now.passive, "passive", adjust);
   field(old.bfd == now.bfd, "BFD", adjust);

@@ -37,7 +37,7 @@ InstanceDifference difference(const InstanceConfig& was, const InstanceConfig& i
 std::vector<SocketAddress> wanted_listeners(const Wanted& wanted);
 
 /// What cannot work, as a sentence each, naming instance, peer, field, value and mend; empty when all is well. The
-/// offending peer is left out by the speaker, its neighbours run.
+/// offending peer is left out by the speaker, its neighbours run. An instance's name is its key in `wanted`.
 struct PeerFault {
   std::string instance;
   std::string peer;  // empty: the whole instance

@@ -76,6 +76,7 @@ void Peer::reset(const std::string& text) {
   on(fsm::event::Reset{Notification::shutdown(cease::kAdminReset, text),
                        text.empty() ? "reset by an operator" : "reset by an operator: " + text,
                        std::chrono::seconds(0)});
+  if (std::exchange(shut_, false)) on(fsm::event::Start{});
 }
 
 bool Peer::refresh() {

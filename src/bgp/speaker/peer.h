@@ -54,7 +54,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   /// For good. With `cease` the peer is told; without, it may keep our routes (RFC 4724). Routes of the peer are
   /// dropped.
   void stop(std::optional<Notification> cease, std::string words);
-  /// By an operator: Cease/2 with `text`, and down until reset() or change().
+  /// By an operator: Cease/2 with `text`, and down until reset().
   void shut(const std::string& text);
   /// By an operator: Cease/4 with `text`, then anew.
   void reset(const std::string& text);

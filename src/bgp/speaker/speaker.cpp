@@ -46,6 +46,7 @@ Speaker::~Speaker() {
 // ---- what shall be
 
 std::vector<PeerFault> Speaker::apply(Wanted wanted) {
+  for (auto& [name, instance] : wanted.instances) instance.config.name = name;
   std::vector<PeerFault> found = faults(wanted);
   if (stopped_) return found;
   if (!found.empty()) drop_faulty(wanted, found);
@@ -61,10 +62,7 @@ std::vector<PeerFault> Speaker::apply(Wanted wanted) {
   wanted_ = std::move(wanted);
   // Listening comes first: a peer that waits for us to come back connects at once.
   apply_listeners();
-  for (auto& [name, instance] : wanted_.instances) {
-    instance.config.name = name;
-    apply_instance(instance);
-  }
+  for (const auto& [name, instance] : wanted_.instances) apply_instance(instance);
   apply_passwords();
   later(bfd_due_, &Speaker::apply_bfd);
   later(kernel_due_, &Speaker::apply_kernel);

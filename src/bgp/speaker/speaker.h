@@ -61,7 +61,7 @@ class Speaker {
   Notifier& changes() { return shared_->changes; }
 
   /// For an operator. An empty instance is whichever has a peer of that name.
-  /// Ends the session (Cease/2 with `text`, RFC 9003) and keeps it down until reset() or a change of its configuration.
+  /// Ends the session (Cease/2 with `text`, RFC 9003) and keeps it down until reset().
   Result<> shut(const std::string& instance, const std::string& peer, const std::string& text);
   /// Ends the session (Cease/4 with `text`) and begins anew.
   Result<> reset(const std::string& instance, const std::string& peer, const std::string& text);

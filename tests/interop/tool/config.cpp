@@ -1,4 +1,4 @@
-#include "config.h"
+#include "tests/interop/tool/config.h"
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -25,12 +25,12 @@ class Object {
     if (!v.is_object()) throw Fault{where_, "is not an object"};
     object_ = &v.get_object();
   }
-  ~Object() noexcept(false) {
-    if (std::uncaught_exceptions() > 0) return;
+  Object(const Object&) = delete;
+  /// Throws for a key that nobody asked for. To be called last.
+  void finish() const {
     for (const auto& [key, value] : *object_)
       if (!seen_.contains(std::string(key))) throw Fault{at(std::string(key)), "is not known here; see README.md"};
   }
-  Object(const Object&) = delete;
 
   std::string at(const std::string& key) const { return where_ + "." + key; }
   const json::value* get(const std::string& key) {
@@ -124,6 +124,7 @@ RouteSet generated(const json::value& v, const std::string& where) {
   const auto base = o.parsed<Prefix>("base");
   const auto sets = o.number("attribute_sets", 1'000'000).value_or(1);
   if (!base) throw Fault{o.at("base"), "is missing"};
+  o.finish();
   std::vector<SharedAttributes> attributes;
   for (std::uint64_t i = 0; i < std::max<std::uint64_t>(sets, 1); ++i) {
     RouteAttributes a;
@@ -161,6 +162,7 @@ RouteSet route_set(const json::value& v, const std::string& where) {
     Object o(v, where);
     const auto* g = o.get("generate");
     if (g == nullptr) throw Fault{where, "is neither a list of routes nor {\"generate\": …}"};
+    o.finish();
     return generated(*g, where + ".generate");
   }
   if (!v.is_array()) throw Fault{where, "is not a list of routes"};
@@ -171,6 +173,7 @@ RouteSet route_set(const json::value& v, const std::string& where) {
     const auto prefix = o.parsed<Prefix>("prefix");
     if (!prefix) throw Fault{o.at("prefix"), "is missing"};
     set.set({*prefix, attributes(o)});
+    o.finish();
   }
   return set;
 }
@@ -195,6 +198,7 @@ PeerBfd bfd(const json::value& v, const std::string& where) {
   if (const auto n = o.number("multiplier", 255)) b.multiplier = static_cast<std::uint8_t>(*n);
   if (const auto key = o.text("sha1_key"); !key.empty()) b.sha1_key = key;
   if (const auto n = o.number("sha1_key_id", 255)) b.sha1_key_id = static_cast<std::uint8_t>(*n);
+  o.finish();
   return b;
 }
 
@@ -215,9 +219,11 @@ ImportPolicy import(const json::value& v, const std::string& where) {
       rule.min_length = static_cast<unsigned>(r.number("min_length", 128).value_or(prefix->length()));
       rule.max_length = static_cast<unsigned>(r.number("max_length", 128).value_or(prefix->address().bits()));
       rule.permit = r.flag("permit", true);
+      r.finish();
       p.rules.push_back(rule);
     }
   }
+  o.finish();
   return p;
 }
 
@@ -249,6 +255,7 @@ PeerConfig peer(const json::value& v, const std::string& where) {
     p.graceful_restart.emplace();
     if (const auto n = g.number("restart_time", 4095)) p.graceful_restart->restart_time = seconds(*n);
     p.graceful_restart->notification = g.flag("notification", true);
+    g.finish();
   }
   if (const auto* list = o.list("families")) {
     p.families.clear();
@@ -265,6 +272,7 @@ PeerConfig peer(const json::value& v, const std::string& where) {
   p.graceful_shutdown = o.flag("graceful_shutdown", false);
   if (const auto set = o.text("routes"); !set.empty())
     for (const AfiSafi f : p.families) p.routes[f] = set;
+  o.finish();
   return p;
 }
 
@@ -286,6 +294,7 @@ InstanceConfig instance(const json::value& v, const std::string& where, std::vec
     std::size_t i = 0;
     for (const auto& p : *peers) c.peers.push_back(peer(p, fmt::format("{}[{}]", o.at("peers"), i++)));
   }
+  o.finish();
   return c;
 }
 
@@ -309,6 +318,7 @@ Wanted wanted(const json::value& v) {
       w.instances[instance_wanted.config.name] = std::move(instance_wanted);
     }
   }
+  o.finish();
   return w;
 }
 

@@ -1,4 +1,4 @@
-#include "control.h"
+#include "tests/interop/tool/control.h"
 
 #include <unistd.h>
 #include <boost/asio/local/stream_protocol.hpp>
@@ -9,8 +9,8 @@
 #include <boost/json.hpp>
 
 #include "base/log.h"
-#include "config.h"
-#include "views.h"
+#include "tests/interop/tool/config.h"
+#include "tests/interop/tool/views.h"
 
 namespace weft::bgp {
 

@@ -13,9 +13,9 @@
 #include "bgp/speaker/bfd_edge.h"
 #include "bgp/speaker/kernel_routes.h"
 #include "bgp/speaker/speaker.h"
-#include "config.h"
-#include "control.h"
 #include "netlink/kernel.h"
+#include "tests/interop/tool/config.h"
+#include "tests/interop/tool/control.h"
 
 namespace {
 

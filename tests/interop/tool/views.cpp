@@ -1,4 +1,4 @@
-#include "views.h"
+#include "tests/interop/tool/views.h"
 
 #include <boost/json.hpp>
 

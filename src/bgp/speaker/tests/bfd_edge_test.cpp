@@ -43,6 +43,7 @@ TEST(BfdEdge, OnlyASessionThatWasUpAndLostItsPathHasFailed) {
   row.known = true;
   row.state = bfd::State::down;
   row.down_reason = bfd::DownReason::detection_expired;
+  row.counters.times_down = 1;
   EXPECT_EQ(bfd_status(row).state, State::failed);
   row.down_reason = bfd::DownReason::peer_admin_down;
   EXPECT_EQ(bfd_status(row).state, State::waiting) << "administratively down is no failure";
