@@ -4,7 +4,7 @@
 get_property(programs GLOBAL PROPERTY WEFT_PROGRAMS)
 add_custom_target(programs DEPENDS ${programs})
 
-foreach(suite unit script bpf integration e2e)
+foreach(suite unit script bpf integration interop e2e)
   get_property(tests GLOBAL PROPERTY WEFT_TESTS_${suite})
   add_custom_target(suite_${suite} DEPENDS ${tests})
 endforeach()

@@ -29,8 +29,32 @@ setup_packages() {
 
 apt_install() {
   ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || return 1
+  no_services_begin
+  local status=0
   DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-    -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 "$@" </dev/null
+    -o Dpkg::Use-Pty=0 -o Acquire::Retries=3 "$@" </dev/null || status=$?
+  no_services_end "$@"
+  return $status
+}
+
+# Debian starts a daemon as it is installed, and again at every boot. The lab and the tests start their own, in
+# namespaces of their own: nothing of what is installed here may speak on the machine's network.
+POLICY_RC_D=/usr/sbin/policy-rc.d
+no_services_begin() {
+  [ -e $POLICY_RC_D ] && return 0
+  printf '#!/bin/sh\n# weft ./dev setup: nothing is started while it installs packages.\nexit 101\n' > $POLICY_RC_D
+  chmod 755 $POLICY_RC_D
+  trap no_services_end EXIT
+}
+no_services_end() {
+  grep -qs 'weft ./dev setup' $POLICY_RC_D && rm -f $POLICY_RC_D
+  command -v systemctl >/dev/null || return 0
+  local package unit
+  for package in "$@"; do
+    for unit in $(dpkg -L "$package" 2>/dev/null | sed -n 's|^/lib/systemd/system/\([^/@]*\.service\)$|\1|p'); do
+      systemctl -q disable "$unit" 2>/dev/null || true
+    done
+  done
 }
 
 kube_tools_ok() {

@@ -1,6 +1,6 @@
 # ./dev test: every suite, and one line at the end that sums all GoogleTest cases of all of them.
 
-SUITES=(unit script bpf integration e2e)
+SUITES=(unit script bpf integration interop e2e)
 SANITIZED_SUITES=(unit script)
 PASSED=0
 FAILED=0

@@ -32,6 +32,7 @@ inline Context context_of(std::uint8_t bits) {
   if ((bits & 8) == 0) c.families.push_back(kIpv4Unicast);
   if ((bits & 16) == 0) c.families.push_back(kIpv6Unicast);
   if ((bits & 32) != 0) c.extended_next_hop = {{kIpv4Unicast, 2}};
+  c.enhanced_route_refresh = (bits & 64) == 0;
   return c;
 }
 

@@ -69,7 +69,7 @@ void add_up(CLI::App* lab, const std::shared_ptr<Options>& o) {
       ->check(CLI::ExistingFile);
   c->add_option("--kube-apiserver", o->up.kube_apiserver, "Run this real kube-apiserver instead of the lab's own");
   c->add_option("--bin", o->up.bin, "Folder of the weft programs (default: where this one is)");
-  c->add_flag("--network-only", o->up.network_only, "Namespaces, links and routes only, no Kubernetes");
+  c->add_flag("--network-only", o->up.network_only, "Namespaces, links, routes and BGP routers only, no Kubernetes");
   c->add_flag("--keep-failed", o->up.keep_failed, "When a step fails, leave what was built for a look");
   c->callback([o] {
     o->up.name = o->name;
@@ -104,7 +104,8 @@ void run_command(const std::shared_ptr<Options>& o, const std::vector<std::strin
 }
 
 CLI::App* with_place(CLI::App* c, const std::shared_ptr<Options>& o) {
-  c->add_option("TARGET", o->target, "CLUSTER/NODE, CLUSTER/POD, CLUSTER/router, CLUSTER/cp or a client host")
+  c->add_option("TARGET", o->target,
+                "CLUSTER/NODE, CLUSTER/POD, CLUSTER/router, CLUSTER/cp, another router or a client host")
       ->required();
   c->add_option("-n,--namespace", o->ns, "Namespace of the pod")->capture_default_str();
   c->add_option("-c,--container", o->container, "Container of the pod (default: the first)");
@@ -169,7 +170,7 @@ void set_link(const std::shared_ptr<Options>& o, bool up) {
 }
 
 void add_link(CLI::App* lab, const std::shared_ptr<Options>& o) {
-  auto* link = lab->add_subcommand("link", "Cut or restore the cable between two clusters' routers");
+  auto* link = lab->add_subcommand("link", "Cut or restore the cable between two routers, or those of two clusters");
   link->require_subcommand(1);
   for (const bool up : {false, true}) {
     auto* c = command(link, o, up ? "restore" : "cut", up ? "Plug the cable in again" : "Pull the cable out");

@@ -33,6 +33,12 @@ class Field {
     throw Wrong{line_, fmt::format("{}: {}; {}", path_.empty() ? "topology" : path_, what, mend)};
   }
 
+  bool yes() const {
+    const std::string t = text();
+    if (t != "true" && t != "false") wrong(fmt::format("\"{}\" is neither true nor false", t), "write one of them");
+    return t == "true";
+  }
+
   Field at(const std::string& key) const { return Field(node_[key], path_.empty() ? key : path_ + "." + key, line_); }
 
   std::vector<Field> items() const {
@@ -62,13 +68,13 @@ class Field {
 
   unsigned number(unsigned low, unsigned high) const {
     const std::string t = text();
-    unsigned value = 0;
+    std::uint64_t value = 0;
     const bool digits =
-        !t.empty() && t.size() < 10 && std::ranges::all_of(t, [](char c) { return c >= '0' && c <= '9'; });
-    if (digits) value = static_cast<unsigned>(std::stoul(t));
+        !t.empty() && t.size() < 11 && std::ranges::all_of(t, [](char c) { return c >= '0' && c <= '9'; });
+    if (digits) value = std::stoull(t);
     if (!digits || value < low || value > high)
       wrong(fmt::format("\"{}\" is not a number from {} to {}", t, low, high), "write such a number");
-    return value;
+    return static_cast<unsigned>(value);
   }
 
   Prefix prefix() const {
@@ -159,6 +165,31 @@ std::vector<NodeSpec> read_nodes(const Field& f, const std::string& cluster) {
   return out;
 }
 
+std::vector<RouterSpec> read_routers(const Field& f) {
+  std::vector<RouterSpec> out;
+  for (const Field& item : f.items()) {
+    RouterSpec router;
+    item.only({"name", "bgp"});
+    const Field name = item.at("name");
+    if (!name) item.wrong("has no name", "add one, e.g. \"name: tor1\"");
+    router.name = host_name(name);
+    if (const Field bgp = item.at("bgp"); bgp) {
+      bgp.only({"asn", "bfd"});
+      const Field asn = bgp.at("asn");
+      if (!asn) bgp.wrong("has no asn", "add the router's AS number, e.g. \"asn: 65000\"");
+      router.asn = asn.number(1, 0xfffffffe);
+      if (const Field bfd = bgp.at("bfd"); bfd) router.bfd = bfd.yes();
+    }
+    for (const RouterSpec& other : out)
+      if (other.name == router.name)
+        name.wrong(fmt::format("\"{}\" is there already", router.name), "give each router its own name");
+    out.push_back(std::move(router));
+  }
+  if (out.empty()) f.wrong("is empty", "name at least one router, or leave the list out");
+  if (out.size() > 4) f.wrong("has more than 4 routers", "use fewer: addresses below .10 are for them");
+  return out;
+}
+
 // A node's address is .11 and up, so a segment must hold 10 + nodes hosts; node shares must fit the pod CIDR.
 void check_sizes(const ClusterSpec& c, const Field& f) {
   for (const Prefix& p : c.segment)
@@ -183,7 +214,7 @@ std::string families(const std::vector<Prefix>& ps) {
 }
 
 ClusterSpec read_cluster(const Field& f, unsigned index) {
-  f.only({"name", "id", "nodes", "segment", "podCIDRs", "serviceCIDRs", "nodeMaskV4", "nodeMaskV6"});
+  f.only({"name", "id", "nodes", "routers", "segment", "podCIDRs", "serviceCIDRs", "nodeMaskV4", "nodeMaskV6"});
   ClusterSpec c;
   const Field name = f.at("name");
   if (!name) f.wrong("has no name", "add one, e.g. \"name: cluster1\"");
@@ -195,6 +226,8 @@ ClusterSpec read_cluster(const Field& f, unsigned index) {
   const Field nodes = f.at("nodes");
   if (!nodes) f.wrong("has no nodes", "add a number, e.g. \"nodes: 3\"");
   c.nodes = read_nodes(nodes, c.name);
+  c.routers = {{c.name + "-router"}};
+  if (const Field routers = f.at("routers"); routers || routers.is_list()) c.routers = read_routers(routers);
   if (const Field m = f.at("nodeMaskV4"); m) c.node_mask_v4 = m.number(8, 30);
   if (const Field m = f.at("nodeMaskV6"); m) c.node_mask_v6 = m.number(16, 126);
 
@@ -252,6 +285,10 @@ void read_clusters(const Field& root, Topology& t, Ranges& ranges) {
       if (!hosts.insert(n.name).second)
         item.at("nodes").wrong(fmt::format("\"{}\" is a node of another cluster", n.name),
                                "give each node its own name");
+    for (const RouterSpec& r : c.routers)
+      if (!hosts.insert(r.name).second)
+        item.at("routers").wrong(fmt::format("\"{}\" is the name of a node or router already", r.name),
+                                 "give each router its own name");
     ranges.add(c.segment, item.at("segment"));
     ranges.add(c.pod_cidrs, item.at("podCIDRs"));
     ranges.add(c.service_cidrs, item.at("serviceCIDRs"));
@@ -282,12 +319,15 @@ void read_fabric(const Field& root, Topology& t, Ranges& ranges) {
     if (ends.size() != 2) item.wrong("does not name two ends", "write it as [cluster1, cluster2]");
     const LinkSpec link{ends[0].text(), ends[1].text()};
     for (const Field& end : ends)
-      if (t.cluster(end.text()) == nullptr)
-        end.wrong(fmt::format("\"{}\" is no cluster of this topology", end.text()), "name one of clusters");
-    if (link.a == link.b) item.wrong(fmt::format("joins {} with itself", link.a), "name two clusters");
-    for (const LinkSpec& other : t.links)
-      if ((other.a == link.a && other.b == link.b) || (other.a == link.b && other.b == link.a))
-        item.wrong("is there already", "keep one of them");
+      if (t.router(end.text()).second == nullptr)
+        end.wrong(fmt::format("\"{}\" is no cluster or router of this topology", end.text()),
+                  "name one of clusters, or one of their routers");
+    const auto *a = t.router(link.a).second, *b = t.router(link.b).second;
+    if (a == b) item.wrong(fmt::format("joins {} with itself", link.a), "name two");
+    for (const LinkSpec& other : t.links) {
+      const auto *c = t.router(other.a).second, *d = t.router(other.b).second;
+      if ((a == c && b == d) || (a == d && b == c)) item.wrong("is there already", "keep one of them");
+    }
     t.links.push_back(link);
   }
   if (t.links.size() > 60) links->wrong("has more than 60 links", "use fewer: the fabric has no addresses for more");
@@ -309,8 +349,8 @@ void read_clients(const Field& root, Topology& t, Ranges& ranges) {
             item.wrong(fmt::format("\"{}\" is there already", c.name), "give each host its own name");
         for (const ClusterSpec& cluster : t.clusters)
           for (const NodeSpec& n : cluster.nodes)
-            if (n.name == c.name || cluster.name == c.name)
-              item.wrong(fmt::format("\"{}\" is the name of a node or cluster", c.name), "choose another name");
+            if (n.name == c.name || cluster.name == c.name || t.router(c.name).second != nullptr)
+              item.wrong(fmt::format("\"{}\" is the name of a node, router or cluster", c.name), "choose another name");
         t.clients.push_back(std::move(c));
       }
     }
@@ -337,6 +377,19 @@ void read_images(const Field& root, Topology& t) {
 
 bool ClusterSpec::has(Family f) const {
   return std::ranges::any_of(segment, [&](const Prefix& p) { return p.family() == f; });
+}
+
+bool ClusterSpec::learns_pods() const {
+  return std::ranges::all_of(routers, [](const RouterSpec& r) { return r.asn != 0; });
+}
+
+std::pair<const ClusterSpec*, const RouterSpec*> Topology::router(std::string_view end) const {
+  for (const ClusterSpec& c : clusters) {
+    if (c.name == end) return {&c, &c.routers.front()};
+    for (const RouterSpec& r : c.routers)
+      if (r.name == end) return {&c, &r};
+  }
+  return {nullptr, nullptr};
 }
 
 const ClusterSpec* Topology::cluster(std::string_view name) const {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <optional>
 
 namespace weft::lab {
@@ -11,7 +12,7 @@ namespace {
 
 // Places in a segment, the same in every cluster.
 constexpr unsigned kRouterHost = 1;
-constexpr unsigned kControlPlaneHost = 2;
+// The control plane is behind the last of the routers: .2 where there is one.
 constexpr unsigned kFirstNodeHost = 11;
 constexpr unsigned kFirstClientHost = 10;
 
@@ -33,7 +34,6 @@ std::optional<Prefix> of_family(const std::vector<Prefix>& list, Family f) {
   return std::nullopt;
 }
 
-std::string router_name(const ClusterSpec& c) { return c.name + "-router"; }
 std::string link_interface(std::size_t link) { return fmt::format("link{}", link); }
 
 // Link k takes four addresses of the fabric: .4k+1 on side a, .4k+2 on side b.
@@ -41,30 +41,49 @@ Address link_address(const Prefix& fabric, std::size_t link, bool side_a) {
   return fabric.address().plus(4 * link + (side_a ? 1 : 2));
 }
 
-// For each router, over which link the shortest way to every other router begins (breadth first).
-std::vector<std::vector<int>> first_links(const Topology& t) {
-  const std::size_t n = t.clusters.size();
-  const auto index = [&](const std::string& name) {
-    return static_cast<std::size_t>(t.cluster(name) - t.clusters.data());
-  };
-  std::vector<std::vector<int>> out(n, std::vector<int>(n, -1));
-  for (std::size_t from = 0; from < n; ++from) {
-    std::vector<bool> seen(n, false);
-    std::deque<std::size_t> queue{from};
-    seen[from] = true;
-    while (!queue.empty()) {
-      const std::size_t at = queue.front();
-      queue.pop_front();
-      for (std::size_t k = 0; k < t.links.size(); ++k) {
-        const std::size_t a = index(t.links[k].a), b = index(t.links[k].b);
-        if (at != a && at != b) continue;
-        const std::size_t next = at == a ? b : a;
-        if (seen[next]) continue;
-        seen[next] = true;
-        out[from][next] = at == from ? static_cast<int>(k) : out[from][at];
-        queue.push_back(next);
-      }
+// A router and its place: which cluster's, and which of it.
+struct Place {
+  const ClusterSpec* cluster;
+  const RouterSpec* router;
+  unsigned host() const { return kRouterHost + static_cast<unsigned>(router - cluster->routers.data()); }
+  bool operator==(const Place&) const = default;
+};
+
+std::vector<Place> all_routers(const Topology& t) {
+  std::vector<Place> out;
+  for (const ClusterSpec& c : t.clusters)
+    for (const RouterSpec& r : c.routers) out.push_back({&c, &r});
+  return out;
+}
+
+// The first hop of a way: over a link, or to another router of the same segment.
+struct Hop {
+  std::optional<std::size_t> link;
+  bool side_a = false;  // which end of the link is ours
+  Place sibling{};
+};
+
+// From `from`, the first hop of the shortest way to each other cluster (breadth first), by cluster.
+std::map<const ClusterSpec*, Hop> first_hops(const Topology& t, const Place& from) {
+  std::map<const ClusterSpec*, Hop> out;
+  std::vector<Place> seen{from};
+  std::deque<std::pair<Place, std::optional<Hop>>> queue{{from, std::nullopt}};
+  while (!queue.empty()) {
+    const auto [at, first] = queue.front();
+    queue.pop_front();
+    if (first && at.cluster != from.cluster) out.try_emplace(at.cluster, *first);
+    const auto visit = [&](const Place& next, const Hop& hop) {
+      if (std::ranges::find(seen, next) != seen.end()) return;
+      seen.push_back(next);
+      queue.emplace_back(next, first ? first : std::optional(hop));
+    };
+    for (std::size_t k = 0; k < t.links.size(); ++k) {
+      const auto [ca, ra] = t.router(t.links[k].a);
+      const auto [cb, rb] = t.router(t.links[k].b);
+      if (at.router == ra) visit({cb, rb}, {k, true, {}});
+      if (at.router == rb) visit({ca, ra}, {k, false, {}});
     }
+    for (const RouterSpec& r : at.cluster->routers) visit({at.cluster, &r}, {std::nullopt, false, {at.cluster, &r}});
   }
   return out;
 }
@@ -83,38 +102,63 @@ Sandbox plain_host(const ClusterSpec& c, std::string name, SandboxKind kind, std
   return s;
 }
 
-Sandbox make_router(const Topology& t, std::size_t index, const std::vector<int>& ways) {
-  const ClusterSpec& c = t.clusters[index];
-  Sandbox s{router_name(c), SandboxKind::router, c.name, {}, {}, {}};
-  s.ports.push_back({"eth0", fmt::format("br{}", index + 1), "", "", in_segment(c.segment, kRouterHost)});
-  if (!t.clients.empty())
+BgpRouter bgp_of(const Topology& t, const Place& self) {
+  BgpRouter out{self.router->asn, self.router->bfd, self.cluster->segment, {}};
+  for (std::size_t k = 0; k < t.links.size(); ++k) {
+    const auto *a = t.router(t.links[k].a).second, *b = t.router(t.links[k].b).second;
+    if ((a != self.router && b != self.router) || a->asn == 0 || b->asn == 0) continue;
+    // One session a cable carries both families.
+    out.neighbors.push_back(link_address(t.fabric.front(), k, a != self.router));
+  }
+  return out;
+}
+
+Sandbox make_router(const Topology& t, const Place& self) {
+  const ClusterSpec& c = *self.cluster;
+  const auto index = static_cast<std::size_t>(&c - t.clusters.data());
+  const bool first = self.router == &c.routers.front();
+  Sandbox s{self.router->name, SandboxKind::router, c.name, {}, {}, {}};
+  if (self.router->asn != 0) s.bgp = bgp_of(t, self);
+  s.ports.push_back({"eth0", fmt::format("br{}", index + 1), "", "", in_segment(c.segment, self.host())});
+  if (!t.clients.empty() && first)
     s.ports.push_back({"eth1", "br0", "", "", in_segment(t.client_segment, static_cast<unsigned>(index) + 1)});
   for (std::size_t k = 0; k < t.links.size(); ++k) {
-    if (t.links[k].a != c.name && t.links[k].b != c.name) continue;
-    const bool side_a = t.links[k].a == c.name;
+    const auto *a = t.router(t.links[k].a).second, *b = t.router(t.links[k].b).second;
+    if (a != self.router && b != self.router) continue;
+    const bool side_a = a == self.router;
     Port port{link_interface(k), "", "", "", {}};
     if (side_a) {
-      port.peer = t.links[k].b + "-router";
+      port.peer = b->name;
       port.peer_interface = link_interface(k);
     }
     for (const Prefix& f : t.fabric)
       port.addresses.push_back({link_address(f, k, side_a), f.family() == Family::v4 ? 30u : 126u});
     s.ports.push_back(std::move(port));
   }
-  // Native routing: the pods of a node are behind the node.
-  for (std::size_t n = 0; n < c.nodes.size(); ++n)
+  if (!t.clients.empty() && !first)
+    for (const Prefix& p : t.client_segment)
+      if (const auto segment = of_family(c.segment, p.family()))
+        s.routes.push_back({p, host_in(*segment, kRouterHost)});
+  // Native routing: the pods of a node are behind the node. Who speaks BGP hears it from the node.
+  for (std::size_t n = 0; !s.bgp && n < c.nodes.size(); ++n)
     for (const Prefix& cidr : node_pod_cidrs(c, n))
       s.routes.push_back(
           {cidr, host_in(*of_family(c.segment, cidr.family()), kFirstNodeHost + static_cast<unsigned>(n))});
-  for (std::size_t other = 0; other < t.clusters.size(); ++other) {
-    if (other == index || ways[other] < 0) continue;
-    const auto k = static_cast<std::size_t>(ways[other]);
-    const bool side_a = t.links[k].a == c.name;
-    const ClusterSpec& there = t.clusters[other];
+  const auto hops = first_hops(t, self);
+  for (const ClusterSpec& there : t.clusters) {
+    const auto hop = hops.find(&there);
+    if (hop == hops.end()) continue;
+    const auto via = [&](Family f) -> std::optional<Address> {
+      const auto range = of_family(hop->second.link ? t.fabric : c.segment, f);
+      if (!range) return std::nullopt;
+      return hop->second.link ? link_address(*range, *hop->second.link, !hop->second.side_a)
+                              : host_in(*range, hop->second.sibling.host());
+    };
+    const bool learned = s.bgp && there.learns_pods();
     for (const auto* list : {&there.segment, &there.pod_cidrs})
       for (const Prefix& p : *list)
-        if (const auto fabric = of_family(t.fabric, p.family()))
-          s.routes.push_back({p, link_address(*fabric, k, !side_a)});
+        if (const auto address = via(p.family()); address && !(learned && list == &there.pod_cidrs))
+          s.routes.push_back({p, *address});
   }
   return s;
 }
@@ -179,8 +223,10 @@ std::vector<Address> dns_addresses(const ClusterSpec& cluster) {
 Result<LinkEnds> link_ends(const Topology& t, const std::string& a, const std::string& b) {
   for (std::size_t k = 0; k < t.links.size(); ++k) {
     const LinkSpec& l = t.links[k];
-    if ((l.a == a && l.b == b) || (l.a == b && l.b == a))
-      return LinkEnds{l.a + "-router", link_interface(k), l.b + "-router", link_interface(k)};
+    const auto *ra = t.router(l.a).second, *rb = t.router(l.b).second;
+    const auto *wa = t.router(a).second, *wb = t.router(b).second;
+    if ((ra == wa && rb == wb) || (ra == wb && rb == wa))
+      return LinkEnds{ra->name, link_interface(k), rb->name, link_interface(k)};
   }
   std::string known;
   for (const LinkSpec& l : t.links) known += (known.empty() ? "" : ", ") + l.a + " " + l.b;
@@ -192,12 +238,12 @@ Plan make_plan(const Topology& t) {
   Plan plan;
   plan.sandboxes.push_back({"root", SandboxKind::root, "", {}, {}, {}});
   if (!t.clients.empty()) plan.bridges.push_back("br0");
-  const auto ways = first_links(t);
-  for (std::size_t i = 0; i < t.clusters.size(); ++i) plan.sandboxes.push_back(make_router(t, i, ways[i]));
+  for (const Place& router : all_routers(t)) plan.sandboxes.push_back(make_router(t, router));
   for (std::size_t i = 0; i < t.clusters.size(); ++i) {
     const ClusterSpec& c = t.clusters[i];
     plan.bridges.push_back(fmt::format("br{}", i + 1));
-    plan.sandboxes.push_back(plain_host(c, c.name + "-cp", SandboxKind::control_plane, i + 1, kControlPlaneHost));
+    plan.sandboxes.push_back(plain_host(c, c.name + "-cp", SandboxKind::control_plane, i + 1,
+                                        kRouterHost + static_cast<unsigned>(c.routers.size())));
     for (std::size_t n = 0; n < c.nodes.size(); ++n) {
       Sandbox s = plain_host(c, c.nodes[n].name, SandboxKind::node, i + 1, kFirstNodeHost + static_cast<unsigned>(n));
       s.pod_cidrs = node_pod_cidrs(c, n);

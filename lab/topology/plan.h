@@ -2,6 +2,7 @@
 // wires between them, their addresses and routes. Pure: the same topology gives the same plan.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,15 @@ struct StaticRoute {
   bool operator==(const StaticRoute&) const = default;
 };
 
+/// A router that speaks BGP.
+struct BgpRouter {
+  std::uint32_t asn = 0;
+  bool bfd = false;
+  std::vector<Prefix> nodes;       // whoever connects from there is a peer
+  std::vector<Address> neighbors;  // other routers
+  bool operator==(const BgpRouter&) const = default;
+};
+
 struct Sandbox {
   std::string name;  // unique in the lab: "cluster1-node1", "cluster1-router", "cluster1-cp", "client", "root"
   SandboxKind kind = SandboxKind::node;
@@ -44,6 +54,7 @@ struct Sandbox {
   std::vector<Port> ports;
   std::vector<StaticRoute> routes;
   std::vector<Prefix> pod_cidrs;  // a node's own
+  std::optional<BgpRouter> bgp = {};
   /// The first address of the family on the first port.
   const Address* address(Family f) const;
 };

@@ -1,9 +1,11 @@
 // What a lab consists of, as its author wrote it: clusters, nodes, address ranges, links, client hosts.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/net.h"
@@ -18,21 +20,33 @@ struct NodeSpec {
   bool operator==(const NodeSpec&) const = default;
 };
 
+/// What stands between a cluster's nodes and the world. The first router is their default gateway.
+struct RouterSpec {
+  std::string name;
+  /// Speaks BGP (FRR) under this number: with the nodes of its segment, whatever number they have, and with the
+  /// routers that links lead to. Then it learns pod CIDRs, instead of being told. 0: it speaks no BGP.
+  std::uint32_t asn = 0;
+  bool bfd = false;  // with every BGP peer, 3 x 100 ms
+  bool operator==(const RouterSpec&) const = default;
+};
+
 /// Prefix lists hold one prefix a family, IPv4 first; all lists of a cluster have the same families.
 struct ClusterSpec {
   std::string name;
   unsigned id = 0;
   std::vector<NodeSpec> nodes;
-  std::vector<Prefix> segment;  // where its nodes, control plane (.2) and router (.1) have addresses
+  std::vector<RouterSpec> routers;  // one at least
+  std::vector<Prefix> segment;  // addresses of its routers (.1 and up), its control plane (next) and its nodes (.11)
   std::vector<Prefix> pod_cidrs;
   std::vector<Prefix> service_cidrs;
   unsigned node_mask_v4 = 24;  // the size of each node's share of pod_cidrs
   unsigned node_mask_v6 = 64;
   bool has(Family f) const;
+  bool learns_pods() const;  // all its routers speak BGP
   bool operator==(const ClusterSpec&) const = default;
 };
 
-/// A cable between the routers of two clusters.
+/// A cable between two routers, by their names or those of their clusters, which mean the first router.
 struct LinkSpec {
   std::string a;
   std::string b;
@@ -55,6 +69,8 @@ struct Topology {
   /// name no command. The lab runs processes of this machine, never images.
   std::map<std::string, std::vector<std::string>> images;
   const ClusterSpec* cluster(std::string_view name) const;
+  /// The router that an end of a link means, and its cluster; nulls when it means none.
+  std::pair<const ClusterSpec*, const RouterSpec*> router(std::string_view end) const;
   bool operator==(const Topology&) const = default;
 };
 

@@ -10,6 +10,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -19,6 +20,7 @@
 #include "lab/sys/cgroup.h"
 #include "lab/up/certificates.h"
 #include "lab/up/cluster.h"
+#include "lab/up/frr.h"
 #include "lab/up/kubeconfig.h"
 #include "lab/up/programs.h"
 #include "lab/up/sandbox.h"
@@ -48,7 +50,7 @@ Result<Listener> listen_on_loopback() {
   return l;
 }
 
-Result<> check_programs(const std::string& bin, const UpOptions& options) {
+Result<> check_programs(const std::string& bin, const Topology& topology, const UpOptions& options) {
   for (const char* program : {"weft-lab-init", "weft-lab-apiserver", "weft-lab-controllers", "weft-lab-node"}) {
     if (options.network_only && std::string_view(program) != "weft-lab-init") continue;
     if (std::string_view(program) == "weft-lab-apiserver" && !options.kube_apiserver.empty()) continue;
@@ -56,6 +58,12 @@ Result<> check_programs(const std::string& bin, const UpOptions& options) {
       return fail(Errc::not_found,
                   fmt::format("program {}/{}: is not there; build it with: ./dev build", bin, program));
   }
+  for (const ClusterSpec& c : topology.clusters)
+    for (const RouterSpec& router : c.routers)
+      if (router.asn != 0 && ::access((std::string(kFrrDaemons) + "/bgpd").c_str(), X_OK) != 0)
+        return fail(Errc::not_found,
+                    fmt::format("router {}: speaks BGP, but {}/bgpd is not there; install the package frr", router.name,
+                                kFrrDaemons));
   if (!options.kube_apiserver.empty() && ::access(options.kube_apiserver.c_str(), X_OK) != 0)
     return fail(Errc::not_found, fmt::format("--kube-apiserver {}: is no program; name the kube-apiserver binary",
                                              options.kube_apiserver));
@@ -93,7 +101,7 @@ Result<LabRecord> prepare(const UpOptions& options) {
   if (!topology) return fail(topology.error());
   r.topology = std::move(*topology);
   r.bin = options.bin.empty() ? program_folder() : fs::absolute(options.bin).string();
-  WEFT_TRY(check_programs(r.bin, options));
+  WEFT_TRY(check_programs(r.bin, r.topology, options));
   r.created = std::chrono::system_clock::to_time_t(Wall::now());
   std::error_code ec;
   fs::create_directories(fs::path(r.paths.run).parent_path(), ec);
@@ -111,6 +119,7 @@ Result<> start_supervisor(LabRecord& r, const Plan& plan, const UpOptions& optio
       "WEFT_LAB=" + r.paths.name};
   ProgramOptions po;
   po.bin = r.bin;
+  po.network_only = options.network_only;
   po.kube_apiserver = options.kube_apiserver.empty() ? "" : fs::absolute(options.kube_apiserver).string();
   if (!po.kube_apiserver.empty()) {
     const auto minor = minor_version(po.kube_apiserver);
@@ -168,7 +177,13 @@ Result<> build(LabRecord& r, const UpOptions& options, const Progress& progress)
   done(fmt::format("{} namespaces with a file system and a cgroup of their own", plan.sandboxes.size()));
   WEFT_TRY(make_network(r, plan));
   done("links, addresses and routes");
-  if (options.network_only) return save_record(r);
+  if (options.network_only) {
+    if (std::ranges::any_of(plan.sandboxes, [](const Sandbox& s) { return s.bgp.has_value(); })) {
+      WEFT_TRY(start_supervisor(r, plan, options, {}));
+      done("BGP routers started");
+    }
+    return save_record(r);
+  }
   std::map<std::string, Listener> listeners;
   for (const ClusterSpec& c : r.topology.clusters) {
     auto l = listen_on_loopback();

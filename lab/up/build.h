@@ -13,7 +13,7 @@ struct UpOptions {
   std::string file;            // a topology; empty: the default one
   std::string kube_apiserver;  // path of a real kube-apiserver to run instead of the lab's
   std::string bin;             // folder of the programs; empty: where this program is
-  bool network_only = false;   // namespaces, links and routes, no Kubernetes
+  bool network_only = false;   // namespaces, links, routes and BGP routers, no Kubernetes
   bool nodes = true;           // wait until every node has registered
   bool keep_failed = false;    // leave what was built when a later step fails
 };

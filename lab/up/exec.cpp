@@ -76,10 +76,15 @@ Result<Place> pod_place(const LabRecord& r, const NodeSpec& node, const json::ob
 
 Result<Place> find_place(const LabRecord& r, const std::string& target, const std::string& ns,
                          const std::string& container) {
-  if (const std::string name = sandbox_name(r, target); !name.empty())
-    return Place{
-        name, r.holders.at(name), r.paths.sandbox_cgroup(name) + "/exec", base_env(r), r.paths.log(name + "/kubelet"),
-        name};
+  if (const std::string name = sandbox_name(r, target); !name.empty()) {
+    const bool router = r.topology.router(name).second != nullptr;
+    return Place{name,
+                 r.holders.at(name),
+                 r.paths.sandbox_cgroup(name) + "/exec",
+                 base_env(r),
+                 r.paths.log(name + (router ? "/bgpd" : "/kubelet")),
+                 name};
+  }
   const auto slash = target.find('/');
   const ClusterSpec* cluster = slash == std::string::npos ? nullptr : r.topology.cluster(target.substr(0, slash));
   if (cluster == nullptr) {

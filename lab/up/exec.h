@@ -14,7 +14,7 @@ struct Place {
   ProcessId process;    // whose namespaces to enter
   std::string cgroup;   // path on the machine
   std::vector<std::string> env;
-  std::string log;   // of a pod's container, or of a node's kubelet
+  std::string log;   // of a pod's container, a node's kubelet or a router's bgpd
   std::string name;  // for people
 };
 

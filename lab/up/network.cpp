@@ -57,6 +57,8 @@ std::map<std::string, std::string> sysctls(const Sandbox& s) {
   if (s.kind == SandboxKind::router) {
     // An address survives its link being cut; what comes in one way may go out another.
     out["net/ipv6/conf/all/keep_addr_on_down"] = out["net/ipv6/conf/default/keep_addr_on_down"] = "1";
+    // Of several ways, a connection keeps to one by its ports.
+    if (s.bgp) out["net/ipv4/fib_multipath_hash_policy"] = out["net/ipv6/fib_multipath_hash_policy"] = "1";
     out["net/ipv4/conf/all/rp_filter"] = out["net/ipv4/conf/default/rp_filter"] = "0";
   }
   return out;

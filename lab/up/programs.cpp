@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "lab/up/frr.h"
+
 namespace weft::lab {
 namespace {
 
@@ -92,6 +94,9 @@ ProgramSpec kubelet(const ClusterSpec& c, const NodeSpec& node, const Sandbox& s
 
 std::vector<ProgramSpec> programs(const Topology& topology, const Plan& plan, const ProgramOptions& options) {
   std::vector<ProgramSpec> out;
+  for (const Sandbox& s : plan.sandboxes)
+    for (ProgramSpec& p : frr_programs(s)) out.push_back(std::move(p));
+  if (options.network_only) return out;
   for (const ClusterSpec& c : topology.clusters) {
     const Sandbox& cp = *plan.sandbox(c.name + "-cp");
     out.push_back(etcd(cp, options));

@@ -10,7 +10,7 @@
 namespace weft::lab {
 
 struct ProgramSpec {
-  std::string name;  // "cluster1-cp/etcd", "cluster1-node1/kubelet"
+  std::string name;  // "cluster1-cp/etcd", "cluster1-node1/kubelet", "tor1/bgpd"
   std::string sandbox;
   std::vector<std::string> argv;
 };
@@ -20,6 +20,7 @@ struct ProgramOptions {
   std::string kube_apiserver;  // a real one to run instead of the lab's; empty: ours
   unsigned kube_minor = 0;     // its version 1.N
   std::string etcd = "etcd";
+  bool network_only = false;        // routers' programs, no Kubernetes
   std::vector<std::string> shared;  // paths that containers see as they are
 };
 

@@ -14,6 +14,7 @@
 #include "lab/sys/cgroup.h"
 #include "lab/sys/rootfs.h"
 #include "lab/up/build.h"
+#include "lab/up/frr.h"
 #include "lab/up/network.h"
 #include "lab/up/programs.h"
 
@@ -44,17 +45,14 @@ json::object holder_config(const LabRecord& r, const Plan& plan, const Sandbox& 
   binds.push_back(json::object{{"source", dir + "/state"}, {"target", kStateDir}});
   json::object settings;
   for (const auto& [path, value] : sysctls(s)) settings[path] = value;
-  return {{"hostname", s.name},
-          {"cgroup", r.paths.sandbox_cgroup(s.name)},
-          {"scratch", dir + "/scratch"},
-          {"shared", shared},
-          {"folders", folders},
-          {"binds", binds},
-          {"lower_inside", kMachineRoot},
-          {"files",
-           {{"/etc/hosts", hosts_file(plan)},
-            {"/etc/hostname", s.name + "\n"},
-            {"/etc/resolv.conf", "# No name server is outside this lab; its hosts are in /etc/hosts.\n"}}},
+  json::object files = {{"/etc/hosts", hosts_file(plan)},
+                        {"/etc/hostname", s.name + "\n"},
+                        {"/etc/resolv.conf", "# No name server is outside this lab; its hosts are in /etc/hosts.\n"}};
+  for (const auto& [path, content] : frr_files(s)) files[path] = content;
+  return {{"hostname", s.name},           {"cgroup", r.paths.sandbox_cgroup(s.name)},
+          {"scratch", dir + "/scratch"},  {"shared", shared},
+          {"folders", folders},           {"binds", binds},
+          {"lower_inside", kMachineRoot}, {"files", files},
           {"sysctls", settings}};
 }
 

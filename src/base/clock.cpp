@@ -25,6 +25,8 @@ Wall::time_point parse_rfc3339(const std::string& text) {
   if (std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
                   &tm.tm_min, &tm.tm_sec, &consumed) != 6)
     return {};
+  // What a count of nanoseconds since 1970 can say, with room for an offset.
+  if (tm.tm_year < 1700 || tm.tm_year > 2200) return {};
   tm.tm_year -= 1900;
   tm.tm_mon -= 1;
   Wall::time_point t = Wall::from_time_t(timegm(&tm));

@@ -14,7 +14,8 @@ using Wall = std::chrono::system_clock;
 std::string rfc3339(Wall::time_point t);
 /// RFC 3339 in UTC with microseconds, as Kubernetes' metav1.MicroTime.
 std::string rfc3339_micro(Wall::time_point t);
-/// Reads either form (fraction of any length, Z or an offset). Epoch if it is not a time.
+/// Reads either form (fraction of any length, Z or an offset). Epoch if it is not a time, or not of the years 1700 to
+/// 2200.
 Wall::time_point parse_rfc3339(const std::string& text);
 
 }  // namespace weft

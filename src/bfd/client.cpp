@@ -37,6 +37,7 @@ const SessionStatus* Client::find(const SessionKey& key) const {
 
 void Client::set_sessions(std::vector<SessionConfig> sessions) {
   wanted_ = std::move(sessions);
+  wants_ = true;
   std::map<SessionKey, SessionStatus> rows;
   for (const auto& c : wanted_) {
     const auto known = rows_.find(c.key);
@@ -120,7 +121,8 @@ Task<> Client::session(std::shared_ptr<LineStream> stream) {
   helpers.spawn("write", LineStream::write_all(stream));
   if (options_.refresh > 0ms) helpers.spawn("refresh", keep_fresh(stream, options_.refresh));
   stream->send(encode(Request(Hello{options_.name, options_.linger})));
-  stream->send(encode(Request(WantSessions{wanted_})));
+  // Before the first set is known, those of our life before go on.
+  if (wants_) stream->send(encode(Request(WantSessions{wanted_})));
   stream_ = stream;
   for (;;) {
     auto line = co_await stream->read_line(kMaxLine * 4);

@@ -42,7 +42,8 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// The whole wanted set. Invalid sessions are answered with DownReason::refused.
+  /// The whole wanted set. Invalid sessions are answered with DownReason::refused. After a restart the sessions of the
+  /// life before go on until the first call, so make it when the set is complete: a partial set ends the others.
   void set_sessions(std::vector<SessionConfig> sessions);
 
   /// One row a wanted session, by the key it was wanted with. While the daemon is absent the rows stay, with
@@ -85,6 +86,7 @@ class Client {
   Notifier changed_;
   std::function<void(const SessionStatus&)> on_change_;
   std::shared_ptr<LineStream> stream_;
+  bool wants_ = false;  // set_sessions() was called
   bool leaving_ = false;
   bool running_ = false;
 };

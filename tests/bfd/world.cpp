@@ -280,8 +280,10 @@ std::string User::describe(const bfd::SessionKey& key) {
 
 Frr::Frr(const World& world, std::string node, const std::string& config) : world_(world), node_(std::move(node)) {
   const std::string etc = "/etc/frr/" + node_, state = "/var/run/frr/" + node_;
-  fs::create_directories(etc);
-  fs::create_directories(state);
+  for (const auto& folder : {etc, state}) {
+    fs::remove_all(folder);  // sockets of an FRR before this one would look like readiness
+    fs::create_directories(folder);
+  }
   std::ofstream(etc + "/zebra.conf") << "hostname " << node_ << "\n";
   std::ofstream(etc + "/vtysh.conf") << "\n";
   std::ofstream(etc + "/bfdd.conf") << config;

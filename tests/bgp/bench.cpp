@@ -27,7 +27,9 @@ std::string shell(const std::string& command) {
 bool enter_namespace() {
   static const bool inside = [] {
     if (::geteuid() != 0 || ::unshare(CLONE_NEWNET) != 0) return false;
-    shell("ip link set lo up; for i in 1 2 3 4 5 6 7 8 9; do ip addr add fd00::$i/128 dev lo nodad; ip addr add 10.99.0.$i/32 dev lo; done");
+    shell(
+        "ip link set lo up; for i in 1 2 3 4 5 6 7 8 9; do ip addr add fd00::$i/128 dev lo nodad; ip addr add "
+        "10.99.0.$i/32 dev lo; done");
     return true;
   }();
   return inside;

@@ -143,7 +143,7 @@ TEST_F(HostileTest, a_malformed_attribute_withdraws_the_route_and_keeps_the_sess
   RawPeer raw("10.99.0.3", "10.99.0.1");
   ASSERT_TRUE(raw.open(p().loop, 65003));
   // ORIGIN 9, AS_PATH of one number, NEXT_HOP; 10.9.0.0/16 (RFC 7606 §7.1: treat as withdrawn).
-  std::vector<std::uint8_t> body{0, 0,    0,    20,   0x40, 1, 1,   9, 0x40, 2, 6,  2,  1, 0,
+  std::vector<std::uint8_t> body{0, 0,    0,    20,   0x40, 1, 1,  9,  0x40, 2, 6,  2,  1, 0,
                                  0, 0xfd, 0xeb, 0x40, 3,    4, 10, 99, 0,    3, 16, 10, 9};
   std::vector<std::uint8_t> update(16, 0xff);
   update.push_back(0);

@@ -89,8 +89,8 @@ TEST_F(KernelRoutesTest, a_blackhole_stands_behind_every_other_route) {
 }
 
 TEST_F(KernelRoutesTest, a_speaker_imports_what_the_list_permits_and_takes_it_out_when_the_session_ends) {
-  Pair p;
   KernelRoutes routes(*kernel_);
+  Pair p;
   p.b.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.kernel = &routes}, SpeakerOptions{});
   ImportPolicy policy;
   policy.rules = {{*Prefix::parse("10.9.0.0/16"), 16, 24, true}};

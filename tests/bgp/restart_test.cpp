@@ -76,8 +76,8 @@ class FakeBfd : public BfdEdge {
 };
 
 TEST_F(RestartTest, bfd_takes_a_session_down_at_once_and_keeps_it_down_until_the_path_is_back) {
-  Pair p;
   FakeBfd bfd;
+  Pair p;
   p.b.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.bfd = &bfd},
                                           SpeakerOptions{.first_retry = std::chrono::milliseconds(200)});
   p.b.peer().bfd = PeerBfd{};
@@ -102,9 +102,9 @@ TEST_F(RestartTest, bfd_takes_a_session_down_at_once_and_keeps_it_down_until_the
 
 TEST_F(RestartTest, graceful_restart_holds_routes_only_of_a_node_whose_forwarding_may_live) {
   for (const bool independent : {false, true}) {
+    FakeBfd bfd;
     Pair p;
     offer(p);
-    FakeBfd bfd;
     p.b.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.bfd = &bfd}, SpeakerOptions{});
     p.b.peer().bfd = PeerBfd{};
     p.a.set() = routes("10.1.0.0", 10);

@@ -271,7 +271,7 @@ TEST_F(SessionTest, a_faulty_peer_keeps_its_last_good_configuration_and_its_neig
   const auto faults = p.a.speaker->apply(p.a.wanted);
   ASSERT_EQ(faults.size(), 1u);
   EXPECT_THAT(faults[0].why, HasSubstr("hold time 1 s"));
-  EXPECT_TRUE(p.a.up());
+  EXPECT_TRUE(p.a.up()) << p.seen()();
   EXPECT_EQ(p.a.status().flaps, 0u);
   EXPECT_EQ(p.a.speaker->peers().size(), 2u);
 }

@@ -110,6 +110,9 @@ World::World(Archive archive) : archive_(std::move(archive)) {
   std::string pattern = std::filesystem::temp_directory_path() / "weft-script-XXXXXX";
   state_dir_ = ::mkdtemp(pattern.data());
   kernel_world_->add_nic("eth0", {"172.18.1.11/24", "fd00:18:1::11/64"});
+  for (const auto* r : {&bgp::control::kPeeringPolicies, &bgp::control::kClusterConfigs, &bgp::control::kPeerConfigs,
+                        &bgp::control::kAdvertisements, &bgp::control::kOverrides, &bgp::control::kNodeConfigs})
+    server_.status_subresource.insert(r->plural);
 }
 
 World::~World() {

@@ -272,10 +272,9 @@ TEST_F(Chart, holds_the_kinds_of_the_reference_with_their_versions) {
   }
 }
 
-TEST_F(Chart, bgp_brings_its_settings_the_right_to_read_its_secrets_and_bfd) {
+TEST_F(Chart, bgp_brings_its_settings_the_right_to_read_its_secrets) {
   render({});
   EXPECT_FALSE(objects_.contains("Role/weft-bgp-secrets"));
-  EXPECT_FALSE(objects_.contains("DaemonSet/weft-bfd"));
   render({"bgpControlPlane.enabled=true", "bgpControlPlane.secretsNamespace.name=bgp-secrets",
           "bgpControlPlane.secretsNamespace.create=true", "bgpControlPlane.routerIDAllocation.mode=ip-pool",
           "bgpControlPlane.routerIDAllocation.ipPool=10.255.0.0/24"});
@@ -285,11 +284,23 @@ TEST_F(Chart, bgp_brings_its_settings_the_right_to_read_its_secrets_and_bfd) {
   EXPECT_EQ(text(config, {"data", "bgp-router-id-allocation-ip-pool"}), "10.255.0.0/24");
   EXPECT_EQ(text(object("Role/weft-bgp-secrets"), {"metadata", "namespace"}), "bgp-secrets");
   EXPECT_TRUE(objects_.contains("Namespace/bgp-secrets"));
-  EXPECT_TRUE(objects_.contains("DaemonSet/weft-bfd"));
   // Secrets of other namespaces are nobody's business.
   EXPECT_THAT(json::serialize(object("ClusterRole/weft-agent")), Not(HasSubstr("secrets")));
   EXPECT_THAT(json::serialize(object("ClusterRole/weft-operator")), Not(HasSubstr("secrets")));
   EXPECT_THAT(refusal({"bgpControlPlane.routerIDAllocation.mode=ip-pool"}), HasSubstr("ipPool is empty"));
+}
+
+TEST_F(Chart, bfd_has_pods_of_its_own_that_come_with_bgp) {
+  render({});
+  EXPECT_FALSE(objects_.contains("DaemonSet/weft-bfd"));
+  render({"bgpControlPlane.enabled=true,bfd.enabled=false"});
+  EXPECT_FALSE(objects_.contains("DaemonSet/weft-bfd"));
+  render({"bgpControlPlane.enabled=true,daemon.runPath=/run/w"});
+  const auto pod = json::serialize(object("DaemonSet/weft-bfd"));
+  EXPECT_THAT(pod, HasSubstr("--socket=/run/w/bfd.sock"));
+  EXPECT_THAT(pod, HasSubstr("SYS_NICE"));
+  EXPECT_THAT(pod, Not(HasSubstr("config-checksum"))) << "a change of configuration must not restart it";
+  EXPECT_THAT(pod, Not(HasSubstr("\"limits\""))) << "a CPU quota would miss deadlines";
 }
 
 }  // namespace

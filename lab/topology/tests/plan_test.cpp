@@ -65,9 +65,60 @@ TEST(Plan, without_links_clusters_are_islands) {
 TEST(Plan, a_link_is_found_from_either_end_and_its_absence_names_those_that_exist) {
   const Topology t = parse(std::string(default_topology()));
   EXPECT_EQ(link_ends(t, "cluster2", "cluster1")->interface_a, "link0");
+  EXPECT_EQ(link_ends(t, "cluster2-router", "cluster1")->router_a, "cluster1-router");
   const auto none = link_ends(t, "cluster1", "cluster3");
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().message, "link cluster1 cluster3: no such link; there are: cluster1 cluster2");
+}
+
+// Two routers before cluster a, both joined to that of cluster b; all speak BGP.
+constexpr const char* kRack =
+    "clusters:\n"
+    "  - {name: a, nodes: 2, segment: [10.0.0.0/24], podCIDRs: [10.1.0.0/16], serviceCIDRs: [10.96.0.0/16],\n"
+    "     routers: [{name: tor1, bgp: {asn: 65000}}, {name: tor2, bgp: {asn: 65000, bfd: true}}]}\n"
+    "  - {name: b, nodes: 1, segment: [172.18.2.0/24], podCIDRs: [10.2.0.0/16], serviceCIDRs: [10.97.0.0/16],\n"
+    "     routers: [{name: b-router, bgp: {asn: 65100}}]}\n"
+    "fabric: {prefixes: [172.18.0.0/24], links: [[tor1, b], [tor2, b-router]]}\n";
+
+TEST(Plan, routers_of_one_segment_come_first_and_the_control_plane_behind_them) {
+  const Plan p = make_plan(parse(kRack));
+  EXPECT_EQ(p.sandbox("tor1")->address(Family::v4)->to_string(), "10.0.0.1");
+  EXPECT_EQ(p.sandbox("tor2")->address(Family::v4)->to_string(), "10.0.0.2");
+  EXPECT_EQ(p.sandbox("a-cp")->address(Family::v4)->to_string(), "10.0.0.3");
+  EXPECT_EQ(p.sandbox("a-node1")->address(Family::v4)->to_string(), "10.0.0.11");
+  EXPECT_TRUE(routes(*p.sandbox("a-node1"), "0.0.0.0/0", "10.0.0.1"));
+}
+
+TEST(Plan, routers_that_speak_bgp_are_told_no_pod_cidrs) {
+  const Plan p = make_plan(parse(kRack));
+  for (const char* name : {"tor1", "tor2", "b-router"})
+    for (const StaticRoute& r : p.sandbox(name)->routes)
+      EXPECT_FALSE(r.to.to_string().starts_with("10.1.") || r.to.to_string().starts_with("10.2."))
+          << name << " " << r.to.to_string();
+  // How to reach each other's segments they know.
+  EXPECT_TRUE(routes(*p.sandbox("tor2"), "172.18.2.0/24", "172.18.0.6"));
+  EXPECT_TRUE(routes(*p.sandbox("b-router"), "10.0.0.0/24", "172.18.0.1"));
+}
+
+TEST(Plan, bgp_is_spoken_with_the_own_segment_and_the_other_ends_of_links) {
+  const Plan p = make_plan(parse(kRack));
+  const BgpRouter& tor2 = *p.sandbox("tor2")->bgp;
+  EXPECT_EQ(tor2.asn, 65000u);
+  EXPECT_TRUE(tor2.bfd);
+  ASSERT_EQ(tor2.nodes.size(), 1u);
+  EXPECT_EQ(tor2.nodes[0].to_string(), "10.0.0.0/24");
+  ASSERT_EQ(tor2.neighbors.size(), 1u);
+  EXPECT_EQ(tor2.neighbors[0].to_string(), "172.18.0.6");
+  EXPECT_EQ(p.sandbox("b-router")->bgp->neighbors.size(), 2u);
+}
+
+TEST(Plan, a_cluster_is_reached_through_the_router_that_has_the_link) {
+  const Plan p =
+      make_plan(parse("clusters: [{name: a, nodes: 1, routers: [{name: left}, {name: right}]}, {name: b, nodes: 1}]\n"
+                      "fabric: {links: [[right, b]]}"));
+  EXPECT_TRUE(routes(*p.sandbox("right"), "10.2.0.0/16", "172.18.0.2"));
+  EXPECT_TRUE(routes(*p.sandbox("left"), "10.2.0.0/16", "172.18.1.2"));
+  EXPECT_TRUE(routes(*p.sandbox("right"), "172.18.9.0/24", "172.18.1.1"));
 }
 
 }  // namespace

@@ -57,6 +57,19 @@ TEST(Topology, an_image_stands_for_a_command) {
   EXPECT_EQ(t->images.at("echo"), (std::vector<std::string>{"weft-echo", "-v"}));
 }
 
+TEST(Topology, routers_are_named_and_speak_bgp_when_they_have_a_number) {
+  const auto t = parse_topology(
+      "clusters: [{name: a, nodes: 1, routers: [{name: tor1, bgp: {asn: 4200000000, bfd: true}}, {name: tor2}]}, "
+      "{name: b, nodes: 1}]",
+      "x");
+  ASSERT_TRUE(t) << t.error().message;
+  EXPECT_EQ(t->clusters[0].routers, (std::vector<RouterSpec>{{"tor1", 4200000000, true}, {"tor2", 0, false}}));
+  EXPECT_EQ(t->clusters[1].routers, (std::vector<RouterSpec>{{"b-router", 0, false}}));
+  EXPECT_EQ(t->router("tor2").second, &t->clusters[0].routers[1]);
+  EXPECT_EQ(t->router("a").second, &t->clusters[0].routers[0]);
+  EXPECT_FALSE(t->clusters[0].learns_pods());
+}
+
 TEST(Topology, every_mistake_names_file_line_field_value_and_mend) {
   struct Case {
     const char* yaml;
@@ -89,8 +102,20 @@ TEST(Topology, every_mistake_names_file_line_field_value_and_mend) {
        "lab.yaml:5: clusters[1].podCIDRs: 10.1.128.0/17 overlaps 10.1.0.0/16 of clusters[0].podCIDRs", "free"},
       {"clusters:\n- {name: a, nodes: 1}\nfabric:\n  links: [[a, z]]\n", "lab.yaml:4: fabric.links[0][1]: \"z\"",
        "name one of clusters"},
+      {"clusters:\n- name: a\n  nodes: 1\n  routers: []\n", "lab.yaml:4: clusters[0].routers: is empty",
+       "at least one"},
+      {"clusters:\n- name: a\n  nodes: 1\n  routers: [{name: r, bgp: {asn: 0}}]\n",
+       "lab.yaml:4: clusters[0].routers[0].bgp.asn: \"0\"", "1 to 4294967294"},
+      {"clusters:\n- name: a\n  nodes: 1\n  routers: [{name: r, bgp: {bfd: true}}]\n",
+       "lab.yaml:4: clusters[0].routers[0].bgp: has no asn", "asn: 65000"},
+      {"clusters:\n- name: a\n  nodes: 1\n  routers: [{name: r, bgp: {asn: 1, bfd: maybe}}]\n",
+       "lab.yaml:4: clusters[0].routers[0].bgp.bfd: \"maybe\"", "true nor false"},
+      {"clusters:\n- name: a\n  nodes: 1\n  routers: [{name: a-node1}]\n",
+       "lab.yaml:4: clusters[0].routers: \"a-node1\"", "own name"},
+      {"clusters:\n- {name: a, nodes: 1, routers: [{name: r}, {name: s}]}\nfabric:\n  links: [[r, s], [a, s]]\n",
+       "lab.yaml:4: fabric.links[1]: is there already", "keep one"},
       {"clusters:\n- {name: a, nodes: 1}\nfabric:\n  links: [[a, a]]\n",
-       "lab.yaml:4: fabric.links[0]: joins a with itself", "two clusters"},
+       "lab.yaml:4: fabric.links[0]: joins a with itself", "name two"},
       {"clusters:\n- {name: a, nodes: 1}\nclients:\n  hosts: [a-node1]\n", "lab.yaml:4: clients.hosts[0]: \"a-node1\"",
        "another name"},
       {"clusters:\n- {name: a, nodes: 1}\nimages:\n- {image: x}\n", "lab.yaml:4: images[0]: has no command", "program"},

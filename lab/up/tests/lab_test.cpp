@@ -245,5 +245,37 @@ TEST_F(Lab, exit_codes_pass_through_and_strangers_are_named) {
   EXPECT_FALSE(find_place(*r, "one/no-such-pod", "default", ""));
 }
 
+TEST_F(Lab, bgp_brings_pods_of_one_cluster_to_the_other_and_nothing_else_does) {
+  options_.file = WEFT_SOURCE_DIR "/lab/topologies/bgp.yaml";
+  const auto r = build();
+  ASSERT_TRUE(r) << r.error().message;
+  const auto shows = [&](const char* router, const std::string& command, const std::string& what) {
+    return eventually([&] { return run(*r, router, "vtysh -c '" + command + "' | grep -q '" + what + "'") == 0; }, 60s);
+  };
+  EXPECT_TRUE(shows("tor1", "show bgp neighbors 172.18.0.2", "BGP state = Established"));
+  EXPECT_TRUE(shows("tor2", "show bgp neighbors 172.18.0.6", "BGP state = Established"));
+  ASSERT_EQ(run(*r, "cluster2/node1", "ip addr add 10.2.0.1/32 dev lo"), 0);
+  EXPECT_FALSE(reaches(*r, "cluster1/node1", "10.2.0.1"));
+  // Any BGP speaker on the nodes will do.
+  const auto speak = [](const std::string& pods, const std::string& asn, const std::vector<std::string>& routers) {
+    std::string conf = "protocol device {} protocol static { ipv4; route " + pods + " unreachable; } ";
+    for (const auto& router : routers)
+      conf += "protocol bgp { local as " + asn + "; neighbor " + router +
+              " external; connect delay time 1; connect retry time 1; ipv4 { import none; export all; }; } ";
+    return "mkdir -p /run/bird && echo \"" + conf + "\" > /etc/bird.conf && bird -c /etc/bird.conf";
+  };
+  ASSERT_EQ(run(*r, "cluster2/node1", speak("10.2.0.0/24", "65011", {"172.18.2.1"})), 0);
+  for (const char* node : {"cluster1/node1", "cluster1/node2"})
+    ASSERT_EQ(run(*r, node, speak("10.99.0.0/24", "65010", {"10.0.0.1", "10.0.0.2"})), 0);
+  EXPECT_TRUE(shows("tor2", "show ip route 10.2.0.0/24", "172.18.0.6"));
+  // Two nodes, two ways.
+  EXPECT_TRUE(eventually(
+      [&] { return run(*r, "tor1", "test $(ip route show 10.99.0.0/24 | grep -c nexthop) = 2") == 0; }, 60s));
+  EXPECT_TRUE(shows("cluster2-router", "show ip bgp", "10.99.0.0/24"));
+  EXPECT_TRUE(eventually([&] { return reaches(*r, "cluster1/node1", "10.2.0.1"); }, 60s));
+  ASSERT_TRUE(down(name_, [](const std::string&) {}));
+  EXPECT_TRUE(nothing_left(name_));
+}
+
 }  // namespace
 }  // namespace weft::lab

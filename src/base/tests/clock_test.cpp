@@ -15,6 +15,11 @@ TEST(Clock, writes_and_reads_kubernetes_times) {
   EXPECT_EQ(parse_rfc3339("2026-03-01T10:00:00.250000Z"), t + std::chrono::milliseconds(250));
 }
 
+TEST(Clock, a_year_beyond_what_a_time_can_say_is_no_time) {
+  for (const auto* text : {"9709-03-01T10:00:00Z", "2300-01-01T00:00:00Z", "0001-01-01T00:00:00Z"})
+    EXPECT_EQ(parse_rfc3339(text), Wall::time_point()) << text;
+}
+
 TEST(Encoding, base64_both_ways) {
   for (const auto& text :
        {std::string(), std::string("a"), std::string("ab"), std::string("abc"), std::string("\xff\0\xfe", 3)}) {

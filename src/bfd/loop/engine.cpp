@@ -9,6 +9,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kReopen = 700ms;  // less than the time between two packets of a session that is not Up
+// A peer that wants to hear from us every hour has been told by the first packet, or will find out by itself.
+constexpr Duration kLongestFarewell = 10s;
 constexpr Duration kLookAtFarewell = 1s;
 constexpr Duration kReopenWhileUp = 50ms;
 constexpr Duration kBetweenReports = 100ms;
@@ -62,6 +64,7 @@ void Engine::set_sessions(const std::vector<SessionConfig>& wanted, Time now) {
     if (!keep.contains(key) && !e->leaving) gone.push_back(e.get());
   for (Entry* e : gone) {
     e->leaving = true;
+    e->leave_by = now + kLongestFarewell;
     SessionConfig farewell = e->session.config();
     farewell.admin_down = true;
     apply(*e, e->session.configure(farewell, now), now);
@@ -170,7 +173,7 @@ void Engine::send(Entry& e, const std::vector<std::uint8_t>& datagram, Time now)
 }
 
 void Engine::settle(Entry& e, Time now) {
-  if (e.leaving && e.session.farewell_done(now)) {
+  if (e.leaving && (e.session.farewell_done(now) || now >= e.leave_by)) {
     const std::uint32_t id = e.session.discriminator();
     set_timer(e, Time::max());
     transport_.release(id);

@@ -75,6 +75,7 @@ class Engine {
     Wall::time_point since = Wall::now();
     bool open = false;
     bool leaving = false;
+    Time leave_by{};
     Time open_at{};
     std::string trouble;
     std::uint64_t sent = 0, send_errors = 0;

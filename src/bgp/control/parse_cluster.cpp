@@ -40,6 +40,8 @@ void read_peer_address(const Reader& r, PeerSpec& p) {
     r.error("peerAddress", "is a link-local address without its link", "give fe80::1%eth0, or interface beside it");
   if (!p.zone.empty() && !p.interface.empty() && p.zone != p.interface)
     r.error("peerAddress", "names another link than interface", "give one of them");
+  if (!p.interface.empty() && !a->is_link_local())
+    r.error("interface", "stands beside a peerAddress that is not link-local", "give one of them");
   if (!p.zone.empty() && !a->is_link_local())
     r.warn("peerAddress", "names a link, which has no effect", "only link-local addresses need one");
 }

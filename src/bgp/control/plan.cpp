@@ -62,6 +62,7 @@ void apply_settings(const PeerSettings& s, const Objects& objects, PeerConfig& o
   out.import = s.import;
   out.families.clear();
   for (const auto& f : s.families) out.families.push_back(f.family);
+  std::sort(out.families.begin(), out.families.end());  // another order in the object is no other session
   if (!s.auth_secret.empty()) out.password = secret(objects, s.auth_secret, kMd5Limit, out.held_down);
   if (s.bfd) {
     PeerBfd bfd{.transmit = s.bfd->transmit,
@@ -193,7 +194,9 @@ std::vector<PeerConfig> places(const NodeFacts& node, const PeerSpec& spec, cons
   PeerConfig base;
   base.name = spec.name;
   base.address = spec.address;
-  base.interface = spec.interface.empty() ? spec.zone : spec.interface;
+  // A link tells nothing of an address that routes lead to.
+  if (!spec.address || spec.address->is_link_local())
+    base.interface = spec.interface.empty() ? spec.zone : spec.interface;
   base.remote_as = spec.remote_as;
   base.local_address = spec.local_address;
   if (!spec.default_gateway) return {base};

@@ -169,7 +169,7 @@ Problem read_cluster_list(const RawAttribute& a, const Context&, AttributeSet& o
 struct Rule {
   AttributeType type;
   std::uint8_t flags;   // the Optional and Transitive bits it must have
-  Action on_bad_flags;  // RFC 7606 §3 c, and f for what may be lost without harm
+  Action on_bad_flags;  // RFC 7606 §3 c; f for what may be lost without harm; §5.3 for MP
   bool internal_only;   // from an external peer it is discarded unread
   Problem (*read)(const RawAttribute&, const Context&, AttributeSet&);
 };
@@ -188,8 +188,8 @@ constexpr std::array kRules{
     Rule{AttributeType::communities, kOptionalTransitive, Action::withdraw, false, read_communities},
     Rule{AttributeType::originator_id, kOptional, Action::withdraw, true, read_number<&PathAttributes::originator_id>},
     Rule{AttributeType::cluster_list, kOptional, Action::withdraw, true, read_cluster_list},
-    Rule{AttributeType::mp_reach_nlri, kOptional, Action::withdraw, false, nullptr},
-    Rule{AttributeType::mp_unreach_nlri, kOptional, Action::withdraw, false, nullptr},
+    Rule{AttributeType::mp_reach_nlri, kOptional, Action::reset, false, nullptr},
+    Rule{AttributeType::mp_unreach_nlri, kOptional, Action::reset, false, nullptr},
     Rule{AttributeType::extended_communities, kOptionalTransitive, Action::withdraw, false, read_extended_communities},
     Rule{AttributeType::as4_path, kOptionalTransitive, Action::withdraw, false, read_as4_path},
     Rule{AttributeType::as4_aggregator, kOptionalTransitive, Action::withdraw, false, read_as4_aggregator},

@@ -45,11 +45,12 @@ Notification decode_notification(wire::Bytes body) {
 }
 
 // | AFI (2) | subtype (1) | SAFI (1) |   RFC 7313 §3.2; RFC 2918 had the third octet reserved
-std::expected<RouteRefresh, Notification> decode_route_refresh(wire::Bytes message) {
+std::expected<RouteRefresh, Notification> decode_route_refresh(wire::Bytes message, const Context& context) {
   wire::Reader r(message.subspan(kHeaderSize));
   RouteRefresh out;
   out.family.afi = r.u16();
-  out.subtype = static_cast<RouteRefresh::Subtype>(r.u8());
+  const std::uint8_t subtype = r.u8();
+  if (context.enhanced_route_refresh) out.subtype = static_cast<RouteRefresh::Subtype>(subtype);
   out.family.safi = r.u8();
   // What may follow a request is a filter (RFC 5291), which we never offer to honour: the whole family is an answer to
   // it. The marks of RFC 7313 have no such excuse.
@@ -134,7 +135,7 @@ std::expected<Decoded, Notification> decode(std::span<const std::uint8_t> messag
     case MessageType::notification: return Decoded{decode_notification(body), {}};
     case MessageType::keepalive: return Decoded{Keepalive{}, {}};
     case MessageType::route_refresh: {
-      auto refresh = decode_route_refresh(message);
+      auto refresh = decode_route_refresh(message, context);
       if (!refresh) return std::unexpected(std::move(refresh).error());
       return Decoded{*refresh, {}};
     }

@@ -71,6 +71,9 @@ struct Context {
   // Not braces: GCC 12 warns of the list they make.
   std::vector<AfiSafi> families = std::vector<AfiSafi>(1, kIpv4Unicast);
   std::vector<ExtendedNextHop> extended_next_hop;  // what we may receive
+  /// RFC 7313. Without it the subtype of a ROUTE-REFRESH is a reserved octet (RFC 2918 §3): all are requests. On unless
+  /// said otherwise, so that nobody takes the end of a refresh for a request.
+  bool enhanced_route_refresh = true;
 };
 
 /// A malformed attribute that did not end the session: what was wrong and what was done (RFC 7606 §2).

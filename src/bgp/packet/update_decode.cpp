@@ -131,7 +131,7 @@ void UpdateReader::read_attributes(wire::Bytes field) {
     if (!r.ok()) {
       // The next attribute cannot be found, but the prefixes behind them all can.
       other_attributes_ = true;
-      if (header && mp) return reset(update_error::kOptionalAttribute, a.whole);
+      if (mp) return reset(update_error::kOptionalAttribute, a.whole);
       return note({Action::withdraw, update_error::kMalformedAttributes,
                    header ? fmt::format("{} of {} octets overruns the attributes", attribute_name(a.type), length)
                           : "the attributes end in half a header"},
@@ -154,6 +154,7 @@ void UpdateReader::read_one(const RawAttribute& a) {
   const bool reach = a.is(AttributeType::mp_reach_nlri), unreach = a.is(AttributeType::mp_unreach_nlri);
   auto problem = reach || unreach ? check_flags(a) : read_attribute(a, context_, set_);
   if (problem) note(std::move(*problem), a.type, a.whole);
+  if (reset_) return;
   if (reach) read_mp_reach(a);
   if (unreach) read_mp_unreach(a);
 }

@@ -76,7 +76,7 @@ OutGroup::PeerId OutGroup::join(Held held, bool resend) {
 // is kept whole for that.
 void OutGroup::begin_at(Peer& peer, OutPositionRef start) {
   for (const auto& stream : streams_) {
-    if (!stream->joinable(outgoing_) || !stream->start()->same(*start)) continue;
+    if (!stream->joinable(outgoing_, complete_) || !stream->start()->same(*start)) continue;
     peer.move_to(stream, 0);
     peer.position = stream->start();
     return prune_streams();

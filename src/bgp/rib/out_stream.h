@@ -79,7 +79,10 @@ class OutStream {
   const OutPositionRef& start() const { return start_; }
   const OutPositionRef& now() const { return now_; }
   /// All from the start is still here, and it leads straight to where the stream goes: a peer may begin at the start.
-  bool joinable(const RouteTable& goal) const { return joinable_ && (!started_ || now_->target.same(goal)); }
+  bool joinable(const RouteTable& goal, bool complete) const {
+    if (!joinable_ || (started_ && !now_->target.same(goal))) return false;
+    return complete || now_->end_of_rib_sent == start_->end_of_rib_sent;  // no End-of-RIB of a time that is over
+  }
   void stop_joining() { joinable_ = false; }
   /// Drops links before `sequence`, which nobody needs, and as many more as the limits ask.
   void trim(std::uint64_t sequence, const OutLimits& limits);

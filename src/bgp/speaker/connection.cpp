@@ -42,7 +42,7 @@ Connection::Connection(asio::io_context& io, Fd socket, std::shared_ptr<ReadBuff
 Connection::~Connection() = default;
 
 void Connection::start(Handler handler) {
-  handler_ = std::move(handler);
+  handler_ = std::make_shared<const Handler>(std::move(handler));
   started_ = true;
   schedule_read();
   schedule_write();
@@ -108,7 +108,8 @@ bool Connection::read_turn() {
   }
   const std::size_t size = rest_.size() + static_cast<std::size_t>(n);
   const auto self = shared_from_this();  // the handler may let go of us
-  const std::size_t used = handler_.bytes(all.first(size));
+  const auto handler = handler_;
+  const std::size_t used = handler->bytes(all.first(size));
   if (stage_ != Stage::open) {
     rest_.clear();
     return stage_ == Stage::closing;
@@ -129,8 +130,9 @@ void Connection::schedule_write() {
 }
 
 void Connection::fill() {
-  while (stage_ == Stage::open && queued_ < kQueueTarget && handler_.next) {
-    Chunk chunk = handler_.next();
+  const auto handler = handler_;
+  while (stage_ == Stage::open && queued_ < kQueueTarget) {
+    Chunk chunk = handler->next();
     if (chunk.bytes.empty()) return;
     queued_ += chunk.bytes.size();
     queue_.push_back({std::move(chunk), 0, false});
@@ -201,15 +203,15 @@ bool Connection::write_some(std::size_t& budget) {
 // ---- the end
 
 void Connection::lost(std::string words) {
-  const auto closed = std::move(handler_.closed);
+  const auto handler = handler_;
   drop();
-  if (closed) closed(std::move(words));
+  if (handler) handler->closed(std::move(words));
 }
 
 void Connection::close(std::chrono::milliseconds limit) {
   if (stage_ != Stage::open) return;
   stage_ = Stage::closing;
-  handler_ = {};
+  handler_.reset();
   rest_.clear();
   for (std::size_t i = 0; i < queue_.size();) {
     const bool begun = queue_[i].sent > 0;  // must be finished, or the peer would read our last words as part of it
@@ -238,7 +240,7 @@ void Connection::finish_closing() {
 void Connection::drop() {
   if (stage_ == Stage::closed) return;
   stage_ = Stage::closed;
-  handler_ = {};
+  handler_.reset();
   queue_.clear();
   queued_ = 0;
   deadline_.cancel();

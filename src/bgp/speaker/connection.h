@@ -103,7 +103,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   asio::posix::stream_descriptor socket_;
   asio::steady_timer deadline_;
   std::shared_ptr<ReadBuffer> buffer_;
-  Handler handler_;
+  std::shared_ptr<const Handler> handler_;  // null once we hear nothing more; a call keeps it alive
   Endpoint local_, remote_;
   std::vector<std::uint8_t> rest_;  // of a message that has not come whole
   std::deque<Pending> queue_;

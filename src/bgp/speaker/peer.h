@@ -166,6 +166,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::unique_ptr<RouterDiscovery> discovery_;
   std::optional<Address> last_local_;
   OwnAddresses own_;
+  RouteSource source_;
   std::vector<Outlet> outlets_;
   std::size_t turn_ = 0;  // whose outlet is asked next
 

@@ -86,13 +86,15 @@ Chunk Peer::next_chunk() {
 }
 
 void Peer::set_facts() {
-  InRib::PeerFacts facts;
+  // Of a session that is down the last one counts: routes that are kept for a restart came from there.
   if (const fsm::Negotiated* n = session_.negotiated()) {
-    facts.source.ibgp = n->ibgp;
-    facts.source.peer_as = n->peer_as;
-    facts.source.router_id = n->peer_router_id;
+    source_.ibgp = n->ibgp;
+    source_.peer_as = n->peer_as;
+    source_.router_id = n->peer_router_id;
   }
-  if (const auto a = address()) facts.source.address = *a;
+  if (const auto a = address()) source_.address = *a;
+  InRib::PeerFacts facts;
+  facts.source = source_;
   facts.max_prefixes = config_.max_received == 0 ? kMostPrefixes : config_.max_received;
   facts.import = config_.import;
   instance_.in().set_peer(key(), std::move(facts));

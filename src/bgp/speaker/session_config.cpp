@@ -7,6 +7,9 @@ namespace weft::bgp {
 namespace {
 
 constexpr std::uint8_t kFullTtl = 255;
+// Long enough that a flapping peer costs next to nothing, short enough that two of ours do not take turns in refusing
+// each other.
+constexpr std::chrono::seconds kRefuse{1};
 
 bool speaks(const std::vector<ExtendedNextHop>& offered, AfiSafi nlri, std::uint16_t afi) {
   return std::any_of(offered.begin(), offered.end(),
@@ -25,6 +28,7 @@ fsm::SessionConfig session_config(const InstanceConfig& instance, const PeerConf
   c.keepalive = peer.keepalive;
   c.connect_retry = peer.connect_retry;
   c.first_retry = options.first_retry;
+  c.damping.refuse = kRefuse;
   c.passive = peer.passive;
   c.held_down = peer.held_down;
   c.families = peer.families;

@@ -232,8 +232,8 @@ void each_address(const std::function<bool(const char*, const Address&)>& visit)
 std::optional<Address> interface_address(const std::string& interface, Family family, bool link_local) {
   std::optional<Address> found;
   each_address([&](const char* name, const Address& a) {
-    if (interface == name && a.family() == family && (a.is_v6() ? a.is_link_local() == link_local : !link_local))
-      found = a;
+    const bool fits = a.is_v6() ? a.is_link_local() == link_local : !link_local;
+    if (interface == name && a.family() == family && fits && !a.is_loopback()) found = a;
     return found.has_value();
   });
   return found;

@@ -58,7 +58,8 @@ Result<> tune_accepted(int fd, const TcpOptions& options);
 Endpoint local_end(int fd);
 Endpoint remote_end(int fd);
 
-/// An address of the interface for talking to peers of `family`: global ones first, for `link_local` only such.
+/// An address of the interface for talking to peers of `family`; a link-local one of IPv6 only, and always, when asked
+/// for. Never a loopback address: no peer takes it for a next hop.
 std::optional<Address> interface_address(const std::string& interface, Family family, bool link_local = false);
 /// An address of `family` on the interface that has `address`: what a next hop of the other family is made of.
 std::optional<Address> companion_address(const Address& address, Family family);

@@ -10,6 +10,7 @@
 #include "async/signal.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "bgp/speaker/bfd_edge.h"
 #include "bgp/speaker/kernel_routes.h"
 #include "bgp/speaker/speaker.h"
 #include "config.h"
@@ -56,10 +57,16 @@ Task<int> run(asio::io_context& io, const Arguments& arguments) {
   std::unique_ptr<bgp::KernelRoutes> routes;
   if (kernel) routes = std::make_unique<bgp::KernelRoutes>(**kernel);
 
+  bfd::ClientOptions bfd_options{.name = "bgp-speaker"};
+  if (!arguments.bfd_socket.empty()) bfd_options.socket = arguments.bfd_socket;
+  bfd::Client bfd(io, bfd_options);
+  bgp::BfdClientEdge bfd_edge(io, bfd);
+
   bgp::SpeakerOptions options;
   options.restarting = arguments.restarting;
   bgp::Speaker::Edges edges;
   edges.kernel = routes.get();
+  if (!arguments.bfd_socket.empty()) edges.bfd = &bfd_edge;
   bgp::Speaker speaker(io, edges, options);
 
   End end(io);
@@ -72,9 +79,11 @@ Task<int> run(asio::io_context& io, const Arguments& arguments) {
                 end.gate.open();
               }));
   scope.spawn("signals", wait_for_signal(end));
+  if (edges.bfd != nullptr) scope.spawn("bfd", bfd.run());
   speaker.apply(std::move(*wanted));
   co_await end.gate.wait();
   co_await speaker.stop(end.text, end.graceful);
+  if (edges.bfd != nullptr && !end.graceful) co_await bfd.bye();
   co_await scope.stop();
   co_return 0;
 }

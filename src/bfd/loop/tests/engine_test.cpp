@@ -218,6 +218,19 @@ TEST_F(EngineTest, a_farewell_nobody_answers_ends_by_itself) {
   EXPECT_TRUE(engine.empty());
 }
 
+TEST_F(EngineTest, a_farewell_to_a_peer_that_listens_once_an_hour_ends_as_well) {
+  engine.set_sessions({to("10.0.0.2")}, now);
+  pass(10ms);
+  hear("10.0.0.2", down());
+  auto up = down(42, status("10.0.0.2").local_discriminator);
+  up.state = State::up;
+  up.required_min_rx = 1h;
+  hear("10.0.0.2", up);
+  engine.set_sessions({}, now);
+  pass(12s);
+  EXPECT_TRUE(engine.empty());
+}
+
 TEST_F(EngineTest, a_session_wanted_again_during_its_farewell_comes_back) {
   engine.set_sessions({to("10.0.0.2")}, now);
   pass(10ms);

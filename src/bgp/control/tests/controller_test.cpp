@@ -43,6 +43,7 @@ class ClusterControllerTest : public ::testing::Test {
   ClusterController controller{client, {.secrets_namespace = "kube-system", .router_ids = std::nullopt, .host = "op"}};
   Scope scope{io, "test"};
 
+  ClusterControllerTest() { server.status_subresource = {kClusterConfigs.plural, kPeerConfigs.plural}; }
   void drive(Task<> (*story)(ClusterControllerTest&)) {
     const auto all = [](ClusterControllerTest& t, Task<> (*s)(ClusterControllerTest&)) -> Task<> {
       t.scope.spawn("controller", t.controller.run());

@@ -143,6 +143,8 @@ INSTANTIATE_TEST_SUITE_P(
             "peerAddress \"10.0.0.1/32\" is not an IP address; give it without a length"},
         Bad{"link_local_without_link", cluster_with("{name: a, peerAddress: \"fe80::1\"}"),
             "is a link-local address without its link; give fe80::1%eth0"},
+        Bad{"interface_beside_a_routed_address", cluster_with("{name: a, peerAddress: 10.0.0.1, interface: eth0}"),
+            "interface \"eth0\" stands beside a peerAddress that is not link-local"},
         Bad{"peer_without_place", cluster_with("{name: a}"), "give it, or autoDiscovery, or interface"},
         Bad{"two_kinds_of_asn", cluster_with("{name: a, peerAddress: 10.0.0.1, peerASN: 5, peerAS: external}"),
             "peerAS \"external\" stands beside peerASN 5"},

@@ -186,6 +186,14 @@ TEST_F(PlanTest, no_gateway_is_said_with_the_mend) {
   EXPECT_THAT(lines(plan(node, objects).findings), HasSubstr("finds no IPv6 default route with a gateway on node n1"));
 }
 
+TEST_F(PlanTest, families_in_another_order_are_the_same_session) {
+  one_peer("{name: tor, peerAddress: 10.0.0.1, peerConfigRef: {name: tor}}");
+  peer_config("tor", "{families: [{afi: ipv4, safi: unicast}, {afi: ipv6, safi: unicast}]}");
+  const auto before = peer(plan(node, objects));
+  peer_config("tor", "{families: [{afi: ipv6, safi: unicast}, {afi: ipv4, safi: unicast}]}");
+  EXPECT_EQ(peer(plan(node, objects)), before);
+}
+
 TEST_F(PlanTest, a_passive_peer_of_an_instance_that_does_not_listen_says_so) {
   one_peer("{name: tor, peerAddress: 10.0.0.1, peerConfigRef: {name: tor}}");
   peer_config("tor", "{passive: true}");

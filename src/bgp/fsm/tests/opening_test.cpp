@@ -179,6 +179,26 @@ TEST(Damping, ends_when_the_session_is_started_by_hand) {
   p.give(event::Start{}).expect({"clear idle_hold", "connect", "set connect_retry to 10s"});
 }
 
+TEST(Damping, and_retrying_begin_anew_after_a_start_or_a_reset_by_hand) {
+  for (const bool start : {true, false}) {
+    Play p;
+    p.give(event::Start{});
+    for (ConnectionId c = 1; c < 6; ++c) {
+      p.give(event::Connected{c, true});
+      p.give(event::Received{c, theirs(64999)});
+      p.pass(c < 5 ? 17s : 0s);
+    }
+    p.expect(SessionState::idle);
+    p.give(start ? Event(event::Start{}) : Event(event::Reset{cease_of(cease::kAdminReset), "by hand", {}}));
+    p.expect({"clear idle_hold", "connect", "set connect_retry to 10s"});
+    p.give(event::ConnectFailed{}).expect({"attempt failed: connect_failed", "set connect_retry to 1s"});
+    p.give(event::Reachable{});
+    p.give(event::Connected{9, true});
+    p.give(event::Received{9, theirs(64999)});
+    EXPECT_TRUE(p.did("set idle_hold to 0.75s")) << testing::PrintToString(p.lines());
+  }
+}
+
 TEST(Reset, waits_as_long_as_it_is_told_after_too_many_prefixes) {
   Play p;
   p.reach();

@@ -113,6 +113,15 @@ TEST(RouteRefresh, request_with_filters_that_we_never_offered_is_a_request) {
   EXPECT_EQ(decode(bytes, {}).value().message, (Message{RouteRefresh{kIpv4Unicast, RouteRefresh::Subtype::request}}));
 }
 
+TEST(RouteRefresh, without_the_enhanced_one_agreed_on_is_always_a_request) {
+  Context plain;
+  plain.enhanced_route_refresh = false;
+  for (const auto& body :
+       {craft::hex("0001 01 01"), craft::hex("0001 02 01"), craft::hex("0001 ff 01"), craft::hex("0001 01 01 00")})
+    EXPECT_EQ(decode(craft::message(5, body), plain).value().message,
+              (Message{RouteRefresh{kIpv4Unicast, RouteRefresh::Subtype::request}}));
+}
+
 TEST(RouteRefresh, of_an_unknown_subtype_is_left_to_the_session_to_ignore) {
   const auto refresh = std::get<RouteRefresh>(decode(craft::message(5, craft::hex("0001 07 01")), {}).value().message);
   EXPECT_EQ(static_cast<unsigned>(refresh.subtype), 7u);

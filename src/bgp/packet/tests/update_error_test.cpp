@@ -69,6 +69,7 @@ TEST(AttributeLengths, that_hide_reachability_reset_the_session) {
       attribute(0x80, 14, craft::mp_reach(kIpv6Unicast, craft::address("2001:db8::1"), craft::prefix("fd00::/8")), 200);
   EXPECT_EQ(reset_by(with(reach)), update_error_with(update_error::kOptionalAttribute, reach));
   EXPECT_EQ(reset_by(with(attribute(0x80, 15, hex("0002 01"), 4))).subcode, update_error::kOptionalAttribute);
+  EXPECT_EQ(reset_by(with(hex("80 0e"))), update_error_with(update_error::kOptionalAttribute, hex("80 0e")));
 }
 
 TEST(AttributeLengths, that_overrun_without_any_prefix_reset_the_session) {
@@ -95,7 +96,7 @@ TEST(AttributeLengths, of_zero_are_an_error_for_all_but_as_path_and_atomic_aggre
   EXPECT_EQ(actions(received(empty_path, internal())), "");
 }
 
-// ---- Flags (RFC 7606 §3 c, f) ----
+// ---- Flags (RFC 7606 §3 c, f, §5.3) ----
 
 TEST(AttributeFlags, in_conflict_with_the_type_withdraw) {
   const std::vector<std::pair<std::uint8_t, craft::Bytes>> others{{4, hex("00000001")},
@@ -144,24 +145,15 @@ TEST(AttributeFlags, of_aggregation_in_conflict_discard) {
   }
 }
 
-TEST(AttributeFlags, of_mp_reach_in_conflict_withdraw_its_prefixes) {
+TEST(AttributeFlags, of_reachability_in_conflict_reset_the_session) {
   for (const std::uint8_t flags : {0x00, 0x40, 0xc0}) {
-    const auto decoded = received(craft::update(
-        {.attributes = craft::join(
-             {attribute(flags, 14,
-                        craft::mp_reach(kIpv6Unicast, craft::address("2001:db8::1"), craft::prefix("fd00::/8"))),
-              craft::origin(), craft::as_path({65001})})}));
-    EXPECT_EQ(actions(decoded), "withdraw 14");
-    EXPECT_EQ(update_of(decoded).withdrawn, std::vector{pfx("fd00::/8")});
-    EXPECT_TRUE(update_of(decoded).announced.empty());
+    const auto reach =
+        attribute(flags, 14, craft::mp_reach(kIpv6Unicast, craft::address("2001:db8::1"), craft::prefix("fd00::/8")));
+    EXPECT_EQ(reset_by(with(reach)), update_error_with(update_error::kAttributeFlags, reach));
+    const auto unreach = attribute(flags, 15, craft::mp_unreach(kIpv6Unicast, craft::prefix("fd00::/8")));
+    EXPECT_EQ(reset_by(craft::update({.attributes = unreach})),
+              update_error_with(update_error::kAttributeFlags, unreach));
   }
-}
-
-TEST(AttributeFlags, of_mp_unreach_in_conflict_withdraw_as_it_would_anyway) {
-  const auto decoded = received(
-      craft::update({.attributes = attribute(0xc0, 15, craft::mp_unreach(kIpv6Unicast, craft::prefix("fd00::/8")))}));
-  EXPECT_EQ(actions(decoded), "withdraw 15");
-  EXPECT_EQ(update_of(decoded).withdrawn, std::vector{pfx("fd00::/8")});
 }
 
 // ---- Presence (RFC 7606 §3 d, g) ----

@@ -192,14 +192,14 @@ class Day {
 };
 
 TEST(OutModel, every_peer_ends_with_exactly_the_groups_table) {
-  for (unsigned seed = 1; seed <= 24 && !HasFailure(); ++seed) {
+  for (unsigned seed = 1; seed <= 15 && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const Parameters parameters{.seed = seed,
                                 .family = seed % 3 == 0 ? Family::v6 : Family::v4,
                                 .chunk_routes = std::size_t{1} << (seed % 7 + 1),
                                 .ring_chunks = seed % 5 * 2 + 1,
-                                .prefixes = seed % 4 == 0 ? 2500U : 100U};
-    Day(parameters).run(1200);
+                                .prefixes = seed % 4 == 0 ? 1200U : 100U};
+    Day(parameters).run(600);
   }
 }
 

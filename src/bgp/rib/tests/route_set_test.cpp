@@ -153,11 +153,11 @@ TEST_P(RouteTableModel, a_splice_has_the_low_part_of_one_and_the_high_part_of_th
   Random random(3);
   RouteTable low(GetParam());
   Model low_model;
-  for (int i = 0; i < 5000; ++i) random.change(low, low_model);
+  for (int i = 0; i < 3000; ++i) random.change(low, low_model);
   RouteTable high = low;
   Model high_model = low_model;
   for (int i = 0; i < 300; ++i) random.change(high, high_model);
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 40; ++i) {
     const Prefix at = random.prefix(GetParam());
     const RouteTable spliced = RouteTable::splice(low, high, PrefixKey::of(at));
     Model expected;

@@ -1,0 +1,99 @@
+// A whole system of sessions under packets from anybody, with the time passing in between. The input is a list of
+// steps: how long to wait, who sends, with which TTL, and the bytes. Nothing may crash or loop, and nothing that goes
+// out may break the protocol's rules.
+#include <cstdint>
+#include <cstdlib>
+#include <map>
+#include <span>
+
+#include "bfd/loop/engine.h"
+
+namespace {
+
+using namespace weft;
+using namespace weft::bfd;
+
+void require(bool fact) {
+  if (!fact) std::abort();
+}
+
+class Judge final : public Transport {
+ public:
+  Result<Path> open(std::uint32_t id, const SessionKey&) override {
+    ids_[id] = true;
+    return Path{{Address::v4(0x0a000001), 50000}, 1};
+  }
+  void close(std::uint32_t id) override { ids_.erase(id); }
+  void release(std::uint32_t id) override { ids_.erase(id); }
+  Result<> send(std::uint32_t id, std::span<const std::uint8_t> datagram) override {
+    require(ids_.contains(id));
+    const auto p = decode(datagram);
+    require(p.has_value());
+    require(!(p->poll && p->final));
+    require(!p->demand);
+    require(p->my_discriminator == id);
+    require(p->state == State::up || p->desired_min_tx >= std::chrono::seconds(1));
+    return {};
+  }
+
+ private:
+  std::map<std::uint32_t, bool> ids_;
+};
+
+std::vector<SessionConfig> wanted(bool all) {
+  SessionConfig plain, keyed, far;
+  plain.key.peer = Address::v4(0x0a000002);
+  keyed.key.peer = Address::v4(0x0a000003);
+  keyed.auth = AuthKey{1, "secret"};
+  far.key = {Address::v4(0x0a000004), Address::v4(0x0a000001), "", Hops::multi};
+  far.passive = true;
+  far.min_ttl = 200;
+  if (!all) return {keyed};
+  return {plain, keyed, far};
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  Judge judge;
+  Engine engine(judge, true, 1);  // the same seed: the discriminators are the same in every run
+  Time now{std::chrono::hours(1)};
+  engine.set_sessions(wanted(true), now);
+  std::span<const std::uint8_t> rest(data, size);
+  const auto pass = [&](Duration d) {
+    const Time end = now + d;
+    for (int i = 0; engine.next_deadline() <= end; ++i) {
+      require(i < 100'000);
+      now = std::max(now, engine.next_deadline());
+      engine.tick(now);
+    }
+    now = end;
+  };
+  pass(std::chrono::milliseconds(10));
+  while (rest.size() >= 4) {
+    const unsigned wait = rest[0], who = rest[1], ttl = rest[2];
+    const std::size_t length = std::min<std::size_t>(rest[3], rest.size() - 4);
+    const auto bytes = rest.subspan(4, length);
+    rest = rest.subspan(4 + length);
+    pass(std::chrono::milliseconds(wait * 4));
+    if (who == 255) {
+      engine.set_sessions(wanted(ttl % 2 == 0), now);
+      continue;
+    }
+    // Half the senders know our discriminators, as a real peer does.
+    std::vector<std::uint8_t> datagram(bytes.begin(), bytes.end());
+    const auto all = engine.snapshot();
+    if (who >= 128 && datagram.size() >= 12 && !all.empty()) {
+      const std::uint32_t d = all[who % all.size()].local_discriminator;
+      for (int i = 0; i < 4; ++i) datagram[8 + i] = static_cast<std::uint8_t>(d >> (24 - 8 * i));
+    }
+    engine.receive({datagram, Address::v4(0x0a000002 + who % 4), Address::v4(0x0a000001), 1, static_cast<int>(ttl),
+                    who % 8 >= 4 ? Hops::multi : Hops::single},
+                   now);
+    (void)engine.take_reports();
+  }
+  engine.set_sessions({}, now);
+  pass(std::chrono::seconds(15));
+  require(engine.empty());
+  return 0;
+}

@@ -1,0 +1,116 @@
+#include "bgp/speaker/session_config.h"
+
+#include <gtest/gtest.h>
+
+namespace weft::bgp {
+namespace {
+
+const Address kV4 = *Address::parse("10.0.0.1"), kV6 = *Address::parse("2001:db8::1"),
+              kLinkLocal = *Address::parse("fe80::1");
+
+InstanceConfig instance() {
+  InstanceConfig i;
+  i.name = "main";
+  i.local_as = 65001;
+  i.router_id = RouterId{1};
+  return i;
+}
+
+PeerConfig peer(PeerAs as) {
+  PeerConfig p;
+  p.address = *Address::parse("10.0.0.2");
+  p.remote_as = as;
+  return p;
+}
+const PeerAs kExternal{PeerAs::Kind::exact, 65000}, kInternal{PeerAs::Kind::exact, 65001};
+
+TEST(TcpOptions, ExternalPeersAreOneHopAwayUnlessSaidOtherwise) {
+  EXPECT_EQ(tcp_options(instance(), peer(kExternal)).ttl, 1);
+  PeerConfig far = peer(kExternal);
+  far.ebgp_multihop = 4;
+  EXPECT_EQ(tcp_options(instance(), far).ttl, 4);
+  EXPECT_EQ(tcp_options(instance(), peer(kInternal)).ttl, 255);
+  EXPECT_EQ(tcp_options(instance(), peer({})).ttl, 1) << "any ASN counts as external";
+}
+
+TEST(TcpOptions, TtlSecurityAcceptsOnlyWhatCameOverSoManyHops) {
+  PeerConfig p = peer(kExternal);
+  p.ttl_security = 1;
+  EXPECT_EQ(tcp_options(instance(), p).ttl, 255);
+  EXPECT_EQ(tcp_options(instance(), p).min_ttl, 255);
+  p.ttl_security = 3;
+  EXPECT_EQ(tcp_options(instance(), p).min_ttl, 253);
+}
+
+TEST(SessionConfig, OnlyARestartedSpeakerSaysSo) {
+  PeerConfig p = peer(kExternal);
+  p.graceful_restart.emplace();
+  EXPECT_FALSE(session_config(instance(), p, {}).restarting);
+  EXPECT_TRUE(session_config(instance(), p, {}).preserved.empty());
+  const auto c = session_config(instance(), p, {.restarting = true});
+  EXPECT_TRUE(c.restarting);
+  EXPECT_EQ(c.preserved, p.families);
+}
+
+TEST(SessionConfig, AnUnnumberedPeerAlwaysOffersIpv6NextHopsForIpv4) {
+  PeerConfig p = peer(kExternal);
+  EXPECT_FALSE(session_config(instance(), p, {}).extended_next_hop);
+  p.address.reset();
+  p.interface = "eth0";
+  EXPECT_TRUE(session_config(instance(), p, {}).extended_next_hop);
+}
+
+class ExportRulesTest : public ::testing::Test {
+ protected:
+  std::optional<NextHop> next_hop(Family family, const OwnAddresses& own) {
+    return export_rules(family, instance(), peer(kExternal), agreed, own).next_hop;
+  }
+  fsm::Negotiated agreed;
+};
+
+TEST_F(ExportRulesTest, TheSessionsOwnAddressIsTheNextHopOfItsFamily) {
+  EXPECT_EQ(next_hop(Family::v4, {.session = kV4}), (NextHop{kV4, {}}));
+  EXPECT_EQ(next_hop(Family::v6, {.session = kV6}), (NextHop{kV6, {}}));
+}
+
+TEST_F(ExportRulesTest, TheOtherFamilyTakesAnAddressOfTheSameInterfaceOrNone) {
+  EXPECT_EQ(next_hop(Family::v6, {.session = kV4, .other = kV6}), (NextHop{kV6, {}}));
+  EXPECT_EQ(next_hop(Family::v4, {.session = kV6, .other = kV4}), (NextHop{kV4, {}}));
+  EXPECT_EQ(next_hop(Family::v6, {.session = kV4}), std::nullopt);
+}
+
+TEST_F(ExportRulesTest, Ipv4GoesOverIpv6WhereThePeerUnderstandsIt) {
+  agreed.send.extended_next_hop = {{kIpv4Unicast, 2}};
+  EXPECT_EQ(next_hop(Family::v4, {.session = kV6, .other = kV4}), (NextHop{kV6, {}}));
+  EXPECT_EQ(next_hop(Family::v4, {.session = kV4}), (NextHop{kV4, {}})) << "an IPv4 session has no need of it";
+}
+
+TEST_F(ExportRulesTest, ALinkLocalSessionSendsItsGlobalAddressAlongIfThereIsOne) {
+  agreed.send.extended_next_hop = {{kIpv4Unicast, 2}};
+  for (const Family f : {Family::v4, Family::v6}) {
+    EXPECT_EQ(next_hop(f, {.session = kLinkLocal}), (NextHop{kLinkLocal, {}}));
+    EXPECT_EQ(next_hop(f, {.session = kLinkLocal, .global_v6 = kV6}), (NextHop{kV6, kLinkLocal}));
+  }
+}
+
+TEST(BfdSession, IsSingleHopOnTheLinkAndMultihopBeyondIt) {
+  PeerConfig p = peer(kExternal);
+  EXPECT_FALSE(bfd_session(instance(), p, p.address, kV4)) << "not wanted";
+  p.bfd.emplace();
+  EXPECT_FALSE(bfd_session(instance(), p, p.address, kV4)->multihop);
+  EXPECT_FALSE(bfd_session(instance(), p, std::nullopt, kV4)) << "nobody knows the peer's address";
+  p.ebgp_multihop = 3;
+  EXPECT_TRUE(bfd_session(instance(), p, p.address, kV4)->multihop);
+  EXPECT_EQ(bfd_session(instance(), p, p.address, kV4)->local, kV4);
+  EXPECT_FALSE(bfd_session(instance(), p, p.address, std::nullopt)) << "multihop needs our address";
+}
+
+TEST(BfdSession, OfAPeerThatIsHeldDownIsNotWanted) {
+  PeerConfig p = peer(kExternal);
+  p.bfd.emplace();
+  p.held_down = "no password";
+  EXPECT_FALSE(bfd_session(instance(), p, p.address, kV4));
+}
+
+}  // namespace
+}  // namespace weft::bgp
