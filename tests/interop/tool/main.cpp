@@ -5,11 +5,13 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <cstdio>
+#include <optional>
 
 #include "async/scope.h"
 #include "async/signal.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "bfd_edge.h"
 #include "bgp/speaker/kernel_routes.h"
 #include "bgp/speaker/speaker.h"
 #include "config.h"
@@ -60,6 +62,8 @@ Task<int> run(asio::io_context& io, const Arguments& arguments) {
   options.restarting = arguments.restarting;
   bgp::Speaker::Edges edges;
   edges.kernel = routes.get();
+  std::optional<agent::BfdSessions> bfd;
+  if (!arguments.bfd_socket.empty()) edges.bfd = &bfd.emplace(io, arguments.bfd_socket);
   bgp::Speaker speaker(io, edges, options);
 
   End end(io);
@@ -75,6 +79,7 @@ Task<int> run(asio::io_context& io, const Arguments& arguments) {
   speaker.apply(std::move(*wanted));
   co_await end.gate.wait();
   co_await speaker.stop(end.text, end.graceful);
+  if (bfd) co_await bfd->stop(!end.graceful);
   co_await scope.stop();
   co_return 0;
 }
