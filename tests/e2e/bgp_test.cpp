@@ -200,7 +200,7 @@ TEST_F(Bgp, a_pod_of_the_other_cluster_is_reached_through_what_bgp_brought) {
       const Load l = parse_load(out);
       return Seen{l.ok == 5, l.raw + shown("tor1")};
     }));
-    const auto route = lab().exec("tor1", {"ip", v6 ? "-6" : "-4", "route", "get", ip});
+    const auto route = lab().exec("tor1", {"ip", v6 ? "-6" : "-4", "route", "show", "match", ip});
     EXPECT_THAT(route.out, HasSubstr("proto bgp")) << route.describe() << shown("tor1");
   }
   EXPECT_EQ(seen, 2);
