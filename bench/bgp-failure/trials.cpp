@@ -48,9 +48,10 @@ Figure cut_the_link(unsigned trials, bool frr_node) {
     out.samples.push_back(std::chrono::duration<double, std::milli>(world.routes.last_change() - cut).count());
     if (const auto left = world.router.must({"ip", "route", "show", "proto", "bgp"}); !left.empty())
       throw std::runtime_error("the kernel did not tell of these routes: " + left);
+    // While the link is still down: a session that had just come back would be reset with it.
+    if (!frr_node) world.node.forgive();
     world.mend();
     world.wait_for_bfd();
-    if (!frr_node) world.node.forgive();
   }
   return out;
 }
