@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 using interop::Host;
 using interop::Usage;
 
-constexpr std::chrono::seconds kLimit{300};
+constexpr std::chrono::seconds kLimit{600};
 
 double seconds_since(Steady::time_point start) { return std::chrono::duration<double>(Steady::now() - start).count(); }
 

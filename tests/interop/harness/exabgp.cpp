@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <boost/json/serialize.hpp>
 
 #include <algorithm>
 #include <csignal>
@@ -54,10 +53,9 @@ class ExaBgp final : public Speaker {
         const auto state = text_at(v, {"neighbor", "state"});
         out.state = state == "up" ? "established" : state == "down" ? "idle" : "opensent";
         if (state == "up") out.reason.clear();
+        // Attempts that come to nothing follow the one that tells why: all are kept until the session is up again.
         if (state == "down") out.reason += text_at(v, {"neighbor", "reason"}) + "; ";
       }
-      // Attempts that come to nothing follow the one that tells why: all are kept until the session is up again.
-      if (const auto* n = at(v, {"neighbor", "notification"}); n != nullptr) out.reason += json::serialize(*n) + "; ";
     }
     if (out.established()) out.received = static_cast<unsigned>(routes().size());
     out.raw = out.reason;
@@ -103,9 +101,7 @@ class ExaBgp final : public Speaker {
     std::string text = slurp(host_.dir() + "/events");
     text.resize(text.rfind('\n') + 1);  // the last line may be half written
     for (const auto& line : words(text, "\n"))
-      // What it tells of a route refresh is not JSON (4.2.21).
-      if (line[0] == '{' && line.find("\"type\": \"refresh\"") == std::string::npos)
-        out.push_back(parse_json(line, "exabgp event"));
+      if (line[0] == '{') out.push_back(parse_json(line, "exabgp event"));
     return out;
   }
 
@@ -203,9 +199,7 @@ class ExaBgp final : public Speaker {
       for (const Family f : p.families) out += f == Family::v4 ? " ipv4 unicast;" : " ipv6 unicast;";
       out += fmt::format(" }}\n  capability {{ asn4 enable; route-refresh enable; graceful-restart {}; }}\n",
                          p.graceful_restart ? std::to_string(*p.graceful_restart) : "disable");
-      out +=
-          "  api { processes [ ctl ]; neighbor-changes; receive { parsed; update; notification; open; refresh; }\n"
-          "    send { parsed; notification; } }\n}\n";
+      out += "  api { processes [ ctl ]; neighbor-changes; receive { parsed; update; } }\n}\n";
     }
     return out + spec_.extra;
   }
