@@ -1,6 +1,11 @@
 #include "apps/agent/speaker.h"
 
-#include "apps/agent/bfd_edge.h"
+#include <algorithm>
+#include <utility>
+
+#include "async/scope.h"
+#include "bfd/client.h"
+#include "bgp/speaker/bfd_edge.h"
 #include "bgp/speaker/kernel_routes.h"
 #include "bgp/speaker/speaker.h"
 
@@ -13,10 +18,20 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
   RealSpeaker(asio::io_context& io, netlink::Kernel& kernel, const std::string& bfd_socket, const std::string& node,
               bool restarting)
       : routes_(kernel),
-        bfd_(io, bfd_socket),
+        bfd_client_(io, {.socket = bfd_socket, .name = "agent"}),
+        scope_(io, "bfd"),
+        bfd_(io, bfd_client_),
         speaker_(io, {.bfd = &bfd_, .kernel = &routes_}, options(node, restarting)) {}
 
-  std::vector<bgp::PeerFault> apply(bgp::Wanted wanted) override { return speaker_.apply(std::move(wanted)); }
+  // A node without BFD needs no weft-bfd: the first peer that wants it makes us look for the daemon.
+  std::vector<bgp::PeerFault> apply(bgp::Wanted wanted) override {
+    const bool wants_bfd = std::any_of(wanted.instances.begin(), wanted.instances.end(), [](const auto& i) {
+      return std::any_of(i.second.config.peers.begin(), i.second.config.peers.end(),
+                         [](const bgp::PeerConfig& p) { return p.bfd.has_value(); });
+    });
+    if (wants_bfd && !std::exchange(bfd_runs_, true)) scope_.spawn("client", bfd_client_.run());
+    return speaker_.apply(std::move(wanted));
+  }
   std::vector<bgp::PeerStatus> peers() const override { return speaker_.peers(); }
   std::vector<bgp::RouteView> routes_available(const bgp::RouteQuery& q) const override {
     return speaker_.routes_available(q);
@@ -30,7 +45,9 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
   Notifier& changes() override { return speaker_.changes(); }
   Task<> stop(std::string text, bool graceful) override {
     co_await speaker_.stop(std::move(text), graceful);
-    co_await bfd_.stop(!graceful);
+    // Under graceful restart the sessions go on for a while, for the next run to take over.
+    if (!graceful && bfd_runs_) co_await bfd_client_.bye();
+    co_await scope_.stop();
   }
 
  private:
@@ -42,7 +59,10 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
   }
 
   bgp::KernelRoutes routes_;
-  BfdSessions bfd_;
+  bfd::Client bfd_client_;
+  Scope scope_;
+  bool bfd_runs_ = false;
+  bgp::BfdClientEdge bfd_;
   bgp::Speaker speaker_;
 };
 

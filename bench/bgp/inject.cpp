@@ -23,8 +23,8 @@ std::string varint(std::uint64_t v) {
 std::string number(unsigned field, std::uint64_t v) { return varint(field << 3) + varint(v); }
 std::string text(unsigned field, const std::string& v) { return varint(field << 3 | 2) + varint(v.size()) + v; }
 
-// The fields of api/gobgp.proto: AddPathStreamRequest.paths, Path.family, nlri_binary and pattrs_binary.
-constexpr unsigned kPaths = 3, kFamily = 9, kNlri = 20, kAttributes = 21;
+// The fields of api/gobgp.proto: AddPathStreamRequest.paths; Path.is_withdraw, family, nlri_binary, pattrs_binary.
+constexpr unsigned kPaths = 3, kWithdraw = 5, kFamily = 9, kNlri = 20, kAttributes = 21;
 
 void must(bool ok, const char* what) {
   if (!ok) throw std::runtime_error(std::string("gobgpd: ") + what);
@@ -32,12 +32,13 @@ void must(bool ok, const char* what) {
 
 }  // namespace
 
-void inject(const std::string& socket, std::uint32_t count, const std::string& hop) {
+void inject(const std::string& socket, std::uint32_t count, const std::string& hop, bool withdraw) {
   std::string same[kSets];
   for (unsigned k = 0; k < kSets; ++k)
     same[k] = text(kFamily, number(1, 1) + number(2, 1)) + text(kAttributes, packet::origin()) +
               text(kAttributes, packet::next_hop(hop)) +
-              text(kAttributes, packet::communities({community(k, 0), community(k, 1)}));
+              text(kAttributes, packet::communities({community(k, 0), community(k, 1)})) +
+              (withdraw ? number(kWithdraw, 1) : "");
 
   auto channel = grpc::CreateChannel("unix://" + socket, grpc::InsecureChannelCredentials());
   grpc::GenericStub stub(channel);

@@ -8,8 +8,8 @@
 
 namespace weft::bgpbench {
 
-/// Adds `count` routes with this next hop to the global table of the daemon that listens on a Unix socket; returns
-/// when it has taken them all. Throws when it does not.
-void inject(const std::string& socket, std::uint32_t count, const std::string& next_hop);
+/// Adds `count` routes with this next hop to the global table of the daemon that listens on a Unix socket, or takes
+/// them away; returns when it has taken them all. Throws when it does not.
+void inject(const std::string& socket, std::uint32_t count, const std::string& next_hop, bool withdraw = false);
 
 }  // namespace weft::bgpbench

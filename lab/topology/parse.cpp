@@ -227,7 +227,7 @@ ClusterSpec read_cluster(const Field& f, unsigned index) {
   if (!nodes) f.wrong("has no nodes", "add a number, e.g. \"nodes: 3\"");
   c.nodes = read_nodes(nodes, c.name);
   c.routers = {{c.name + "-router"}};
-  if (const Field routers = f.at("routers"); routers || routers.is_list()) c.routers = read_routers(routers);
+  if (const Field routers = f.at("routers"); routers) c.routers = read_routers(routers);
   if (const Field m = f.at("nodeMaskV4"); m) c.node_mask_v4 = m.number(8, 30);
   if (const Field m = f.at("nodeMaskV6"); m) c.node_mask_v6 = m.number(16, 126);
 
@@ -306,7 +306,7 @@ void read_fabric(const Field& root, Topology& t, Ranges& ranges) {
   if (f) {
     f.only({"prefixes", "links"});
     if (const Field p = f.at("prefixes"); p) t.fabric = p.prefixes(24, 112);
-    if (const Field l = f.at("links"); l || l.is_list()) links = l;
+    if (const Field l = f.at("links"); l) links = l;
   }
   ranges.add(t.fabric, f ? f.at("prefixes") : root.at("fabric"));
   if (!links) {
@@ -340,7 +340,7 @@ void read_clients(const Field& root, Topology& t, Ranges& ranges) {
   if (f) {
     f.only({"segment", "hosts"});
     if (const Field s = f.at("segment"); s) t.client_segment = s.prefixes(24, 112);
-    if (const Field hosts = f.at("hosts"); hosts || hosts.is_list()) {
+    if (const Field hosts = f.at("hosts"); hosts) {
       t.clients.clear();
       for (const Field& item : hosts.items()) {
         ClientSpec c{host_name(item)};

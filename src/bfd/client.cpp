@@ -2,6 +2,7 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <utility>
 
 #include "async/backoff.h"
 #include "async/scope.h"
@@ -60,10 +61,10 @@ void Client::put(SessionStatus status) {
   const auto at = rows_.find(status.key);
   if (at == rows_.end()) return;  // not wanted any more, the daemon will hear of it
   if (at->second == status) return;
-  at->second = std::move(status);
+  const SessionStatus before = std::exchange(at->second, std::move(status));
   if (on_change_) {
-    const SessionStatus told = at->second;  // the callback may change what is wanted
-    on_change_(told);
+    const SessionStatus now = at->second;  // the callback may change what is wanted
+    on_change_(now, before);
   }
 }
 

@@ -31,7 +31,9 @@ struct ClientOptions {
 
 /// Usage:
 ///   bfd::Client bfd(io, {.name = "agent"});
-///   bfd.on_change([&](const bfd::SessionStatus& s) { if (bfd::path_failed(s)) …; });
+///   bfd.on_change([&](const bfd::SessionStatus& now, const bfd::SessionStatus& before) {
+///     if (bfd::path_failed(now) && !bfd::path_failed(before)) …;
+///   });
 ///   scope.spawn("bfd", bfd.run());
 ///   bfd.set_sessions({…});        // the whole wanted set, as often as it changes
 /// Everything happens on the io_context's thread.
@@ -51,8 +53,10 @@ class Client {
   const std::map<SessionKey, SessionStatus>& sessions() const { return rows_; }
   /// Null: not wanted.
   const SessionStatus* find(const SessionKey& key) const;
-  /// Called with every new row, in the order of events: no change of state is left out.
-  void on_change(std::function<void(const SessionStatus&)> callback) { on_change_ = std::move(callback); }
+  /// Called with every new row and what it replaces, in the order of events: no change of state is left out. Counters
+  /// change a row as well, so look at the difference.
+  using Callback = std::function<void(const SessionStatus& now, const SessionStatus& before)>;
+  void on_change(Callback callback) { on_change_ = std::move(callback); }
   /// Notified after on_change, and when presence() changes.
   Notifier& changed() { return changed_; }
 
@@ -84,7 +88,7 @@ class Client {
   std::map<SessionKey, SessionStatus> rows_;
   Presence presence_;
   Notifier changed_;
-  std::function<void(const SessionStatus&)> on_change_;
+  Callback on_change_;
   std::shared_ptr<LineStream> stream_;
   bool wants_ = false;  // set_sessions() was called
   bool leaving_ = false;

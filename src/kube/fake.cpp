@@ -3,6 +3,8 @@
 #include <boost/url/params_view.hpp>
 #include <boost/url/parse.hpp>
 
+#include <algorithm>
+
 #include "base/clock.h"
 #include "kube/json.h"
 
@@ -124,9 +126,12 @@ class FakeServer::FakeStream final : public BodyStream {
         co_return std::string();
       }
       std::string out;
-      for (const auto& e : server_.log_) {
-        if (e.revision <= seen_ || e.collection != target_.collection() || !target_.matches(e.object)) continue;
-        out += json::serialize(json::object{{"type", e.type}, {"object", e.object}}) + "\n";
+      // Revisions ascend: what was sent is passed over at once, however much it is.
+      auto e = std::upper_bound(server_.log_.begin(), server_.log_.end(), seen_,
+                                [](std::uint64_t seen, const Logged& l) { return seen < l.revision; });
+      for (; e != server_.log_.end(); ++e) {
+        if (e->collection != target_.collection() || !target_.matches(e->object)) continue;
+        out += json::serialize(json::object{{"type", e->type}, {"object", e->object}}) + "\n";
       }
       seen_ = server_.revision_;
       if (!out.empty()) co_return out;

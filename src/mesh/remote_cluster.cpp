@@ -11,6 +11,7 @@
 #include "mesh/absence.h"
 #include "mesh/endpoint_round.h"
 #include "mesh/importer.h"
+#include "mesh/status_check.h"
 #include "mesh/values/keys.h"
 
 namespace weft::mesh {
@@ -19,7 +20,6 @@ namespace {
 constexpr std::size_t kKinds = std::size(kMirroredKinds);
 constexpr std::chrono::milliseconds kDialOneOfMany{2'000};
 constexpr std::chrono::milliseconds kProbe{1'000};
-constexpr int kToleratedCheckErrors = 2;  // the third rebuilds the connection
 
 std::size_t index_of(Kind kind) {
   for (std::size_t i = 0; i < kKinds; ++i)
@@ -37,7 +37,6 @@ struct Session {
   std::unique_ptr<kvstore::WatchStore> stores[kKinds];
   std::unique_ptr<kvstore::WatchStore::Observer> canaries;
   std::unique_ptr<kvstore::WatchStore> canary_store;
-  int check_errors = 0;
 
   void finish(Error error) {
     if (!end) end = std::move(error);
@@ -140,6 +139,7 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
   std::shared_ptr<Session> session;
   bool connected = false;  // its store answers, and what it says is accepted
   Absence absence{options.cache_ttl};
+  StatusCheck status_check{name, options.heartbeat_within};
   bool name_clash = false;  // a remote answers to this cluster's name
   RemoteStatus status;
   std::uint64_t sessions = 0;
@@ -175,6 +175,7 @@ const RemoteOptions& RemoteCluster::options() const { return impl_->options; }
 void RemoteCluster::set_options(RemoteOptions options) {
   impl_->options = std::move(options);
   impl_->absence = Absence(impl_->options.cache_ttl);
+  impl_->status_check = StatusCheck(impl_->name, impl_->options.heartbeat_within);
   impl_->status.urls = impl_->options.store.endpoints;
 }
 
@@ -324,6 +325,7 @@ Task<Result<>> RemoteCluster::Impl::connect(std::shared_ptr<Session> s) {
   } else {
     for (const Kind kind : kMirroredKinds) start_kind(s, kind);
   }
+  status_check.connected(Steady::now());
   workers.spawn("check", check(s));
   log::info("remote cluster connected", {{"cluster", name}, {"id", config->id}, {"endpoint", s->client.endpoint()}});
   co_return Result<>{};
@@ -435,30 +437,33 @@ Task<> RemoteCluster::Impl::check(std::shared_ptr<Session> s) {
     const auto began = Steady::now();
     std::string key(kHeartbeatKey);
     const auto beat = co_await s->client.get(std::move(key));
+    const auto now = Steady::now();
+    const bool was_fine = status_check.why().empty();
+    const auto verdict = beat ? status_check.answered(*beat, now) : status_check.failed(beat.error());
+    status.rtt_ms = beat ? std::chrono::duration<double, std::milli>(now - began).count() : -1;
+    if (was_fine && !status_check.why().empty())
+      log::warn("remote cluster fails its status check", {{"cluster", name}, {"error", status_check.why()}});
+    if (verdict == StatusCheck::Verdict::reconnect) {
+      s->finish(beat ? Error{Errc::unavailable, status_check.why()} : beat.error());
+      co_return;
+    }
     if (beat) {
-      status.rtt_ms = std::chrono::duration<double, std::milli>(Steady::now() - began).count();
       status.last_sync = Wall::now();
-      s->check_errors = 0;
       std::string config_key = cluster_config_key(name);
-      const auto now = co_await s->client.get(std::move(config_key));
+      const auto said = co_await s->client.get(std::move(config_key));
       // Gone is no reason to part: its writer may be starting again. Unreadable or different is looked at from the
       // start.
-      if (now && *now) {
-        const auto config = decode_cluster_config((*now)->value);
+      if (said && *said) {
+        const auto config = decode_cluster_config((*said)->value);
         if (!config || *config != s->config) {
           s->finish({Errc::conflict, fmt::format("cluster {} has changed its configuration", name)});
           co_return;
         }
       }
-    } else {
-      status.rtt_ms = -1;
-      if (beat.error().code == Errc::conflict || ++s->check_errors > kToleratedCheckErrors) {
-        s->finish(beat.error());
-        co_return;
-      }
     }
-    const auto wait = status.ready || options.check_every < std::chrono::seconds(5) ? options.check_every
-                                                                                    : std::chrono::milliseconds(5'000);
+    const bool settled = status.ready && verdict == StatusCheck::Verdict::fine;
+    const auto wait = settled || options.check_every < std::chrono::seconds(5) ? options.check_every
+                                                                               : std::chrono::milliseconds(5'000);
     co_await sleep_for(wait);
   }
 }
@@ -529,15 +534,16 @@ void RemoteCluster::Impl::publish() {
       }
     }
     if (resumed > 1) status.reconnections += resumed - 1;
-    connected = session->config.id != 0 && error.empty() && session->check_errors == 0;
+    // A writer that is silent leaves its store reachable: that is no absence, but not ready either.
+    connected = session->config.id != 0 && error.empty() && status_check.store_answers();
     if (remote.id != 0 && status.config_retrieved) {
-      status.ready = waiting.empty() && connected;
+      status.ready = waiting.empty() && connected && status_check.why().empty();
       if (status.ready) {
         status.why.clear();
       } else if (!error.empty()) {
         status.why = "connection lost, rows kept: " + error;
-      } else if (session->check_errors > 0) {
-        status.why = "the status check fails, rows kept";
+      } else if (!status_check.why().empty()) {
+        status.why = status_check.why();
       } else if (!waiting.empty()) {
         status.why = fmt::format("waiting for cluster {} to finish writing {}", name, waiting);
       }

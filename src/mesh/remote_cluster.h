@@ -16,6 +16,7 @@
 #include "async/scope.h"
 #include "kvstore/client.h"
 #include "mesh/export.h"
+#include "mesh/status_check.h"
 #include "mesh/tables.h"
 #include "mesh/values/import.h"
 
@@ -31,6 +32,8 @@ struct RemoteOptions {
   std::chrono::milliseconds retry_first{500};
   std::chrono::milliseconds retry_max{30'000};
   std::chrono::milliseconds check_every{30'000};  // status check and round trip
+  /// How old the heartbeat of its weft-clustermesh may become before the remote is not ready any more.
+  Duration heartbeat_within = kHeartbeatWithin;
   std::int64_t page = 256;
   /// Pod CIDRs of this cluster as configured, beside those of its nodes in the table.
   std::vector<Prefix> local_pod_cidrs;

@@ -221,7 +221,9 @@ User::User(const Daemon& daemon, std::string name, std::chrono::milliseconds lin
           shared_io(),
           bfd::ClientOptions{.socket = daemon.socket(), .name = std::move(name), .linger = linger, .refresh = 200ms})),
       scope_(std::make_unique<Scope>(shared_io(), "user")) {
-  client_->on_change([this](const bfd::SessionStatus& s) { told_.emplace_back(Steady::now(), s); });
+  client_->on_change([this](const bfd::SessionStatus& s, const bfd::SessionStatus& before) {
+    if (s.state != before.state || s.known != before.known) told_.emplace_back(Steady::now(), s);
+  });
   scope_->spawn("bfd", client_->run());
   until([&] { return client_->presence().connected; });
 }

@@ -26,6 +26,7 @@ function owner(path,    dir) {
   while (sub(/\/[^\/]*$/, "", dir)) {
     if (("src/" dir) in library) return library["src/" dir]
     if (dir in library) return library[dir]
+    if (dir in in_folder) return ""  # a folder of programs alone, below a library: nobody else includes from it
   }
   return ""
 }

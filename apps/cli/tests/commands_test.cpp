@@ -65,7 +65,7 @@ TEST(CommandLine, mistakes_are_named_and_exit_with_2) {
   EXPECT_EQ(t.code, 2);
   EXPECT_THAT(t.err, HasSubstr("Error: weft clustermesh: no command \"conect\"; did you mean connect?"));
   t = type({"frobnicate"});
-  EXPECT_THAT(t.err, HasSubstr("weft: no command \"frobnicate\"; it knows bpf, clustermesh, completion"));
+  EXPECT_THAT(t.err, HasSubstr("weft: no command \"frobnicate\"; it knows bgp, bpf, clustermesh, completion"));
   t = type({"clustermesh", "enable", "--service-type", "Ingress"});
   EXPECT_EQ(t.code, 2);
   EXPECT_THAT(t.err, HasSubstr("--service-type"));

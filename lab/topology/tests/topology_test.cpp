@@ -70,6 +70,16 @@ TEST(Topology, routers_are_named_and_speak_bgp_when_they_have_a_number) {
   EXPECT_FALSE(t->clusters[0].learns_pods());
 }
 
+TEST(Topology, what_is_left_out_of_a_part_that_is_there_has_its_default) {
+  const auto t = parse_topology(
+      "clusters: [{name: a, nodes: 1}, {name: b, nodes: 1}]\nfabric: {prefixes: [172.20.0.0/24]}\n"
+      "clients: {segment: [172.21.0.0/24]}",
+      "x");
+  ASSERT_TRUE(t) << t.error().message;
+  EXPECT_EQ(t->links, (std::vector<LinkSpec>{{"a", "b"}}));
+  EXPECT_EQ(t->clients, (std::vector<ClientSpec>{{"client"}}));
+}
+
 TEST(Topology, every_mistake_names_file_line_field_value_and_mend) {
   struct Case {
     const char* yaml;

@@ -72,18 +72,23 @@ void Engine::set_sessions(const std::vector<SessionConfig>& wanted, Time now) {
   }
 }
 
-// §6.8.6: by Your Discriminator wherever the packet comes from, and without one by addresses and link (RFC 5881 §3,
-// RFC 5883 §4).
+// A packet without Your Discriminator belongs to a session by addresses and link (RFC 5881 §3, RFC 5883 §4). Of several
+// that fit, the one that names most of them, and rather one that stays than one that says farewell.
 Engine::Entry* Engine::find(const Arrival& a) const {
+  Entry* best = nullptr;
+  int best_score = -1;
   const auto [first, last] = by_peer_.equal_range(std::pair(a.hops, a.source));
   for (auto it = first; it != last; ++it) {
     const Entry& e = *it->second;
     const auto& key = e.session.config().key;
     if (key.local && *key.local != a.destination) continue;
     if (!key.interface.empty() && e.path.interface_index != a.interface_index) continue;
-    return it->second;
+    const int score = (e.leaving ? 0 : 4) + (key.local ? 2 : 0) + (key.interface.empty() ? 0 : 1);
+    if (score <= best_score) continue;
+    best = it->second;
+    best_score = score;
   }
-  return nullptr;
+  return best;
 }
 
 void Engine::receive(const Arrival& a, Time now) {
@@ -105,6 +110,7 @@ void Engine::receive(const Arrival& a, Time now) {
     }
     return;
   }
+  // §6.8.6: by Your Discriminator, wherever the packet comes from (§6.3).
   Entry* e = nullptr;
   if (packet->your_discriminator != 0) {
     const auto at = by_discriminator_.find(packet->your_discriminator);

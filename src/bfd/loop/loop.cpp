@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <map>
 #include <random>
 
 #include "bfd/loop/engine.h"
@@ -135,6 +136,18 @@ void Loop::run(std::promise<Result<>> started) {
   fds.push_back({commands_.fd(), POLLIN, 0});
   for (const Listener& l : work.listeners) fds.push_back({l.fd(), POLLIN, 0});
   std::map<SessionKey, SessionStatus> behind;
+  const auto deliver = [&] {
+    for (SessionStatus& status : work.engine.take_reports()) {
+      if (behind.empty() && events_.size() < kMaxUnread) {
+        events_.post(std::move(status));
+      } else {
+        behind[status.key] = std::move(status);
+      }
+    }
+    if (behind.empty() || events_.size() >= kMaxUnread / 2) return;
+    for (auto& [key, status] : behind) events_.post(std::move(status));
+    behind.clear();
+  };
 
   Time now = Steady::now();
   while (!work.stopping || (!work.engine.empty() && now < work.stop_by)) {
@@ -151,6 +164,7 @@ void Loop::run(std::promise<Result<>> started) {
     }
     work.receive(now);
     work.engine.tick(now);
+    deliver();  // before anybody is given a snapshot: what happened earlier is told earlier
     for (Command& command : commands_.take()) {
       if (auto* set = std::get_if<SetSessions>(&command)) {
         if (!work.stopping) work.engine.set_sessions(set->sessions, now);
@@ -165,17 +179,7 @@ void Loop::run(std::promise<Result<>> started) {
         work.stop_by = now + options_.farewell;
       }
     }
-    for (SessionStatus& status : work.engine.take_reports()) {
-      if (behind.empty() && events_.size() < kMaxUnread) {
-        events_.post(std::move(status));
-      } else {
-        behind[status.key] = std::move(status);
-      }
-    }
-    if (!behind.empty() && events_.size() < kMaxUnread / 2) {
-      for (auto& [key, status] : behind) events_.post(std::move(status));
-      behind.clear();
-    }
+    deliver();
   }
   // Whoever asked after the end gets an answer as well.
   for (Command& command : commands_.take()) {

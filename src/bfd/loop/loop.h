@@ -53,7 +53,8 @@ class Loop {
   int event_fd() const { return events_.fd(); }
   /// Sessions that changed since the last call, in order. A session that is new is told of once it has started.
   std::vector<SessionStatus> take() { return events_.take(); }
-  /// Every session with its counters as of now. Waits for the thread, which takes well under a millisecond.
+  /// Every session with its counters as of now; every change before it is in take() by then. Waits for the thread,
+  /// which takes well under a millisecond.
   std::vector<SessionStatus> snapshot();
   LoopHealth health();
   const Scheduling& scheduling() const { return scheduling_; }

@@ -37,7 +37,9 @@ void Registry::want(const std::string& client, std::vector<SessionConfig> sessio
   for (auto& config : sessions) {
     if (!seen.insert(config.key).second) continue;  // said twice
     const auto valid = validate(config);
-    mine.push_back({std::move(config), {}, valid ? std::string() : valid.error().message});
+    Wish& wish = mine.emplace_back();
+    wish.config = std::move(config);
+    if (!valid) wish.refusal = valid.error().message;
   }
   merge();
 }
@@ -127,7 +129,7 @@ std::vector<SessionStatus> Registry::refused(const std::string& client) const {
     s.key = w.config.key;
     s.down_reason = DownReason::refused;
     s.why = w.refusal;
-    s.since = Wall::now();
+    s.since = w.since;
     out.push_back(std::move(s));
   }
   return out;

@@ -42,6 +42,7 @@ class Registry {
     SessionConfig config;
     SessionKey merged;
     std::string refusal;  // empty: it is part of `merged`
+    Wall::time_point since = Wall::now();
   };
   void merge();
   bool same_session(const SessionKey& running, const SessionKey& wanted) const;

@@ -125,7 +125,10 @@ Task<> Server::converse(std::shared_ptr<LineStream> stream, std::uint64_t number
       apply();
       stream->send(statuses_of(name));
     } else if (std::holds_alternative<Refresh>(*request)) {
-      for (const auto& s : loop_.snapshot()) rows_[s.key] = s;
+      auto rows = loop_.snapshot();
+      for (const auto& change : loop_.take()) learn(change);
+      for (auto& row : rows)
+        if (const auto known = rows_.find(row.key); known != rows_.end()) known->second = std::move(row);
       stream->send(statuses_of(name));
     } else {
       leave.bye = true;

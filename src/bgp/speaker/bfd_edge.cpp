@@ -13,7 +13,7 @@ std::map<std::string, bfd::SessionConfig> bfd_configs(const std::map<std::string
     bfd::SessionConfig c;
     c.key.peer = s.remote;
     c.key.local = s.local;
-    c.key.interface = s.interface;
+    c.key.interface = s.multihop ? "" : s.interface;
     c.key.hops = s.multihop ? bfd::Hops::multi : bfd::Hops::single;
     c.min_tx = s.parameters.transmit;
     c.min_rx = s.parameters.receive;
@@ -38,7 +38,12 @@ BfdEdge::Status bfd_status(const bfd::SessionStatus& row) {
 }
 
 BfdClientEdge::BfdClientEdge(asio::io_context& io, bfd::Client& client) : io_(io), client_(client) {
-  client_.on_change([this](const bfd::SessionStatus& status) { row(status); });
+  // Some answers come while set_sessions() is called, and the speaker is in the middle of its own change then.
+  client_.on_change([this](const bfd::SessionStatus& now, const bfd::SessionStatus&) {
+    asio::post(io_, [this, alive = std::weak_ptr(alive_), now] {
+      if (!alive.expired()) row(now);
+    });
+  });
 }
 
 BfdClientEdge::~BfdClientEdge() { client_.on_change(nullptr); }

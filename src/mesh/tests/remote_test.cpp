@@ -182,6 +182,34 @@ TEST(RemoteCluster, away_for_longer_than_the_cache_lives_it_loses_its_services_a
   });
 }
 
+TEST(RemoteCluster, is_not_ready_while_its_writer_is_silent_and_keeps_its_rows) {
+  EtcdServer etcd;
+  run([&](asio::io_context& io) -> Task<> {
+    Client c(io, etcd.options());
+    co_await seed(c, "east", 7, "10.7.0.0/24");
+    co_await put(c, std::string(kHeartbeatKey), "2026-01-01T00:00:00Z");
+    World w(io);
+    RemoteOptions options = World::options(etcd.options());
+    options.heartbeat_within = 2s;
+    RemoteCluster r(io, kHome, "east", options, w.tables, w.ids, false);
+    r.start();
+    co_await eventually("ready", [&] { return w.status("east").ready; });
+    co_await eventually("the silence is shown", [&] { return !w.status("east").ready; });
+    EXPECT_THAT(w.status("east").why, HasSubstr("heartbeat of cluster east not renewed for 2 s"));
+    co_await eventually("the connection is rebuilt", [&] { return w.status("east").reconnections >= 1; });
+    co_await eventually("it is followed again", [&] { return w.status("east").synced_services; });
+    EXPECT_FALSE(w.status("east").ready) << "a new connection to the same silent writer";
+    EXPECT_THAT(w.status("east").why, HasSubstr("is its weft-clustermesh running?"));
+    EXPECT_EQ(w.nodes.size(), 1u);
+    EXPECT_EQ(w.services.size(), 1u);
+    EXPECT_EQ(w.ips.size(), 1u);
+    EXPECT_EQ(w.identities.size(), 1u);
+    co_await put(c, std::string(kHeartbeatKey), "2026-01-01T00:01:00Z");
+    co_await eventually("ready again", [&] { return w.status("east").ready; });
+    co_await r.stop();
+  });
+}
+
 TEST(RemoteCluster, finds_the_store_behind_the_last_of_its_addresses_without_waiting) {
   EtcdServer etcd;
   run([&](asio::io_context& io) -> Task<> {

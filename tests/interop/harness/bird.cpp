@@ -56,13 +56,10 @@ class Bird final : public Speaker {
       };
       if (const auto v = value("BGP state:")) out.state = lower(*v);
       if (const auto v = value("Routes:")) out.received += static_cast<unsigned>(std::stoul(*v));
-      if (const auto v = value("Last error:")) out.reason = *v;
+      if (const auto v = value("Last error:")) out.reason += *v;
+      if (const auto v = value("Message:")) out.reason += "\"" + *v + "\" ";
     }
     if (out.state == "down") out.state = "idle";
-    // The words that came with a shutdown are in the log alone.
-    const auto said = log();
-    if (const auto p = said.rfind(name + ": Shutdown message:"); p != std::string::npos)
-      out.reason += said.substr(p + name.size() + 1, said.find('\n', p) - p - name.size() - 1);
     return out;
   }
 

@@ -53,19 +53,14 @@ class ExaBgp final : public Speaker {
       if (type == "state") {
         const auto state = text_at(v, {"neighbor", "state"});
         out.state = state == "up" ? "established" : state == "down" ? "idle" : "opensent";
-        if (state == "down") out.reason = text_at(v, {"neighbor", "reason"});
+        if (state == "up") out.reason.clear();
+        if (state == "down") out.reason += text_at(v, {"neighbor", "reason"}) + "; ";
       }
-      if (type == "notification") {
-        out.raw = json::serialize(v);
-        const auto data = text_at(v, {"neighbor", "notification", "message"});
-        out.reason += fmt::format(" notification {}/{} {}", number_at(v, {"neighbor", "notification", "code"}),
-                                  number_at(v, {"neighbor", "notification", "subcode"}), data);
-        notification_ = out.reason;
-      }
+      // Attempts that come to nothing follow the one that tells why: all are kept until the session is up again.
+      if (const auto* n = at(v, {"neighbor", "notification"}); n != nullptr) out.reason += json::serialize(*n) + "; ";
     }
-    if (!notification_.empty() && out.reason.find("notification") == std::string::npos) out.reason += notification_;
     if (out.established()) out.received = static_cast<unsigned>(routes().size());
-    if (out.raw.empty()) out.raw = out.reason;
+    out.raw = out.reason;
     return out;
   }
 
@@ -108,7 +103,9 @@ class ExaBgp final : public Speaker {
     std::string text = slurp(host_.dir() + "/events");
     text.resize(text.rfind('\n') + 1);  // the last line may be half written
     for (const auto& line : words(text, "\n"))
-      if (line[0] == '{') out.push_back(parse_json(line, "exabgp event"));
+      // What it tells of a route refresh is not JSON (4.2.21).
+      if (line[0] == '{' && line.find("\"type\": \"refresh\"") == std::string::npos)
+        out.push_back(parse_json(line, "exabgp event"));
     return out;
   }
 
@@ -212,8 +209,6 @@ class ExaBgp final : public Speaker {
     }
     return out + spec_.extra;
   }
-
-  std::string notification_;
 };
 
 }  // namespace

@@ -110,6 +110,12 @@ std::optional<RawMessage> RawPeer::receive(std::chrono::milliseconds limit) {
   }
 }
 
+bool RawPeer::greeted(std::chrono::milliseconds limit) {
+  const auto m = receive(limit);
+  if (m) buffer_.insert(0, packet::message(m->type, m->body));
+  return m && m->type == packet::kOpen;
+}
+
 std::optional<RawMessage> RawPeer::notification(std::chrono::milliseconds limit) {
   const auto deadline = Clock::now() + limit;
   for (;;) {

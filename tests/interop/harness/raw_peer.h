@@ -29,6 +29,8 @@ class RawPeer {
   void send(const std::string& bytes);
   /// The next message; nothing when the connection ends or the time is over.
   std::optional<RawMessage> receive(std::chrono::milliseconds limit = std::chrono::seconds(30));
+  /// Waits for the other side's OPEN and leaves it to be received: false when something else comes, or nothing.
+  bool greeted(std::chrono::milliseconds limit = std::chrono::seconds(10));
   /// The next NOTIFICATION, whatever comes before it.
   std::optional<RawMessage> notification(std::chrono::milliseconds limit = std::chrono::seconds(30));
   /// Reads until the other side closes; false when it has not within the time.

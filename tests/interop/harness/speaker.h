@@ -70,9 +70,10 @@ struct SpeakerSpec {
 struct PeerView {
   std::string state =
       "idle";  // RFC 4271's, lower case, without spaces: idle connect active opensent openconfirm established
-  unsigned received = 0;  // prefixes, both families
-  std::string reason;     // why it was last down, in the speaker's words
-  std::string raw;        // the whole answer
+  unsigned received = 0;                                     // prefixes, both families
+  std::string reason;                                        // why it was last down, in the speaker's words
+  std::uint64_t updates_in = 0, updates_out = 0, flaps = 0;  // of FRR and ours
+  std::string raw;                                           // the whole answer
   bool established() const { return state == "established"; }
 };
 
@@ -115,7 +116,7 @@ class Speaker {
   /// Adds or replaces a route of its own.
   virtual void announce(const RouteSpec& route) = 0;
   virtual void withdraw(const std::string& prefix) = 0;
-  /// Asks the peer to send everything again.
+  /// Asks the peer to send everything again. GoBGP does not: it looks again at what it has.
   virtual void refresh(const std::string& peer) = 0;
   /// Takes the session down with a message for the peer (RFC 9003).
   virtual void shut(const std::string& peer, const std::string& message) = 0;

@@ -21,10 +21,14 @@ namespace {
 namespace json = boost::json;
 using namespace std::chrono_literals;
 
-std::string program() {
-  if (const char* given = std::getenv("WEFT_BGP_SPEAKER")) return given;
+std::string beside(const char* name) {
   std::error_code ec;
-  return (std::filesystem::read_symlink("/proc/self/exe", ec).parent_path() / "bgp-speaker").string();
+  return (std::filesystem::read_symlink("/proc/self/exe", ec).parent_path() / name).string();
+}
+
+std::string program() {
+  const char* given = std::getenv("WEFT_BGP_SPEAKER");
+  return given != nullptr ? given : beside("bgp-speaker");
 }
 
 json::array texts(const std::vector<std::string>& list) { return json::array(list.begin(), list.end()); }
@@ -41,6 +45,10 @@ class Weft final : public Speaker {
     std::filesystem::remove(socket(), ec);
     Argv argv = {program(), "--config", host_.dir() + "/weft.json", "--control", socket()};
     if (restarting) argv.emplace_back("--restarting");
+    if (std::ranges::any_of(spec_.peers, [](const PeerSpec& p) { return p.bfd.has_value(); })) {
+      argv.insert(argv.end(), {"--bfd-socket", bfd_socket()});
+      start_bfd();
+    }
     daemon_.start(host_, argv, log_path());
     wait_until(
         30s, "bgp-speaker answers", [&] { return !daemon_.running() || std::filesystem::exists(socket()); },
@@ -101,6 +109,16 @@ class Weft final : public Speaker {
 
  private:
   std::string socket() const { return host_.dir() + "/weft.sock"; }
+  std::string bfd_socket() const { return host_.dir() + "/bfd.sock"; }
+
+  // A process of its own, which outlives the speaker's kill().
+  void start_bfd() {
+    if (bfd_.running()) return;
+    bfd_.start(host_, {beside("weft-bfd"), "--socket", bfd_socket()}, host_.dir() + "/weft-bfd.log");
+    wait_until(
+        30s, "weft-bfd listens", [&] { return !bfd_.running() || std::filesystem::exists(bfd_socket()); },
+        [&] { return slurp(host_.dir() + "/weft-bfd.log"); });
+  }
   void apply() { must({{"command", "apply"}, {"config", config()}}); }
 
   void must(const json::object& request) {
@@ -212,6 +230,8 @@ class Weft final : public Speaker {
                                    {"peers", peers}};
     return {{"instances", json::array{instance}}, {"route_sets", {{"own", own}}}};
   }
+
+  Daemon bfd_;
 };
 
 }  // namespace

@@ -231,6 +231,24 @@ TEST_F(EngineTest, a_farewell_to_a_peer_that_listens_once_an_hour_ends_as_well) 
   EXPECT_TRUE(engine.empty());
 }
 
+TEST_F(EngineTest, a_first_packet_goes_to_the_session_that_names_most_and_stays) {
+  auto exact = to("10.0.0.2");
+  exact.key.local = *Address::parse("10.0.0.1");
+  engine.set_sessions({to("10.0.0.2"), exact}, now);
+  pass(10ms);
+  hear("10.0.0.2", down());
+  const auto state_of = [&](const SessionKey& key) {
+    for (const auto& s : engine.snapshot())
+      if (s.key == key) return s.state;
+    return State::admin_down;
+  };
+  EXPECT_EQ(state_of(exact.key), State::init);
+  EXPECT_EQ(state_of(to("10.0.0.2").key), State::down);
+  engine.set_sessions({to("10.0.0.2")}, now);
+  hear("10.0.0.2", down());
+  EXPECT_EQ(state_of(to("10.0.0.2").key), State::init) << "the other one is leaving";
+}
+
 TEST_F(EngineTest, a_session_wanted_again_during_its_farewell_comes_back) {
   engine.set_sessions({to("10.0.0.2")}, now);
   pass(10ms);

@@ -103,6 +103,7 @@ TEST_F(RegistryTest, an_impossible_session_is_refused_and_the_others_run) {
   EXPECT_EQ(registry.merged().size(), 1u);
   ASSERT_EQ(registry.refused("agent").size(), 1u);
   EXPECT_THAT(registry.refused("agent")[0].why, testing::HasSubstr("min_tx 1000 us is out of range"));
+  EXPECT_EQ(registry.refused("agent"), registry.refused("agent")) << "asking again is no news";
 }
 
 TEST_F(RegistryTest, what_is_too_much_is_refused_and_what_ran_goes_on) {

@@ -1,0 +1,266 @@
+// Nodes speak BGP with two top-of-rack routers (FRR): manifests that people have, applied unchanged; service addresses
+// and pod CIDRs reach the routers, and leave them when they should.
+#include <gmock/gmock.h>
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "tests/e2e/harness/mesh.h"
+
+namespace weft::e2e {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+
+const std::string kTors[] = {"tor1", "tor2"};
+
+std::string policies() {
+  std::ifstream in(source_path("tests/e2e/manifests/bgp-policies.yaml"));
+  std::stringstream all;
+  all << in.rdbuf();
+  return all.str();
+}
+
+// The other cluster's nodes meet the router behind the top-of-rack ones.
+constexpr auto kOtherCluster = R"(
+apiVersion: cilium.io/v2alpha1
+kind: CiliumBGPPeeringPolicy
+metadata: {name: all-nodes}
+spec:
+  virtualRouters:
+  - localASN: 65020
+    exportPodCIDR: true
+    neighbors:
+    - {peerAddress: "172.18.2.1/32", peerASN: 65100, holdTimeSeconds: 90, keepAliveTimeSeconds: 30}
+)";
+
+std::string service(const std::string& name, const std::string& labels) {
+  return fmt::format(R"(
+apiVersion: v1
+kind: Service
+metadata: {{name: {}, namespace: default, labels: {{{}}}}}
+spec:
+  type: LoadBalancer
+  allocateLoadBalancerNodePorts: false
+  selector: {{app: web}}
+  ports: [{{port: 80, targetPort: 8080}}]
+)",
+                     name, labels);
+}
+
+constexpr auto kPods = R"(
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: default, labels: {app: web}}
+spec:
+  containers:
+  - name: web
+    image: weft-lab-echo
+    command: [weft-lab-echo, --port, "8080"]
+    readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: default}
+spec:
+  containers:
+  - {name: client, image: weft-lab-echo, command: [weft-lab-echo, --port, "8080"]}
+)";
+
+class Bgp : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    int id = 0;
+    for (const auto& c : kBothClusters) {
+      ++id;
+      Argv install{"install",
+                   "--context",
+                   c,
+                   "--set",
+                   "cluster.name=" + c,
+                   "--set",
+                   fmt::format("cluster.id={}", id),
+                   "--set",
+                   "bgpControlPlane.enabled=true",
+                   "--wait",
+                   "--wait-duration",
+                   "3m"};
+      if (id == 2) install.insert(install.end(), {"--inherit-ca", "cluster1"});
+      const auto r = lab().weft(install, 200s);
+      ASSERT_TRUE(r.ok()) << r.describe();
+      ASSERT_TRUE(lab().apply(c, kPods));
+      // What a kubelet sets by itself on a real node.
+      const auto l = lab().kubectl(c, {"label", "nodes", "--all", "--overwrite", "kubernetes.io/os=linux"});
+      ASSERT_TRUE(l.ok()) << l.describe();
+    }
+    ASSERT_TRUE(lab().apply("cluster1", policies()));
+    ASSERT_TRUE(lab().apply("cluster2", kOtherCluster));
+    for (const auto& c : kBothClusters) {
+      const auto ready = lab().kubectl(c, {"wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s"}, {}, 70s);
+      ASSERT_TRUE(ready.ok()) << ready.describe();
+    }
+  }
+  static Lab& lab() { return Lab::get(); }
+
+  static json::value vtysh(const std::string& router, const std::string& command) {
+    boost::system::error_code ec;
+    const auto out = lab().exec(router, {"vtysh", "-c", command + " json"});
+    auto v = json::parse(out.out, ec);
+    return ec ? json::value() : v;
+  }
+  /// Next hops of the ways that the router uses to `prefix`, by bgpd.
+  static std::set<std::string> ways(const std::string& router, const std::string& prefix) {
+    std::set<std::string> out;
+    const bool v6 = prefix.find(':') != std::string::npos;
+    const auto v = vtysh(router, fmt::format("show bgp {} unicast {}", v6 ? "ipv6" : "ipv4", prefix));
+    const auto* o = v.if_object();
+    const auto* paths = o ? o->if_contains("paths") : nullptr;
+    if (!paths || !paths->is_array()) return out;
+    for (const auto& p : paths->get_array()) {
+      const auto* path = p.if_object();
+      const auto* hops = path ? path->if_contains("nexthops") : nullptr;
+      const bool used = path && (path->contains("bestpath") || path->contains("multipath"));
+      if (!used || !hops || !hops->is_array()) continue;
+      for (const auto& h : hops->get_array())
+        if (const auto* ip = h.is_object() ? h.get_object().if_contains("ip") : nullptr; ip && ip->is_string())
+          out.insert(std::string(ip->get_string()));
+    }
+    return out;
+  }
+  static std::string shown(const std::string& router) {
+    return lab().exec(router, {"vtysh", "-c", "show ip bgp"}).describe() +
+           lab().exec(router, {"vtysh", "-c", "show bgp summary"}).describe() +
+           lab()
+               .weft({"lab", "exec", "--name", lab().name(), "cluster1/cluster1-node1", "--", "weft", "bgp", "peers"})
+               .describe();
+  }
+  static ::testing::AssertionResult has_ways(const std::string& prefix, std::size_t count) {
+    for (const auto& tor : kTors) {
+      auto r = eventually(60s, fmt::format("{} has {} ways to {}", tor, count, prefix), [&] {
+        const auto w = ways(tor, prefix);
+        return Seen{w.size() == count, w.size() == count ? "" : fmt::format("{} ways\n", w.size()) + shown(tor)};
+      });
+      if (!r) return r;
+    }
+    return ::testing::AssertionSuccess();
+  }
+  static void set_address(const std::string& service, const std::string& ip) {
+    const auto r = lab().kubectl("cluster1",
+                                 {"patch", "service", service, "--subresource=status", "--type=merge", "-p",
+                                  fmt::format(R"({{"status":{{"loadBalancer":{{"ingress":[{{"ip":"{}"}}]}}}}}})", ip)});
+    ASSERT_TRUE(r.ok()) << r.describe();
+  }
+  static std::vector<std::string> pod_cidrs(const std::string& cluster) {
+    std::vector<std::string> out;
+    std::istringstream in(lab().kubectl(cluster, {"get", "nodes", "-o", "jsonpath={.items[*].spec.podCIDRs[*]}"}).out);
+    for (std::string s; in >> s;) out.push_back(s);
+    return out;
+  }
+};
+
+TEST_F(Bgp, a_labelled_service_is_reached_over_every_node_from_both_routers_and_goes_with_its_deletion) {
+  ASSERT_TRUE(lab().apply("cluster1", service("front", "advertise: external")));
+  ASSERT_TRUE(lab().apply("cluster1", service("inner", "advertise: never")));
+  set_address("front", "203.0.113.10");
+  set_address("inner", "203.0.113.11");
+  ASSERT_TRUE(has_ways("203.0.113.10/32", 3));
+  for (const auto& tor : kTors) {
+    const auto kernel = lab().exec(tor, {"ip", "route", "show", "203.0.113.10"});
+    for (const char* hop : {"10.0.0.11", "10.0.0.12", "10.0.0.13"}) EXPECT_THAT(kernel.out, HasSubstr(hop)) << tor;
+    // The first has been announced by now, so the other would have been, too.
+    EXPECT_TRUE(ways(tor, "203.0.113.11/32").empty()) << shown(tor);
+  }
+  const auto why = lab().exec("cluster1/cluster1-node1", {"weft", "bgp", "why", "default/inner"});
+  EXPECT_THAT(why.out, HasSubstr("serviceSelector")) << why.describe();
+  ASSERT_TRUE(lab().kubectl("cluster1", {"delete", "service", "front"}).ok());
+  EXPECT_TRUE(has_ways("203.0.113.10/32", 0));
+}
+
+TEST_F(Bgp, pod_cidrs_of_both_clusters_are_there) {
+  for (const auto& cidr : pod_cidrs("cluster1")) EXPECT_TRUE(has_ways(cidr, 1)) << cidr;
+  const auto others = pod_cidrs("cluster2");
+  EXPECT_GE(others.size(), 2u);
+  for (const auto& cidr : others)
+    EXPECT_TRUE(
+        eventually(60s, "tor1 has a way to " + cidr, [&] { return Seen{!ways("tor1", cidr).empty(), shown("tor1")}; }));
+}
+
+TEST_F(Bgp, a_pod_of_the_other_cluster_is_reached_through_what_bgp_brought) {
+  std::istringstream ips(lab().kubectl("cluster2", {"get", "pod", "web", "-o", "jsonpath={.status.podIPs[*].ip}"}).out);
+  int seen = 0;
+  for (std::string ip; ips >> ip; ++seen) {
+    const bool v6 = ip.find(':') != std::string::npos;
+    const std::string url = v6 ? "http://[" + ip + "]:8080/" : "http://" + ip + ":8080/";
+    EXPECT_TRUE(eventually(60s, "the client reaches " + url, [&] {
+      const auto out = lab().exec("cluster1/client", {"weft-lab-load", "-o", "json", "--count", "5", url});
+      const Load l = parse_load(out);
+      return Seen{l.ok == 5, l.raw + shown("tor1")};
+    }));
+    const auto route = lab().exec("tor1", {"ip", v6 ? "-6" : "-4", "route", "show", "match", ip});
+    EXPECT_THAT(route.out, HasSubstr("proto bgp")) << route.describe() << shown("tor1");
+  }
+  EXPECT_EQ(seen, 2);
+}
+
+TEST_F(Bgp, the_oldest_of_two_policies_is_in_force_and_the_other_says_so) {
+  // dual-tor-bgp selects every node. Deleted and made again it is the younger one.
+  ASSERT_TRUE(lab().kubectl("cluster1", {"delete", "ciliumbgppeeringpolicy", "dual-tor-bgp"}).ok());
+  ASSERT_TRUE(lab().kubectl("cluster1", {"label", "node", "cluster1-node3", "rack=rack-01"}).ok());
+  // The creation times of Kubernetes have whole seconds.
+  ASSERT_TRUE(eventually(10s, "a second after rack-bgp", [&] {
+    const auto t = lab().kubectl(
+        "cluster1", {"get", "ciliumbgppeeringpolicy", "rack-bgp", "-o", "jsonpath={.metadata.creationTimestamp}"});
+    const auto now = run({"date", "-u", "+%Y-%m-%dT%H:%M:%SZ"}, {});
+    return Seen{t.ok() && now.out > t.out + "\n", t.out + now.out};
+  }));
+  ASSERT_TRUE(lab().apply("cluster1", policies()));
+  EXPECT_TRUE(eventually(60s, "dual-tor-bgp names rack-bgp in a condition", [&] {
+    const auto v = lab().get_json("cluster1", {"ciliumbgppeeringpolicy", "dual-tor-bgp"});
+    const auto text = json::serialize(v);
+    return Seen{
+        text.find("weft.io/ConflictingPolicy") != std::string::npos && text.find("rack-bgp") != std::string::npos,
+        text};
+  }));
+  // Its own ASN in that rack, to tor1 alone; the two others go on.
+  EXPECT_TRUE(eventually(60s, "tor1 has node3 as AS 65001", [&] {
+    const auto text = json::serialize(vtysh("tor1", "show bgp ipv4 unicast summary"));
+    return Seen{text.find("\"remoteAs\":65001") != std::string::npos, text};
+  }));
+  EXPECT_TRUE(eventually(60s, "tor2 has two nodes left", [&] {
+    const auto w = ways("tor2", pod_cidrs("cluster1").at(0));
+    const auto text = json::serialize(vtysh("tor2", "show bgp ipv4 unicast summary"));
+    return Seen{!w.empty() && text.find("65001") == std::string::npos, text};
+  }));
+  ASSERT_TRUE(lab().kubectl("cluster1", {"label", "node", "cluster1-node3", "rack-"}).ok());
+}
+
+TEST_F(Bgp, a_cordoned_node_marks_its_routes_for_graceful_shutdown) {
+  ASSERT_TRUE(lab().apply("cluster1", service("drained", "advertise: external")));
+  set_address("drained", "203.0.113.20");
+  ASSERT_TRUE(has_ways("203.0.113.20/32", 3));
+  ASSERT_TRUE(lab().kubectl("cluster1", {"cordon", "cluster1-node2"}).ok());
+  EXPECT_TRUE(eventually(60s, "the way over node2 carries graceful-shutdown", [&] {
+    const auto text = json::serialize(vtysh("tor1", "show bgp ipv4 unicast 203.0.113.20/32"));
+    return Seen{
+        text.find("gracefulShutdown") != std::string::npos || text.find("graceful-shutdown") != std::string::npos,
+        text};
+  }));
+  ASSERT_TRUE(lab().kubectl("cluster1", {"uncordon", "cluster1-node2"}).ok());
+  EXPECT_TRUE(eventually(60s, "no way carries it any more", [&] {
+    const auto text = json::serialize(vtysh("tor1", "show bgp ipv4 unicast 203.0.113.20/32"));
+    return Seen{text.find("raceful") == std::string::npos && ways("tor1", "203.0.113.20/32").size() == 3, text};
+  }));
+}
+
+}  // namespace
+}  // namespace weft::e2e
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  weft::e2e::Lab::use_topology(weft::e2e::source_path("lab/topologies/bgp.yaml"));
+  return RUN_ALL_TESTS();
+}
