@@ -101,7 +101,10 @@ void Peer::set_facts() {
 }
 
 std::optional<BfdEdge::Session> Peer::wanted_bfd() const {
-  return bfd_session(instance_.config(), config_, address(), last_local_);
+  const auto remote = address();
+  auto local = last_local_;
+  if (config_.bfd && remote && !local) local = source_towards(*remote);
+  return bfd_session(instance_.config(), config_, remote, local);
 }
 
 PeerStatus Peer::status() const {

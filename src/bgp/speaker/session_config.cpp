@@ -10,6 +10,7 @@ constexpr std::uint8_t kFullTtl = 255;
 // Long enough that a flapping peer costs next to nothing, short enough that two of ours do not take turns in refusing
 // each other.
 constexpr std::chrono::seconds kRefuse{1};
+constexpr std::chrono::minutes kLeastSendHold{8};
 
 bool speaks(const std::vector<ExtendedNextHop>& offered, AfiSafi nlri, std::uint16_t afi) {
   return std::any_of(offered.begin(), offered.end(),
@@ -55,7 +56,9 @@ TcpOptions tcp_options(const InstanceConfig& instance, const PeerConfig& peer) {
   } else {
     o.ttl = is_internal(instance, peer) ? kFullTtl : peer.ebgp_multihop;
   }
-  o.user_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(peer.hold_time);
+  // RFC 9687 §4.3: whoever does not take what we send for so long is gone, however alive it sounds. Silence is the hold
+  // timer's business.
+  if (peer.hold_time.count() > 0) o.user_timeout = std::max<std::chrono::seconds>(kLeastSendHold, 2 * peer.hold_time);
   return o;
 }
 

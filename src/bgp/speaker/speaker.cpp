@@ -13,6 +13,8 @@ namespace weft::bgp {
 namespace {
 
 constexpr auto kKernelRetry = std::chrono::seconds(5);
+// BFD keeps the sessions of the run before us until it is told which we want; it waits longer than this.
+constexpr auto kBfdPatience = std::chrono::seconds(30);
 constexpr auto kLastWords = std::chrono::seconds(3);
 
 std::string bfd_name(const Peer& p) { return p.instance().name() + "/" + p.name(); }
@@ -20,20 +22,28 @@ std::string bfd_name(const Peer& p) { return p.instance().name() + "/" + p.name(
 }  // namespace
 
 Speaker::Speaker(asio::io_context& io, Edges edges, SpeakerOptions options)
-    : shared_(std::make_shared<Shared>(io, std::move(options))), edges_(edges), deferral_(io), kernel_retry_(io) {
+    : shared_(std::make_shared<Shared>(io, std::move(options))),
+      edges_(edges),
+      deferral_(io),
+      bfd_patience_(io),
+      kernel_retry_(io) {
   if (edges_.bfd != nullptr)
     edges_.bfd->on_change(
         [this, alive = std::weak_ptr(alive_)](const std::string& name, const BfdEdge::Status& status) {
           if (!alive.expired()) bfd_changed(name, status);
         });
-  if (shared_->options.restarting) {
-    deferral_.expires_after(shared_->options.selection_deferral);
-    deferral_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& ec) {
+  if (!shared_->options.restarting) return;
+  const auto after = [this](asio::steady_timer& timer, std::chrono::seconds time, bool& over, bool& due,
+                            void (Speaker::*what)()) {
+    timer.expires_after(time);
+    timer.async_wait([this, alive = std::weak_ptr(alive_), &over, &due, what](const boost::system::error_code& ec) {
       if (ec || alive.expired()) return;
-      deferral_over_ = true;
-      later(kernel_due_, &Speaker::apply_kernel);
+      over = true;
+      later(due, what);
     });
-  }
+  };
+  after(deferral_, shared_->options.selection_deferral, deferral_over_, kernel_due_, &Speaker::apply_kernel);
+  after(bfd_patience_, kBfdPatience, bfd_patience_over_, bfd_due_, &Speaker::apply_bfd);
 }
 
 Speaker::~Speaker() {
@@ -65,6 +75,7 @@ std::vector<PeerFault> Speaker::apply(Wanted wanted) {
   for (const auto& [name, instance] : wanted_.instances) apply_instance(instance);
   apply_passwords();
   later(bfd_due_, &Speaker::apply_bfd);
+  kernel_told_.reset();  // blackholes or the interface of a next hop may be others
   later(kernel_due_, &Speaker::apply_kernel);
   shared_->changes.notify();
   return found;
@@ -206,21 +217,26 @@ void Speaker::accepted(const SocketAddress& at, Fd socket) {
 
 void Speaker::apply_bfd() {
   std::map<std::string, BfdEdge::Session> wanted;
+  bool all_known = true;
   for (auto& [name, running] : running_)
     for (auto& [peer_name, peer] : running.peers) {
       auto session = peer->wanted_bfd();
-      if (session)
+      if (session) {
         wanted[bfd_name(*peer)] = std::move(*session);
-      else
+      } else {
         peer->no_bfd();
+        if (peer->config().bfd && peer->config().held_down.empty()) all_known = false;
+      }
     }
-  if (wanted == bfd_wanted_) return;
+  // The first set ends what an earlier run left: wait for the addresses of unnumbered peers before it is told.
+  if (!bfd_wanted_ && shared_->options.restarting && !all_known && !bfd_patience_over_) return;
+  if (bfd_wanted_ == wanted) return;
   bfd_wanted_ = std::move(wanted);
-  if (edges_.bfd != nullptr) edges_.bfd->want(bfd_wanted_);
+  if (edges_.bfd != nullptr) edges_.bfd->want(*bfd_wanted_);
 }
 
 void Speaker::bfd_changed(const std::string& name, const BfdEdge::Status& status) {
-  if (!bfd_wanted_.contains(name)) return;
+  if (!bfd_wanted_ || !bfd_wanted_->contains(name)) return;
   for (auto& [instance, running] : running_)
     for (auto& [peer_name, peer] : running.peers)
       if (bfd_name(*peer) == name) return peer->bfd(status);
@@ -235,36 +251,53 @@ bool Speaker::may_prune() const {
   return true;
 }
 
+std::vector<KernelRoute> Speaker::kernel_routes(const std::string& instance, Running& running) const {
+  std::vector<KernelRoute> routes;
+  for (const auto& [prefix, imported] : running.instance->in().imported()) {
+    KernelRoute r{prefix, imported.table, imported.metric, {}};
+    for (const NextHop& hop : imported.next_hops) {
+      const Address via = hop.link_local.value_or(hop.address);
+      std::string interface;
+      if (via.is_v6() && via.is_link_local())
+        for (const std::string& peer : imported.peers)
+          if (const auto p = running.peers.find(peer); p != running.peers.end())
+            interface = p->second->config().interface;
+      // A link-local next hop of a peer that is met by its global address has no interface to go with.
+      if (hop.link_local && interface.empty())
+        r.hops.push_back({hop.address, ""});
+      else
+        r.hops.push_back({via, std::move(interface)});
+    }
+    std::sort(r.hops.begin(), r.hops.end());
+    if (!r.hops.empty()) routes.push_back(std::move(r));
+  }
+  for (const Prefix& p : wanted_.instances.at(instance).blackholes) routes.push_back({p, 254, 0, {}});
+  return routes;
+}
+
 void Speaker::apply_kernel() {
   if (edges_.kernel == nullptr) return;
+  std::map<std::string, std::uint64_t> revisions;
+  for (auto& [name, running] : running_) {
+    running.instance->in().imported();  // decides about what is new
+    revisions[name] = running.instance->in().import_revision();
+  }
+  auto now = std::pair(std::move(revisions), may_prune());
+  if (kernel_told_ == now) return;
+  kernel_told_ = std::move(now);
   std::vector<KernelRoute> routes;
   for (auto& [name, running] : running_) {
-    for (const auto& [prefix, imported] : running.instance->in().imported()) {
-      KernelRoute r{prefix, imported.table, imported.metric, {}};
-      for (const NextHop& hop : imported.next_hops) {
-        const Address via = hop.link_local.value_or(hop.address);
-        std::string interface;
-        if (via.is_v6() && via.is_link_local())
-          for (const std::string& peer : imported.peers)
-            if (const auto p = running.peers.find(peer); p != running.peers.end())
-              interface = p->second->config().interface;
-        // A link-local next hop of a peer that is met by its global address has no interface to go with.
-        if (hop.link_local && interface.empty())
-          r.hops.push_back({hop.address, ""});
-        else
-          r.hops.push_back({via, std::move(interface)});
-      }
-      std::sort(r.hops.begin(), r.hops.end());
-      if (!r.hops.empty()) routes.push_back(std::move(r));
-    }
-    for (const Prefix& p : wanted_.instances.at(name).blackholes) routes.push_back({p, 254, 0, {}});
+    const auto some = kernel_routes(name, running);
+    routes.insert(routes.end(), some.begin(), some.end());
   }
-  const auto errors = edges_.kernel->apply(routes, may_prune());
+  const auto errors = edges_.kernel->apply(routes, kernel_told_->second);
   if (errors.empty()) return;
   log::warn("BGP routes are not in the kernel", {{"routes", errors.size()}, {"first", errors.front().message}});
   kernel_retry_.expires_after(kKernelRetry);
   kernel_retry_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& ec) {
-    if (!ec && !alive.expired()) later(kernel_due_, &Speaker::apply_kernel);
+    if (ec || alive.expired()) return;
+    kernel_told_.reset();
+    later(kernel_due_, &Speaker::apply_kernel);
   });
 }
 
@@ -319,6 +352,7 @@ Task<> Speaker::stop(std::string text, bool graceful) {
   running_.clear();
   listeners_.clear();
   deferral_.cancel();
+  bfd_patience_.cancel();
   kernel_retry_.cancel();
   const auto deadline = Steady::now() + kLastWords;
   for (;;) {

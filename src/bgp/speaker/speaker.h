@@ -91,6 +91,7 @@ class Speaker {
   void bfd_changed(const std::string& name, const BfdEdge::Status& status);
   void apply_kernel();
   bool may_prune() const;
+  std::vector<KernelRoute> kernel_routes(const std::string& instance, Running& running) const;
   /// An error that names the peer when there is none.
   Result<Peer*> find(const std::string& instance, const std::string& peer) const;
   void each_peer(const RouteQuery& filter, const std::function<void(const Peer&)>& visit) const;
@@ -103,10 +104,14 @@ class Speaker {
   std::map<SocketAddress, std::unique_ptr<Listener>> listeners_;
   std::uint64_t strangers_ = 0;
   LineLimit stranger_lines_;
-  std::map<std::string, BfdEdge::Session> bfd_wanted_;
+  std::optional<std::map<std::string, BfdEdge::Session>> bfd_wanted_;  // as BFD was told
   asio::steady_timer deferral_;
+  asio::steady_timer bfd_patience_;
   asio::steady_timer kernel_retry_;
+  /// What the kernel was told last: revisions of what is imported, by instance, and whether to prune.
+  std::optional<std::pair<std::map<std::string, std::uint64_t>, bool>> kernel_told_;
   bool deferral_over_ = false;
+  bool bfd_patience_over_ = false;
   bool bfd_due_ = false, kernel_due_ = false, passwords_due_ = false;
   bool stopped_ = false;
 };

@@ -18,6 +18,7 @@ namespace weft::bgp {
 namespace {
 
 constexpr int kBacklog = 128;
+constexpr Port kDiscardPort = 9;
 constexpr int kIpv6MinHopCount = 73;           // IPV6_MINHOPCOUNT of linux/in6.h, which clashes with netinet/in.h
 constexpr unsigned kUnsentLimit = 512 * 1024;  // bytes that wait in the kernel for a slow peer
 constexpr int kInternetworkControl = 6 << 5;   // CS6 (RFC 4271 has no word; RFC 4594 §3.2 does)
@@ -246,6 +247,15 @@ std::optional<Address> companion_address(const Address& address, Family family) 
     return a == address;
   });
   return interface.empty() ? std::nullopt : interface_address(interface, family);
+}
+
+std::optional<Address> source_towards(const Address& remote) {
+  // Connecting a datagram socket sends nothing, but makes the kernel choose.
+  const Fd fd(::socket(remote.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const RawAddress to = raw({remote, kDiscardPort, 0});
+  if (!fd || ::connect(fd.get(), to.get(), to.size) != 0) return std::nullopt;
+  const Address chosen = local_end(fd.get()).address;
+  return chosen.is_unspecified() ? std::nullopt : std::optional(chosen);
 }
 
 }  // namespace weft::bgp

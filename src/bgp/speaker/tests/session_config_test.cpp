@@ -42,6 +42,15 @@ TEST(TcpOptions, TtlSecurityAcceptsOnlyWhatCameOverSoManyHops) {
   EXPECT_EQ(tcp_options(instance(), p).min_ttl, 253);
 }
 
+TEST(TcpOptions, APeerThatTakesNothingForLongIsGone) {
+  PeerConfig p = peer(kExternal);
+  EXPECT_EQ(tcp_options(instance(), p).user_timeout, std::chrono::minutes(8));
+  p.hold_time = std::chrono::seconds(600);
+  EXPECT_EQ(tcp_options(instance(), p).user_timeout, std::chrono::minutes(20));
+  p.hold_time = std::chrono::seconds(0);
+  EXPECT_EQ(tcp_options(instance(), p).user_timeout, std::chrono::minutes(0)) << "no hold time, no timers";
+}
+
 TEST(SessionConfig, OnlyARestartedSpeakerSaysSo) {
   PeerConfig p = peer(kExternal);
   p.graceful_restart.emplace();
