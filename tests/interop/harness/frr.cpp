@@ -72,6 +72,9 @@ class Frr final : public Speaker {
   }
 
   void announce(const RouteSpec& route) override {
+    // A route map of its own for each change: one that goes and comes again under the same name is looked at later,
+    // and sometimes never.
+    ++changes_;
     Argv lines = {"configure terminal"};
     for (const auto& line : route_map(route)) lines.push_back(line);
     lines.push_back(fmt::format("router bgp {}", spec_.asn));
@@ -122,16 +125,16 @@ class Frr final : public Speaker {
     out[prefix] = std::move(r);
   }
 
-  static std::string map_name(const std::string& prefix) {
-    std::string out = "RM-" + prefix;
+  std::string map_name(const std::string& prefix) const {
+    std::string out = "RM" + std::to_string(changes_) + "-" + prefix;
     std::ranges::replace(out, '/', '-');
     std::ranges::replace(out, ':', '-');
     return out;
   }
 
-  static std::vector<std::string> route_map(const RouteSpec& r) {
+  std::vector<std::string> route_map(const RouteSpec& r) const {
     const std::string name = map_name(r.prefix);
-    std::vector<std::string> out = {"no route-map " + name, "route-map " + name + " permit 10"};
+    std::vector<std::string> out = {"route-map " + name + " permit 10"};
     out.push_back("set origin " + r.origin);
     if (r.med) out.push_back(fmt::format("set metric {}", *r.med));
     if (r.local_pref) out.push_back(fmt::format("set local-preference {}", *r.local_pref));
@@ -171,8 +174,7 @@ class Frr final : public Speaker {
   std::string config() const {
     std::string out = "hostname " + host_.name() + "\n";
     for (const auto& r : spec_.routes)
-      for (const auto& line : route_map(r))
-        if (!line.starts_with("no ")) out += line + "\n";
+      for (const auto& line : route_map(r)) out += line + "\n";
     out += fmt::format(
         "router bgp {}\n bgp router-id {}\n no bgp ebgp-requires-policy\n no bgp network import-check\n"
         " no bgp default ipv4-unicast\n bgp log-neighbor-changes\n",
@@ -234,6 +236,7 @@ class Frr final : public Speaker {
     return output.out;
   }
 
+  unsigned changes_ = 0;
   Daemon zebra_, bfdd_;
 };
 
