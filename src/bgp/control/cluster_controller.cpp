@@ -270,7 +270,10 @@ Task<Result<>> ClusterController::write_conditions(ObjectRef object, std::vector
         return v.is_object() && kube::text_at(v.get_object(), "type") == c.type;
       });
       if (!known && !c.holds && !c.type.starts_with("cilium.io/")) continue;
-      if (!kube::set_condition(list, c, Wall::now())) continue;
+      // Some API servers (1.20 built with Go 1.19) take an empty text for null and refuse the whole status.
+      kube::Condition said = c;
+      if (said.message.empty()) said.message = c.holds ? c.reason : "it is not so";
+      if (!kube::set_condition(list, said, Wall::now())) continue;
       changed = true;
       if (c.holds && !held) news.push_back(&c);
     }

@@ -106,7 +106,7 @@ TEST_F(ClusterControllerTest, conditions_come_and_go_with_an_event) {
     });
     t.server.put(kPeerConfigs,
                  yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPPeerConfig\nmetadata: {name: tor}\nspec: {}"));
-    co_await eventually([&] { return missing() == "False "; }, missing);
+    co_await eventually([&] { return missing() == "False it is not so"; }, missing);
   });
 }
 
