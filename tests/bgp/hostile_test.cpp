@@ -67,7 +67,9 @@ TEST_F(HostileTest, a_peer_that_stops_reading_delays_nobody_and_costs_bounded_me
   EXPECT_EQ(status.state, SessionState::established) << p().seen()();
   EXPECT_GT(status.families[kIpv4Unicast].pending, 100'000u);
   // 20 rounds are some 20 MB of messages that the peer has not taken; what is kept is one table and a few chunks.
+#ifndef __SANITIZE_ADDRESS__  // which keeps what was freed
   EXPECT_LT(resident_kib(), before + 64 * 1024);
+#endif
 }
 
 TEST_F(HostileTest, a_flooding_peer_does_not_starve_the_others) {

@@ -6,6 +6,7 @@
 #include <sys/uio.h>
 #include <boost/asio/post.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -93,7 +94,7 @@ bool Connection::read_now() { return stage_ == Stage::open && started_ && read_t
 bool Connection::read_turn() {
   if (stage_ == Stage::closed) return false;
   const auto all = buffer_->bytes();
-  std::memcpy(all.data(), rest_.data(), rest_.size());
+  std::copy(rest_.begin(), rest_.end(), all.begin());
   const auto n = ::recv(socket_.native_handle(), all.data() + rest_.size(), kReadTurn, MSG_DONTWAIT);
   drained_ = n < static_cast<ssize_t>(kReadTurn);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;

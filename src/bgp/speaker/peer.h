@@ -84,8 +84,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
   PeerStatus status() const;
   /// Routes that the peer has from us or shall have.
-  void advertised(const std::function<void(RouteView)>& visit) const;
-  void received(const std::function<void(RouteView)>& visit) const;
+  void advertised(const RouteQuery& query, const std::function<void(RouteView)>& visit) const;
+  void received(const RouteQuery& query, const std::function<void(RouteView)>& visit) const;
   /// About one prefix, in a sentence.
   struct Answer {
     bool advertised = false;

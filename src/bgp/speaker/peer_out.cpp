@@ -170,10 +170,12 @@ PeerStatus Peer::status() const {
   return s;
 }
 
-void Peer::advertised(const std::function<void(RouteView)>& visit) const {
+void Peer::advertised(const RouteQuery& query, const std::function<void(RouteView)>& visit) const {
   for (const Outlet& o : outlets_) {
+    const Family family = *family_of(o.family);
+    if (query.family && *query.family != family) continue;
     const LocalRib* rib = instance_.routes(o.set);
-    o.group->for_each(o.id, [&](const Prefix& prefix, const OutGroup::Answer& answer) {
+    const auto show = [&](const Prefix& prefix, const OutGroup::Answer& answer) {
       if (!answer.attributes) return;
       RouteView v;
       v.instance = instance_.name();
@@ -196,15 +198,19 @@ void Peer::advertised(const std::function<void(RouteView)>& visit) const {
         case OutGroup::State::refused: v.note = answer.why ? std::string(to_string(*answer.why)) : "not sent"; break;
       }
       visit(std::move(v));
-    });
+    };
+    if (!query.prefix)
+      o.group->for_each(o.id, show);
+    else if (query.prefix->family() == family)
+      show(*query.prefix, o.group->why(o.id, *query.prefix));
   }
 }
 
-void Peer::received(const std::function<void(RouteView)>& visit) const {
+void Peer::received(const RouteQuery& query, const std::function<void(RouteView)>& visit) const {
   for (const Family f : {Family::v4, Family::v6}) {
     const AdjRibIn* in = instance_.in().received(key(), f);
-    if (in == nullptr) continue;
-    in->for_each([&](const Prefix& prefix, const AdjRibIn::Entry& entry) {
+    if (in == nullptr || (query.family && *query.family != f)) continue;
+    const auto show = [&](const Prefix& prefix, const AdjRibIn::Entry& entry) {
       RouteView v;
       v.instance = instance_.name();
       v.peer = config_.name;
@@ -216,7 +222,11 @@ void Peer::received(const std::function<void(RouteView)>& visit) const {
       if (const auto why = instance_.in().why_not_imported(key(), prefix)) v.note = to_string(*why);
       if (entry.unusable != Unusable::no) v.note = to_string(entry.unusable);
       visit(std::move(v));
-    });
+    };
+    if (!query.prefix)
+      in->for_each(show);
+    else if (query.prefix->family() == f)
+      if (const auto entry = in->find(*query.prefix)) show(*query.prefix, *entry);
   }
 }
 

@@ -5,14 +5,6 @@
 
 namespace weft::bgp {
 
-namespace {
-
-bool matches(const RouteQuery& f, const Prefix& p) {
-  return (!f.family || *f.family == p.family()) && (!f.prefix || *f.prefix == p);
-}
-
-}  // namespace
-
 void Speaker::each_peer(const RouteQuery& filter, const std::function<void(const Peer&)>& visit) const {
   for (const auto& [name, running] : running_) {
     if (!filter.instance.empty() && filter.instance != name) continue;
@@ -36,19 +28,24 @@ std::vector<RouteView> Speaker::routes_available(const RouteQuery& filter) const
   std::vector<RouteView> out;
   for (const auto& [name, running] : running_) {
     if (!filter.instance.empty() && filter.instance != name) continue;
-    for (const auto& [set, rib] : running.instance->sets())
-      rib.routes().for_each([&](const Route& route) {
-        if (out.size() >= filter.limit || !matches(filter, route.prefix)) return;
+    for (const auto& [set, rib] : running.instance->sets()) {
+      const auto show = [&](const Prefix& prefix, const SharedAttributes& attributes) {
+        if (out.size() >= filter.limit || (filter.family && *filter.family != prefix.family())) return;
         RouteView v;
         v.instance = name;
-        v.prefix = route.prefix;
-        v.attributes = route.attributes->path;
-        v.next_hop = route.attributes->next_hop.value_or(NextHop{Address::any(route.prefix.family()), std::nullopt});
-        if (const auto since = rib.since(route.prefix)) v.since = shared_->wall(*since);
+        v.prefix = prefix;
+        v.attributes = attributes->path;
+        v.next_hop = attributes->next_hop.value_or(NextHop{Address::any(prefix.family()), std::nullopt});
+        if (const auto since = rib.since(prefix)) v.since = shared_->wall(*since);
         v.best = true;
         v.note = set;
         out.push_back(std::move(v));
-      });
+      };
+      if (!filter.prefix)
+        rib.routes().for_each([&](const Route& route) { show(route.prefix, route.attributes); });
+      else if (const auto attributes = rib.routes().find(*filter.prefix))
+        show(*filter.prefix, *attributes);
+    }
   }
   return out;
 }
@@ -56,8 +53,8 @@ std::vector<RouteView> Speaker::routes_available(const RouteQuery& filter) const
 std::vector<RouteView> Speaker::routes_advertised(const RouteQuery& filter) const {
   std::vector<RouteView> out;
   each_peer(filter, [&](const Peer& p) {
-    p.advertised([&](RouteView v) {
-      if (out.size() < filter.limit && matches(filter, v.prefix)) out.push_back(std::move(v));
+    p.advertised(filter, [&](RouteView v) {
+      if (out.size() < filter.limit) out.push_back(std::move(v));
     });
   });
   return out;
@@ -66,8 +63,8 @@ std::vector<RouteView> Speaker::routes_advertised(const RouteQuery& filter) cons
 std::vector<RouteView> Speaker::routes_received(const RouteQuery& filter) const {
   std::vector<RouteView> out;
   each_peer(filter, [&](const Peer& p) {
-    p.received([&](RouteView v) {
-      if (out.size() < filter.limit && matches(filter, v.prefix)) out.push_back(std::move(v));
+    p.received(filter, [&](RouteView v) {
+      if (out.size() < filter.limit) out.push_back(std::move(v));
     });
   });
   return out;
