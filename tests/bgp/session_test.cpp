@@ -251,6 +251,26 @@ TEST_F(SessionTest, why_says_for_every_peer_what_became_of_a_prefix) {
   EXPECT_THAT(p.a.speaker->why(*Prefix::parse("10.2.0.0/16")).at(0).why, HasSubstr("not among the routes"));
 }
 
+TEST_F(SessionTest, routes_are_shown_whole_by_family_and_by_prefix) {
+  Pair p;
+  p.a.set() = routes("10.1.0.0", 5);
+  p.a.set().set({*Prefix::parse("2001:db8::/32"), {}});
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until(
+      "the routes", [&] { return p.b.received("a") == 5 && p.b.received("a", kIpv6Unicast) == 1; }, p.seen()));
+  const auto counts = [&](const RouteQuery& q) {
+    return std::vector{p.a.speaker->routes_available(q).size(), p.a.speaker->routes_advertised(q).size(),
+                       p.b.speaker->routes_received(q).size()};
+  };
+  using Counts = std::vector<std::size_t>;
+  EXPECT_EQ(counts({}), (Counts{6, 6, 6}));
+  EXPECT_EQ(counts({.family = Family::v6}), (Counts{1, 1, 1}));
+  EXPECT_EQ(counts({.prefix = *Prefix::parse("10.1.0.3/32")}), (Counts{1, 1, 1}));
+  EXPECT_EQ(counts({.prefix = *Prefix::parse("10.1.0.0/16")}), (Counts{0, 0, 0}));
+  EXPECT_EQ(counts({.limit = 2}), (Counts{2, 2, 2}));
+}
+
 TEST_F(SessionTest, a_removed_peer_is_told_and_its_routes_go) {
   Pair p;
   p.a.set() = routes("10.1.0.0", 5);
