@@ -62,7 +62,7 @@ lint_tidy() {
   flags=$(jq -r '[.[] | select(.command | contains("-include-pch"))][0].command' $dir/compile_commands.json |
     grep -oE -- '-(D|I|O|std=|isystem )\S+' | tr '\n' ' ')
   eval "clang++-19 $flags -Wall -x c++-header cmake/pch.h -o $pch" || { echo "clang cannot read cmake/pch.h"; return 1; }
-  sha256sum .clang-tidy cmake/pch.h > $dir/config
+  sha256sum .clang-tidy cmake/pch.h cmake/pch_plain.h > $dir/config
   lint_inputs $dir > $dir/inputs
   : > $dir/todo
   local file key stamp

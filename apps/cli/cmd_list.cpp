@@ -21,7 +21,7 @@ struct ListFlags {
 
 using Text = std::function<std::string(const json::value&)>;
 
-int list(const ListFlags& f, const char* path, const Text& text) {
+int print_list(const ListFlags& f, const char* path, const Text& text) {
   auto answer = api::get(f.socket, path);
   if (!answer) return report(answer.error());
   if (f.format == OutputFormat::text) {
@@ -39,7 +39,7 @@ CLI::App* add(CLI::App& parent, Context& context, const char* help, const char* 
   cmd->add_option("--socket", flags->socket, "The agent's socket")->capture_default_str();
   add_output_option(*cmd, flags->format);
   cmd->callback([&context, flags, path, text = std::move(text)] {
-    context.action = [flags, path, text] { return list(*flags, path, text); };
+    context.action = [flags, path, text] { return print_list(*flags, path, text); };
   });
   return cmd;
 }

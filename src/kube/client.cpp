@@ -17,8 +17,6 @@ namespace {
 constexpr unsigned kPage = 500;
 constexpr int kRetryAfterTries = 5;
 
-std::string meta_text(const json::object& o, std::string_view key) { return text_at(metadata(o), key); }
-
 // RFC 3986: everything but the unreserved characters.
 std::string escape(std::string_view text) {
   static constexpr char hex[] = "0123456789ABCDEF";

@@ -12,7 +12,6 @@ namespace weft::kube {
 
 namespace {
 
-std::string meta_text(const json::object& o, std::string_view key) { return text_at(metadata(o), key); }
 std::string key_of(const std::string& ns, const std::string& name) { return ns + "/" + name; }
 
 Response answer(unsigned status, const json::object& body) {

@@ -59,6 +59,7 @@ json::object to_json(const Labels& labels) {
 }
 
 const json::object& metadata(const json::object& object) { return object_at(object, "metadata"); }
+std::string meta_text(const json::object& object, std::string_view key) { return text_at(metadata(object), key); }
 json::object& metadata_of(json::object& object) {
   auto& m = object["metadata"];
   if (!m.is_object()) m.emplace_object();

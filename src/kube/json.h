@@ -34,6 +34,8 @@ json::value parse_json(std::string_view text, boost::system::error_code& ec);
 
 /// metadata, empty when there is none.
 const json::object& metadata(const json::object& object);
+/// A text of the metadata; empty when it is not there.
+std::string meta_text(const json::object& object, std::string_view key);
 /// metadata of an object about to be written, created if absent.
 json::object& metadata_of(json::object& object);
 /// metadata.namespace and metadata.name.

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kVersion = 1;
 
-Result<std::string> text(const json::object& o, std::string_view key) {
+Result<std::string> required_text(const json::object& o, std::string_view key) {
   const auto* v = o.if_contains(key);
   if (v == nullptr || !v->is_string())
     return fail(Errc::invalid, "field " + std::string(key) + ": missing or not a string");
@@ -63,14 +63,14 @@ Result<StoredPod> parse_stored_pod(const std::string& content) try {
       {"podName", &s.pod.pod.name},         {"podUid", &s.pod.uid},        {"netns", &s.pod.netns},
       {"hostIfname", &s.pod.host_ifname}};
   for (const auto& [key, where] : fields) {
-    auto t = text(o, key);
+    auto t = required_text(o, key);
     if (!t) return fail(std::move(t).error());
     *where = std::move(*t);
   }
   if (s.pod.container_id.empty() || s.pod.pod_ifname.empty() || s.pod.host_ifname.empty())
     return fail(Errc::invalid, "fields containerId, ifname and hostIfname must not be empty");
   for (const auto& [key, where] : {std::pair{"hostMac", &s.pod.host_mac}, std::pair{"podMac", &s.pod.pod_mac}}) {
-    auto t = text(o, key);
+    auto t = required_text(o, key);
     if (!t) return fail(std::move(t).error());
     auto mac = Mac::parse(*t);
     if (!mac) return fail(mac.error().in(key));

@@ -17,7 +17,7 @@ std::string name(const Timer& t) {
 
 std::string span(Duration d) { return fmt::format("{:g}s", std::chrono::duration<double>(d).count()); }
 
-std::string list(const std::vector<AfiSafi>& families) {
+std::string each(const std::vector<AfiSafi>& families) {
   std::string out;
   for (const AfiSafi& f : families) out += " " + f.to_string();
   return out;
@@ -100,7 +100,7 @@ std::string describe(const Action& action) {
           [](const action::Established& a) { return fmt::format("established on {}", a.connection); },
           [](const action::Down& a) {
             std::string out = fmt::format("down: {}", to_string(a.reason.kind));
-            if (!a.retain.empty()) out += ", retain" + list(a.retain);
+            if (!a.retain.empty()) out += ", retain" + each(a.retain);
             return out;
           },
           [](const action::AttemptFailed& a) { return fmt::format("attempt failed: {}", to_string(a.reason.kind)); },

@@ -4,12 +4,13 @@
 #include <algorithm>
 
 #include "bgp/packet/attributes.h"
+#include "bgp/packet/wire.h"
 
 namespace weft::bgp {
 namespace {
 
 using Type = AsPathSegment::Type;
-constexpr std::size_t kMaxSegment = 255;  // the count on the wire is one octet (RFC 4271 §4.3)
+using wire::kMaxSegment;
 
 }  // namespace
 

@@ -10,7 +10,7 @@ namespace weft::bgp {
 namespace {
 
 using Segment = AsPathSegment;
-constexpr std::size_t kMaxSegment = 255;
+using wire::kMaxSegment;
 
 bool is_confederation(const Segment& s) {
   return s.type == Segment::Type::confed_sequence || s.type == Segment::Type::confed_set;

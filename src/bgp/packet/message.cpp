@@ -11,7 +11,7 @@
 namespace weft::bgp {
 namespace {
 
-constexpr std::size_t kMarkerSize = 16;
+using wire::kMarkerSize;
 constexpr std::uint8_t kInvalidRefreshLength = 1;  // RFC 7313 §5
 
 std::unexpected<Notification> header_fault(std::uint8_t subcode, std::vector<std::uint8_t> data = {}) {

@@ -8,7 +8,7 @@
 namespace weft::bgp {
 namespace {
 
-constexpr std::size_t kMarkerSize = 16;
+using wire::kMarkerSize;
 constexpr std::size_t kNextHopSize = 7;  // the NEXT_HOP attribute
 constexpr std::size_t kMpHeader = 4;     // of an MP attribute with Extended Length
 

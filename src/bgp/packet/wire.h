@@ -11,6 +11,9 @@ namespace weft::bgp::wire {
 using Bytes = std::span<const std::uint8_t>;
 using Buffer = std::vector<std::uint8_t>;
 
+inline constexpr std::size_t kMarkerSize = 16;   // RFC 4271 §4.1
+inline constexpr std::size_t kMaxSegment = 255;  // AS numbers of a segment: the count is one octet (RFC 4271 §4.3)
+
 /// Takes values from the front. What is not there reads as zero or as fewer bytes and leaves ok() false, so a caller
 /// reads a whole picture and asks once.
 class Reader {

@@ -11,7 +11,6 @@ constexpr std::uint8_t kAdvertisement = 134;  // RFC 4861 §4.2
 constexpr std::size_t kSolicitationSize = 8;
 constexpr std::size_t kAdvertisementSize = 16;
 constexpr std::uint8_t kSourceLinkLayer = 1;  // RFC 4861 §4.6.1
-constexpr int kHopLimit = 255;                // nothing that a router forwarded
 
 // Options are type, length in units of eight octets, value; a length of zero would never end.
 bool options_whole(std::span<const std::uint8_t> options) {
@@ -47,7 +46,7 @@ std::vector<std::uint8_t> router_solicitation() {
 }
 
 NdpKind classify(std::span<const std::uint8_t> m, const Address& source, int hop_limit) {
-  if (hop_limit != kHopLimit || m.size() < kSolicitationSize || m[1] != 0) return NdpKind::other;
+  if (hop_limit != kNdpHopLimit || m.size() < kSolicitationSize || m[1] != 0) return NdpKind::other;
   if (m[0] == kSolicitation)
     return options_whole(m.subspan(kSolicitationSize)) ? NdpKind::solicitation : NdpKind::other;
   if (m[0] != kAdvertisement || m.size() < kAdvertisementSize || !source.is_v6() || !source.is_link_local())

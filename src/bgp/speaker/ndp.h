@@ -22,6 +22,9 @@ struct RouterAdvertisement {
 std::vector<std::uint8_t> encode(const RouterAdvertisement& advertisement);
 std::vector<std::uint8_t> router_solicitation();
 
+/// What all these messages are sent with: nothing that a router forwarded (RFC 4861 §6.1).
+inline constexpr int kNdpHopLimit = 255;
+
 enum class NdpKind : std::uint8_t { other, solicitation, advertisement };
 /// What RFC 4861 §6.1 lets pass: hop limit 255, code 0, whole, options of a length that is not zero; and, for an
 /// advertisement, from a link-local source.

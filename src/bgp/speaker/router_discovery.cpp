@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "bgp/speaker/ndp.h"
+#include "bgp/speaker/socket_option.h"
 
 namespace weft::bgp {
 
@@ -22,13 +23,6 @@ constexpr auto kSolicitEvery = std::chrono::seconds(4);     // RTR_SOLICITATION_
 constexpr auto kAdvertiseEvery = std::chrono::seconds(10);  // as FRR does on an unnumbered link
 constexpr auto kAnswerAtMost = std::chrono::seconds(3);     // MIN_DELAY_BETWEEN_RAS
 constexpr int kMessagesPerTurn = 16;
-constexpr int kHopLimit = 255;
-
-template <class T>
-Result<> set(int fd, int level, int name, const T& value, std::string_view what) {
-  if (::setsockopt(fd, level, name, &value, sizeof value) == 0) return {};
-  return fail(errno_error(what, errno));
-}
 
 sockaddr_in6 group(const char* text, unsigned ifindex) {
   sockaddr_in6 a{};
@@ -50,20 +44,20 @@ Result<Fd> open_raw(const std::string& interface, unsigned ifindex) {
   ICMP6_FILTER_SETBLOCKALL(&filter);
   ICMP6_FILTER_SETPASS(ND_ROUTER_SOLICIT, &filter);
   ICMP6_FILTER_SETPASS(ND_ROUTER_ADVERT, &filter);
-  WEFT_TRY(set(fd.get(), IPPROTO_ICMPV6, ICMP6_FILTER, filter, what));
+  WEFT_TRY(set_option(fd.get(), IPPROTO_ICMPV6, ICMP6_FILTER, filter, what));
   if (::setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, interface.data(), interface.size()) != 0)
     return fail(errno_error(what, errno));
-  const int on = 1, off = 0, hops = kHopLimit;
-  WEFT_TRY(set(fd.get(), IPPROTO_IPV6, IPV6_MULTICAST_LOOP, off, what));
-  WEFT_TRY(set(fd.get(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops, what));
-  WEFT_TRY(set(fd.get(), IPPROTO_IPV6, IPV6_UNICAST_HOPS, hops, what));
-  WEFT_TRY(set(fd.get(), IPPROTO_IPV6, IPV6_RECVHOPLIMIT, on, what));
+  const int on = 1, off = 0, hops = kNdpHopLimit;
+  WEFT_TRY(set_option(fd.get(), IPPROTO_IPV6, IPV6_MULTICAST_LOOP, off, what));
+  WEFT_TRY(set_option(fd.get(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops, what));
+  WEFT_TRY(set_option(fd.get(), IPPROTO_IPV6, IPV6_UNICAST_HOPS, hops, what));
+  WEFT_TRY(set_option(fd.get(), IPPROTO_IPV6, IPV6_RECVHOPLIMIT, on, what));
   const int index = static_cast<int>(ifindex);
-  WEFT_TRY(set(fd.get(), IPPROTO_IPV6, IPV6_MULTICAST_IF, index, what));
+  WEFT_TRY(set_option(fd.get(), IPPROTO_IPV6, IPV6_MULTICAST_IF, index, what));
   ipv6_mreq routers{};
   routers.ipv6mr_multiaddr = group(kAllRouters, ifindex).sin6_addr;
   routers.ipv6mr_interface = ifindex;
-  WEFT_TRY(set(fd.get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, routers, what));
+  WEFT_TRY(set_option(fd.get(), IPPROTO_IPV6, IPV6_JOIN_GROUP, routers, what));
   return fd;
 }
 

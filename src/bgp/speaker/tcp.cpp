@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 
+#include "bgp/speaker/socket_option.h"
+
 namespace weft::bgp {
 
 namespace {
@@ -65,12 +67,6 @@ Endpoint from_raw(const sockaddr_storage& s) {
   return e;
 }
 
-template <class T>
-Result<> set(int fd, int level, int name, const T& value, std::string_view what) {
-  if (::setsockopt(fd, level, name, &value, sizeof value) == 0) return {};
-  return fail(errno_error(what, errno));
-}
-
 Result<> set_md5(int fd, const Address& peer, const std::optional<std::string>& password) {
   if (password && (password->empty() || password->size() > kMaxPassword))
     return fail(Errc::invalid, fmt::format("password of peer {}: {} bytes, but TCP MD5 takes 1 to {}; use another",
@@ -90,13 +86,13 @@ Result<> set_md5(int fd, const Address& peer, const std::optional<std::string>& 
 Result<> set_ttl(int fd, Family family, std::uint8_t ttl, std::optional<std::uint8_t> min_ttl) {
   const int value = ttl;
   if (family == Family::v4) {
-    WEFT_TRY(set(fd, IPPROTO_IP, IP_TTL, value, "setting IP_TTL"));
+    WEFT_TRY(set_option(fd, IPPROTO_IP, IP_TTL, value, "setting IP_TTL"));
     const int least = min_ttl.value_or(0);
-    if (min_ttl) WEFT_TRY(set(fd, IPPROTO_IP, IP_MINTTL, least, "setting IP_MINTTL"));
+    if (min_ttl) WEFT_TRY(set_option(fd, IPPROTO_IP, IP_MINTTL, least, "setting IP_MINTTL"));
   } else {
-    WEFT_TRY(set(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value, "setting IPV6_UNICAST_HOPS"));
+    WEFT_TRY(set_option(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, value, "setting IPV6_UNICAST_HOPS"));
     const int least = min_ttl.value_or(0);
-    if (min_ttl) WEFT_TRY(set(fd, IPPROTO_IPV6, kIpv6MinHopCount, least, "setting IPV6_MINHOPCOUNT"));
+    if (min_ttl) WEFT_TRY(set_option(fd, IPPROTO_IPV6, kIpv6MinHopCount, least, "setting IPV6_MINHOPCOUNT"));
   }
   return {};
 }
@@ -104,15 +100,15 @@ Result<> set_ttl(int fd, Family family, std::uint8_t ttl, std::optional<std::uin
 // What connecting and accepted sockets have in common.
 Result<> tune(int fd, Family family, const TcpOptions& options) {
   const int on = 1;
-  WEFT_TRY(set(fd, IPPROTO_TCP, TCP_NODELAY, on, "setting TCP_NODELAY"));
-  WEFT_TRY(set(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentLimit, "setting TCP_NOTSENT_LOWAT"));
+  WEFT_TRY(set_option(fd, IPPROTO_TCP, TCP_NODELAY, on, "setting TCP_NODELAY"));
+  WEFT_TRY(set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentLimit, "setting TCP_NOTSENT_LOWAT"));
   const auto timeout = static_cast<unsigned>(options.user_timeout.count());
-  if (timeout > 0) WEFT_TRY(set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, timeout, "setting TCP_USER_TIMEOUT"));
+  if (timeout > 0) WEFT_TRY(set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, timeout, "setting TCP_USER_TIMEOUT"));
   const int tos = kInternetworkControl;
   if (family == Family::v4)
-    WEFT_TRY(set(fd, IPPROTO_IP, IP_TOS, tos, "setting IP_TOS"));
+    WEFT_TRY(set_option(fd, IPPROTO_IP, IP_TOS, tos, "setting IP_TOS"));
   else
-    WEFT_TRY(set(fd, IPPROTO_IPV6, IPV6_TCLASS, tos, "setting IPV6_TCLASS"));
+    WEFT_TRY(set_option(fd, IPPROTO_IPV6, IPV6_TCLASS, tos, "setting IPV6_TCLASS"));
   return set_ttl(fd, family, options.ttl, options.min_ttl);
 }
 
@@ -121,7 +117,7 @@ Result<Fd> open_socket(Family family) {
   if (!fd) return fail(errno_error("opening a TCP socket", errno));
   if (family == Family::v6) {
     const int on = 1;
-    WEFT_TRY(set(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, on, "setting IPV6_V6ONLY"));
+    WEFT_TRY(set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, on, "setting IPV6_V6ONLY"));
   }
   return fd;
 }
@@ -152,7 +148,7 @@ Result<Fd> start_connect(const ConnectSpec& spec) {
                                              peer, spec.local->address.to_string()));
     const int on = 1;
     // Lets many connections share the address without reserving a port before the peer is known.
-    WEFT_TRY(set(fd->get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, on, "setting IP_BIND_ADDRESS_NO_PORT"));
+    WEFT_TRY(set_option(fd->get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, on, "setting IP_BIND_ADDRESS_NO_PORT"));
     const RawAddress local = raw(*spec.local);
     if (::bind(fd->get(), local.get(), local.size) != 0) {
       const int why = errno;
@@ -181,8 +177,8 @@ Result<Fd> open_listener(const Address& address, Port port) {
   auto fd = open_socket(address.family());
   if (!fd) return fail(fd.error().in(what));
   const int on = 1;
-  WEFT_TRY(set(fd->get(), SOL_SOCKET, SO_REUSEADDR, on, what));
-  WEFT_TRY(set(fd->get(), IPPROTO_IP, IP_FREEBIND, on, what));
+  WEFT_TRY(set_option(fd->get(), SOL_SOCKET, SO_REUSEADDR, on, what));
+  WEFT_TRY(set_option(fd->get(), IPPROTO_IP, IP_FREEBIND, on, what));
   if (auto r = tune(fd->get(), address.family(), {}); !r) return fail(r.error().in(what));
   const RawAddress local = raw({address, port, 0});
   if (::bind(fd->get(), local.get(), local.size) != 0 || ::listen(fd->get(), kBacklog) != 0)
