@@ -15,7 +15,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "lab.h"
+#include "bench/lab/lab.h"
 #include "measure.h"
 #include "report.h"
 #include "setup.h"
@@ -54,6 +54,8 @@ Result<std::vector<Change>> merge(const std::string& measured, const std::string
 int run(const std::string& existing, const std::vector<std::string>& up_args, int changes, bool as_json) {
   Lab lab(existing);
   if (const auto r = lab.up(up_args); !r) return failed(r.error());
+  if (lab.ours())
+    if (const auto r = install(lab); !r) return failed(r.error());
   const auto job = prepare(lab.kubeconfig(), changes);
   if (!job) return failed(job.error());
   const std::string input = lab.scratch() + "/job";

@@ -145,6 +145,19 @@ Pem pem_from(const json::value& v) { return {text(v, "ca"), text(v, "cert"), tex
 
 }  // namespace
 
+Result<> install(Lab& lab) {
+  std::fputs("bench: installing and meshing\n", stderr);
+  WEFT_TRY(lab.weft(
+      {"install", "--context", "cluster1", "--set", "cluster.name=cluster1", "--set", "cluster.id=1", "--wait"}));
+  WEFT_TRY(lab.weft({"install", "--context", "cluster2", "--set", "cluster.name=cluster2", "--set", "cluster.id=2",
+                     "--inherit-ca", "cluster1", "--wait"}));
+  for (const char* c : {"cluster1", "cluster2"}) WEFT_TRY(lab.weft({"clustermesh", "enable", "--context", c}));
+  WEFT_TRY(lab.weft({"clustermesh", "connect", "--context", "cluster1", "--destination-context", "cluster2"}));
+  for (const char* c : {"cluster1", "cluster2"})
+    WEFT_TRY(lab.weft({"clustermesh", "status", "--context", c, "--wait", "--wait-duration", "3m"}));
+  return {};
+}
+
 Result<Job> prepare(const std::string& kubeconfig, int changes) {
   auto one = kube::load_kubeconfig(kubeconfig, "cluster1"), two = kube::load_kubeconfig(kubeconfig, "cluster2");
   if (!one) return fail(one.error());

@@ -1,4 +1,4 @@
-#include "lab.h"
+#include "bench/lab/lab.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -95,16 +95,6 @@ Result<> Lab::up(const std::vector<std::string>& up_args) {
   if (!path) return fail(path.error());
   kubeconfig_ = path->substr(0, path->find('\n'));
   ::setenv("KUBECONFIG", kubeconfig_.c_str(), 1);
-  if (!ours_) return {};
-  say("installing and meshing");
-  WEFT_TRY(
-      weft({"install", "--context", "cluster1", "--set", "cluster.name=cluster1", "--set", "cluster.id=1", "--wait"}));
-  WEFT_TRY(weft({"install", "--context", "cluster2", "--set", "cluster.name=cluster2", "--set", "cluster.id=2",
-                 "--inherit-ca", "cluster1", "--wait"}));
-  for (const char* c : {"cluster1", "cluster2"}) WEFT_TRY(weft({"clustermesh", "enable", "--context", c}));
-  WEFT_TRY(weft({"clustermesh", "connect", "--context", "cluster1", "--destination-context", "cluster2"}));
-  for (const char* c : {"cluster1", "cluster2"})
-    WEFT_TRY(weft({"clustermesh", "status", "--context", c, "--wait", "--wait-duration", "3m"}));
   return {};
 }
 
