@@ -16,14 +16,16 @@ struct Figure {
   std::vector<double> samples;  // in `unit`
   std::optional<double> most_p99 = {}, most_max = {};
   std::string unit = "ms";
+  std::optional<double> least_min = {};
 
   /// Nearest rank, `q` above 0 up to 1; 0 when there are no samples.
   double quantile(double q) const;
+  double least() const;  // of the samples; 0 when there are none
   /// Without samples nothing holds.
   bool holds() const;
 };
 
-/// {"unit": "ms", "p50": …, "p99": …, "max": …, "count": …, "holds": …}; the bounds where there are some.
+/// {"unit": "ms", "p50": …, "p99": …, "max": …, "min": …, "count": …, "holds": …}; the bounds where there are some.
 boost::json::object to_json(const Figure& figure);
 /// The head of the table, and a row.
 std::string table_head();
