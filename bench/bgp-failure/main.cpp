@@ -43,7 +43,10 @@ int run(const Options& o) {
     }
   };
   attempt("cut", [&] {
-    for (const bool frr_node : {false, true}) add(cut_the_link(o.trials, frr_node));
+    for (const bool frr_node : {false, true}) {
+      const Cuts c = cut_the_link(o.trials, frr_node);
+      for (const Figure* f : {&c.whole, &c.silence, &c.router}) add(*f);
+    }
   });
   attempt("kill", [&] {
     for (const bool graceful : {true, false}) {

@@ -19,6 +19,8 @@ constexpr unsigned kPrefixes = 50;      // of each family
 constexpr auto kPatience = 120s;
 constexpr const char* kService = "192.0.2.99";
 
+double milliseconds(Duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+
 std::vector<std::string> many_prefixes() {
   std::vector<std::string> out;
   for (unsigned i = 0; i < kPrefixes; ++i) {
@@ -30,24 +32,36 @@ std::vector<std::string> many_prefixes() {
 
 }  // namespace
 
-Figure cut_the_link(unsigned trials, bool frr_node) {
+Cuts cut_the_link(unsigned trials, bool frr_node) {
   World world({.bfd = true, .prefixes = many_prefixes(), .frr_node = frr_node});
   world.start();
   world.wait_for_bfd();
-  Figure out{"link_cut", "the node's link is cut, BFD 3 x 100 ms → routes gone", {}, {}, kMostDetection};
-  if (frr_node) out = {"link_cut_frr", "  the same with FRR on the node", {}};
+  Cuts out{{"link_cut", "the node's link is cut, BFD 3 x 100 ms → routes gone", {}, {}, kMostDetection},
+           {"link_cut_silence", "  BFD's last packet → the router's BFD says Down", {}},
+           {"link_cut_router", "  the router's BFD says Down → routes gone", {}}};
+  if (frr_node) {
+    out = {{"link_cut_frr", "  the same with FRR on the node", {}},
+           {"link_cut_frr_silence", "    last packet → Down", {}},
+           {"link_cut_frr_router", "    Down → routes gone", {}}};
+  }
   std::mt19937 random(1);
   for (unsigned i = 0; i < trials; ++i) {
     world.wait_for_routes();
     // BFD's packets come every 75 to 100 ms: a cut may fall anywhere between two.
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 100'000));
+    world.bfd->forget_down();
     const auto cut = world.cut();
     interop::wait_until(
         kPatience, "the routes leave the router's kernel", [&] { return world.routes.routes() == 0; },
         [&] { return world.seen(); });
-    out.samples.push_back(std::chrono::duration<double, std::milli>(world.routes.last_change() - cut).count());
+    const auto gone = world.routes.last_change();
+    out.whole.samples.push_back(milliseconds(gone - cut));
     if (const auto left = world.router.must({"ip", "route", "show", "proto", "bgp"}); !left.empty())
       throw std::runtime_error("the kernel did not tell of these routes: " + left);
+    const auto last = world.bfd->last_from_node(), down = world.bfd->first_down();
+    if (!last || !down) throw std::runtime_error("BFD's packets were not seen on the link\n" + world.seen());
+    out.silence.samples.push_back(milliseconds(*down - *last));
+    out.router.samples.push_back(milliseconds(gone - *down));
     // While the link is still down: a session that had just come back would be reset with it.
     if (!frr_node) world.node.forgive();
     world.mend();

@@ -5,9 +5,14 @@
 
 namespace weft::bench {
 
-/// The node's link is cut, BFD watches it with 3 × 100 ms: from the cut until the last of a hundred routes, of both
-/// families, has left the router's kernel. With FRR on the node too, the same shows what is the router's part.
-Figure cut_the_link(unsigned trials, bool frr_node);
+struct Cuts {
+  Figure whole;    // from the cut until the last of a hundred routes, of both families, has left the router's kernel
+  Figure silence;  // of it and a little before: from BFD's last packet until the router's BFD says Down
+  Figure router;   // of it: from there until the routes are gone
+};
+/// The node's link is cut, BFD watches it with 3 × 100 ms. With FRR on the node too, the same shows what is the
+/// router's part.
+Cuts cut_the_link(unsigned trials, bool frr_node);
 
 struct Restarts {
   Figure lost;  // packets of each trial

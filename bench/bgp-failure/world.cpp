@@ -81,6 +81,7 @@ World::World(const WorldSpec& spec)
   for (const char* port : {"to-router", kNodePort}) the_switch.ip(std::string("link set ") + port + " master br0");
   client.ip("route add default via 10.1.0.1");
   node_host.ip("route add default via 10.0.0.1");
+  bfd = std::make_unique<BfdWatch>(router, "eth0");
   the_switch.in_network([&] { control_ = Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); });
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "bfd_watch.h"
 #include "node.h"
 #include "route_watch.h"
 #include "tests/interop/harness/speaker.h"
@@ -28,6 +29,7 @@ class World {
   interop::Host client, router, the_switch, node_host;
   RouteWatch routes;
   std::unique_ptr<interop::Speaker> frr;
+  std::unique_ptr<BfdWatch> bfd;
   Node node;
   std::unique_ptr<interop::Speaker> instead;  // of `node`; may be null
 
