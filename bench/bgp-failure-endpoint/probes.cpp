@@ -133,6 +133,8 @@ void ServiceProbe::run(int netns, SocketAddress service, Ports& ports) {
   for (auto next = Steady::now(); inside && (!ending_ || !open.empty());) {
     if (!ending_ && Steady::now() >= next) {
       Fd fd = udp_to(service, ports.next());
+      // Somebody else's, for a while.
+      for (int more = 0; !fd && errno == EADDRINUSE && more < 10; ++more) fd = udp_to(service, ports.next());
       next = Steady::now() + kServiceEvery;
       // A question that the kernel does not take (no route) was asked all the same: it is lost.
       const std::string why = fd ? "" : errno_error("UDP to " + service.to_string(), errno).message;

@@ -71,6 +71,30 @@ spec:
   - {name: client, image: weft-lab-echo, command: [weft-lab-echo, --port, "8080"]}
 )";
 
+// Ready when something answers on port 8081, and for a minute after SIGTERM a server that answers.
+constexpr auto kLeaving = R"(
+apiVersion: v1
+kind: Service
+metadata: {name: leaving, namespace: default, labels: {advertise: external}}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  selector: {app: leaving}
+  ports: [{port: 80, targetPort: 8080}]
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: leaving, namespace: default, labels: {app: leaving}}
+spec:
+  nodeName: cluster1-node3
+  terminationGracePeriodSeconds: 90
+  containers:
+  - name: server
+    image: weft-lab-echo
+    command: [weft-lab-echo, --port, "8080", --grace, "60"]
+    readinessProbe: {httpGet: {path: /, port: 8081}, periodSeconds: 1}
+)";
+
 class Bgp : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -118,7 +142,8 @@ class Bgp : public ::testing::Test {
     const bool v6 = prefix.find(':') != std::string::npos;
     const auto v = vtysh(router, fmt::format("show bgp {} unicast {}", v6 ? "ipv6" : "ipv4", prefix));
     const auto* o = v.if_object();
-    const auto* paths = o ? o->if_contains("paths") : nullptr;
+    if (!o) return {"no answer of " + router};  // which is not "no way"
+    const auto* paths = o->if_contains("paths");
     if (!paths || !paths->is_array()) return out;
     for (const auto& p : paths->get_array()) {
       const auto* path = p.if_object();
@@ -178,6 +203,34 @@ TEST_F(Bgp, a_labelled_service_is_reached_over_every_node_from_both_routers_and_
   EXPECT_THAT(why.out, HasSubstr("serviceSelector")) << why.describe();
   ASSERT_TRUE(lab().kubectl("cluster1", {"delete", "service", "front"}).ok());
   EXPECT_TRUE(has_ways("203.0.113.10/32", 0));
+}
+
+TEST_F(Bgp, a_node_is_announced_once_its_endpoint_is_ready_and_withdrawn_while_the_last_one_still_answers) {
+  ASSERT_TRUE(lab().apply("cluster1", kLeaving));
+  set_address("leaving", "203.0.113.30");
+  const auto pod_answers = [] {
+    const auto ip = lab().kubectl("cluster1", {"get", "pod", "leaving", "-o", "jsonpath={.status.podIP}"}).out;
+    const Load l = parse_load(
+        lab().exec("cluster1/client", {"weft-lab-load", "-o", "json", "--count", "1", "http://" + ip + ":8080/"}));
+    return Seen{l.ok == 1, ip + ": " + l.raw};
+  };
+  EXPECT_TRUE(eventually(60s, "the pod answers, ready or not", pod_answers));
+  EXPECT_TRUE(eventually(60s, "the node says that its endpoint is not ready", [] {
+    const auto why = lab().exec("cluster1/cluster1-node3", {"weft", "bgp", "why", "default/leaving"});
+    return Seen{why.out.find("on this node are not ready") != std::string::npos, why.describe()};
+  }));
+  for (const auto& tor : kTors) EXPECT_TRUE(ways(tor, "203.0.113.30/32").empty()) << shown(tor);
+
+  Background ready(lab().exec_argv("cluster1/leaving", {"weft-lab-echo", "--port", "8081"}), lab().env());
+  ASSERT_TRUE(has_ways("203.0.113.30/32", 1));
+  for (const auto& tor : kTors) EXPECT_EQ(ways(tor, "203.0.113.30/32"), std::set<std::string>{"10.0.0.13"}) << tor;
+
+  ASSERT_TRUE(lab().kubectl("cluster1", {"delete", "pod", "leaving", "--wait=false"}).ok());
+  EXPECT_TRUE(has_ways("203.0.113.30/32", 0));
+  const auto after = pod_answers();
+  EXPECT_TRUE(after.holds) << "the way to the pod is gone, and so is the pod: " << after.what;
+  EXPECT_TRUE(lab().kubectl("cluster1", {"delete", "pod", "leaving", "--grace-period=0", "--force"}).ok());
+  EXPECT_TRUE(lab().kubectl("cluster1", {"delete", "service", "leaving"}).ok());
 }
 
 TEST_F(Bgp, pod_cidrs_of_both_clusters_are_there) {
