@@ -27,22 +27,26 @@ Task<Result<Trial>> one(World& world, const SliceMoments& slices, Ports& ports, 
   if (!addresses) co_return fail(addresses.error());
   WEFT_CO_TRY(world.serve(1, *addresses));
   PodProbe direct(world.client_netns(), {addresses->v4, 8080});
-  auto answers = co_await until("the new pod answers", [&direct] { return direct.first().has_value(); }, seen);
+  auto answering = until("the new pod answers", [&direct] { return direct.first().has_value(); }, seen);
+  auto answers = co_await std::move(answering);
   if (!answers) co_return fail(answers.error());
-  auto announced = co_await until("both routers have two nodes", [&world] { return world.nodes(2).all; }, seen);
+  auto announcing = until("both routers have two nodes", [&world] { return world.nodes(2).all; }, seen);
+  auto announced = co_await std::move(announcing);
   if (!announced) co_return fail(announced.error());
   Trial out;
   out.announced = milliseconds(world.nodes(2).first - *direct.first());
-  auto asked = co_await until(
+  auto asking = until(
       "the new pod answers questions to both addresses of the Service",
       [&] { return v4.counts().by_pod[pod] > 0 && v6.counts().by_pod[pod] > 0; }, seen);
+  auto asked = co_await std::move(asking);
   if (!asked) co_return fail(asked.error());
   co_await sleep_for(pause);
 
   const auto sent = Steady::now();
   auto deleted = co_await world.delete_pod(pod);
   if (!deleted) co_return fail(deleted.error());
-  auto withdrawn = co_await until("both routers have one node", [&world] { return world.nodes(1).all; }, seen);
+  auto withdrawing = until("both routers have one node", [&world] { return world.nodes(1).all; }, seen);
+  auto withdrawn = co_await std::move(withdrawing);
   if (!withdrawn) co_return fail(withdrawn.error());
   const auto gone = world.nodes(1).last;
   auto over = co_await world.wait_until_gone(pod);

@@ -115,19 +115,22 @@ Task<Result<>> World::prepare() {
   }
   json::array ingress;
   for (const Address& a : {v4_, v6_}) ingress.push_back(json::object{{"ip", a.to_string()}});
-  json::object status;
-  status["status"] = json::object{{"loadBalancer", json::object{{"ingress", std::move(ingress)}}}};
+  json::object changed;
+  changed["status"] = json::object{{"loadBalancer", json::object{{"ingress", std::move(ingress)}}}};
+  const json::value status = std::move(changed);
   kube::PatchOptions to_status;
   to_status.subresource = "status";
   auto patched =
       co_await client_.patch(kube::kServices, kNamespace, "local", kube::PatchType::merge, status, to_status);
   if (!patched) co_return fail(patched.error());
-  auto staying = co_await addresses(kStaying);
+  const std::string staying_pod = kStaying;
+  auto staying = co_await addresses(staying_pod);
   if (!staying) co_return fail(staying.error());
   WEFT_CO_TRY(serve(2, *staying));
-  auto announced = co_await until(
+  auto announcing = until(
       "both routers have one node for the Service's addresses", [this] { return nodes(1).all; },
       [this] { return describe(); });
+  auto announced = co_await std::move(announcing);
   if (!announced) co_return announced;
   co_return co_await wait_for_client();
 }
@@ -145,7 +148,7 @@ Task<Result<>> World::wait_for_client() {
   auto ways = Ways::open(kClientRouter, netns(kClientRouter), std::move(wanted));
   if (!ways) co_return fail(ways.error());
   const Ways& at_client = **ways;
-  co_return co_await until(
+  auto reaching = until(
       "the client's router reaches the Service and node1's pods through both others",
       [&] {
         for (std::size_t i = 0; i < at_client.prefixes().size(); ++i)
@@ -153,6 +156,8 @@ Task<Result<>> World::wait_for_client() {
         return true;
       },
       [&] { return at_client.describe(); });
+  auto reached = co_await std::move(reaching);
+  co_return reached;
 }
 
 Task<Result<PodAddresses>> World::addresses(std::string name) {
@@ -179,7 +184,8 @@ Task<Result<PodAddresses>> World::addresses(std::string name) {
 
 Task<Result<PodAddresses>> World::start_pod(std::string name, unsigned grace) {
   const std::string path = fmt::format("/api/v1/namespaces/{}/pods", kNamespace);
-  auto made = co_await create(path, pod_body(name, kNodes[0], grace));
+  const std::string body = pod_body(name, kNodes[0], grace);
+  auto made = co_await create(path, body);
   if (!made) co_return fail(made.error());
   co_return co_await addresses(std::move(name));
 }
