@@ -47,8 +47,9 @@ run_suite() {
   local results="$ROOT/build/$preset/results/$suite" jobs=1 run=()
   rm -rf "$results"
   mkdir -p "$results"
-  # Only these two are free of ports, namespaces and pins.
+  # These are free of ports, namespaces and pins; interop's programs have a machine of their own each, and mostly wait.
   [[ $suite == unit || $suite == script ]] && jobs=$(nproc)
+  [ "$suite" = interop ] && jobs=3
   # The sanitizers' shadow memory collides with addresses of a kernel that randomises over many bits.
   [ "$preset" != dev ] && setarch -R true 2>/dev/null && run=(setarch -R)
   say "suite $suite ($preset)"
