@@ -29,25 +29,12 @@ namespace fs = std::filesystem;
 
 bool enter_sandbox() {
   static const bool inside = [] {
-    if (::geteuid() != 0) return false;
-    if (::unshare(CLONE_NEWNS | CLONE_NEWNET) != 0) return false;
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
     // FRR's folders are ours alone.
-    return shell("for d in /etc/frr /var/run/frr; do mkdir -p $d && mount -t tmpfs tmpfs $d && chmod 755 $d; done")
-               .code == 0;
+    return testing_netns::enter_sandbox() &&
+           shell("for d in /etc/frr /var/run/frr; do mkdir -p $d && mount -t tmpfs tmpfs $d && chmod 755 $d; done")
+                   .code == 0;
   }();
   return inside;
-}
-
-Outcome shell(const std::string& command) {
-  Outcome o;
-  FILE* p = ::popen(("(" + command + ") 2>&1").c_str(), "r");
-  if (p == nullptr) return {127, "popen failed"};
-  char buffer[4096];
-  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, p)) > 0;) o.out.append(buffer, n);
-  const int status = ::pclose(p);
-  o.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-  return o;
 }
 
 bool until(const std::function<bool()>& fact, std::chrono::milliseconds limit) {
@@ -122,9 +109,7 @@ std::string Process::log() const { return read_file(log_).value_or("(no log)"); 
 
 // ---- World
 
-World::World(std::vector<std::string> nodes) {
-  char name[] = "/tmp/weft-bfd-XXXXXX";
-  dir_ = ::mkdtemp(name);
+World::World(std::vector<std::string> nodes) : Namespaces("bfd") {
   add_netns("switch");
   run("switch", "ip link add br0 type bridge stp_state 0 && ip link set br0 up");
   int n = 0;
@@ -139,32 +124,6 @@ World::World(std::vector<std::string> nodes) {
   for (const auto& node : nodes)
     if (!until([&] { return !link_local(node).is_unspecified(); }))
       throw std::runtime_error(node + " has no link-local");
-}
-
-World::~World() {
-  for (const auto& path : mounted_) ::umount2(path.c_str(), MNT_DETACH);
-  std::error_code ec;
-  fs::remove_all(dir_, ec);
-}
-
-void World::add_netns(const std::string& name) {
-  const std::string path = netns(name);
-  std::ofstream(path).close();
-  std::string why;
-  std::thread([&] {
-    if (::unshare(CLONE_NEWNET) != 0 ||
-        ::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) != 0)
-      why = std::strerror(errno);
-  }).join();
-  if (!why.empty()) throw std::runtime_error("namespace " + name + ": " + why);
-  mounted_.push_back(path);
-  run(name, "ip link set lo up");
-}
-
-std::string World::run(const std::string& node, const std::string& command) const {
-  const auto o = shell("nsenter --net=" + netns(node) + " sh -ec '" + command + "'");
-  if (o.code != 0) throw std::runtime_error(node + ": " + command + ": " + o.out);
-  return o.out;
 }
 
 // Without starting a program, so that a test knows when it happened.

@@ -12,19 +12,16 @@
 
 #include "async/scope.h"
 #include "bfd/client.h"
+#include "tests/netns/namespaces.h"
 
 namespace weft::bfdtest {
 
 using namespace std::chrono_literals;
 
-/// Enters fresh mount and network namespaces, once per process. False without root.
-bool enter_sandbox();
+using testing_netns::shell;
 
-struct Outcome {
-  int code = 0;
-  std::string out;
-};
-Outcome shell(const std::string& command);
+/// Enters fresh mount and network namespaces with FRR's folders in them, once per process. False without root.
+bool enter_sandbox();
 
 /// A process of ours in a namespace; killed with the object. What it writes is in log().
 class Process {
@@ -48,25 +45,17 @@ class Process {
 
 /// Nodes that a switch joins: every node has the link "eth0" with 10.0.0.N/24 and fd00::N/64, by its place in the list.
 /// A cut takes the switch's end down, so that no node loses its carrier: silence is all there is.
-class World {
+class World : public testing_netns::Namespaces {
  public:
   explicit World(std::vector<std::string> nodes);
-  ~World();
 
-  const std::string& dir() const { return dir_; }
-  std::string netns(const std::string& node) const { return dir_ + "/netns-" + node; }
-  /// Runs a shell command in a node; throws std::runtime_error with its output when it fails.
-  std::string run(const std::string& node, const std::string& command) const;
   void cut(const std::string& node) const { set_port(node, false); }
   void mend(const std::string& node) const { set_port(node, true); }
   /// The link-local address of a node's eth0.
   Address link_local(const std::string& node) const;
 
  private:
-  void add_netns(const std::string& name);
   void set_port(const std::string& node, bool up) const;
-  std::string dir_;
-  std::vector<std::string> mounted_;
 };
 
 /// weft-bfd on a node.

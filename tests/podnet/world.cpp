@@ -29,67 +29,6 @@ namespace weft::podnet {
 
 namespace fs = std::filesystem;
 
-bool enter_sandbox() {
-  static const bool inside = [] {
-    if (::geteuid() != 0) return false;
-    if (::unshare(CLONE_NEWNS | CLONE_NEWNET) != 0) return false;
-    return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-  }();
-  return inside;
-}
-
-Outcome shell(const std::string& command) {
-  Outcome o;
-  FILE* p = ::popen(("(" + command + ") 2>&1").c_str(), "r");
-  if (p == nullptr) return {127, "popen failed"};
-  char buffer[4096];
-  for (std::size_t n; (n = std::fread(buffer, 1, sizeof buffer, p)) > 0;) o.out.append(buffer, n);
-  const int status = ::pclose(p);
-  o.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-  return o;
-}
-
-World::World() {
-  char name[] = "/tmp/weft-podnet-XXXXXX";
-  dir_ = ::mkdtemp(name);
-  fs::create_directories(dir_ + "/netns");
-}
-
-World::~World() {
-  for (const auto& path : mounted_) ::umount2(path.c_str(), MNT_DETACH);
-  std::error_code ec;
-  fs::remove_all(dir_, ec);
-}
-
-void World::add_netns(const std::string& name) {
-  const std::string path = netns(name);
-  std::ofstream(path).close();
-  std::string why;
-  std::thread([&] {
-    if (::unshare(CLONE_NEWNET) != 0 ||
-        ::mount("/proc/thread-self/ns/net", path.c_str(), nullptr, MS_BIND, nullptr) != 0)
-      why = std::strerror(errno);
-  }).join();
-  if (!why.empty()) throw std::runtime_error("namespace " + name + ": " + why);
-  mounted_.push_back(path);
-  run(name, "ip link set lo up");
-}
-
-void World::remove_netns(const std::string& name) {
-  ::umount2(netns(name).c_str(), MNT_DETACH);
-  ::unlink(netns(name).c_str());
-}
-
-std::string World::run(const std::string& ns, const std::string& command) const {
-  const auto o = shell("nsenter --net=" + netns(ns) + " sh -ec '" + command + "'");
-  if (o.code != 0) throw std::runtime_error(ns + ": " + command + ": " + o.out);
-  return o.out;
-}
-
-bool World::succeeds(const std::string& ns, const std::string& command) const {
-  return shell("nsenter --net=" + netns(ns) + " sh -ec '" + command + "'").code == 0;
-}
-
 namespace {
 
 socklen_t fill(sockaddr_storage& s, const Address& a, Port port) {

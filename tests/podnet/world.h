@@ -1,5 +1,4 @@
-// A small world of network namespaces for tests as root: the test's own mount and network namespaces hold everything,
-// so nothing is left behind whatever happens to the test.
+// Nodes and pods in network namespaces of the test's own, with the part of an agent that gives pods their network.
 #pragma once
 
 #include <sys/types.h>
@@ -12,38 +11,18 @@
 #include "base/result.h"
 #include "model/node.h"
 #include "routing/plan.h"
+#include "tests/netns/namespaces.h"
 
 namespace weft::podnet {
 
-/// Enters fresh mount and network namespaces, once per process. False without root.
-bool enter_sandbox();
+using testing_netns::enter_sandbox;
+using testing_netns::Outcome;
+using testing_netns::shell;
 
-/// A scratch directory that goes with the object; namespaces are files in it.
-class World {
+class World : public testing_netns::Namespaces {
  public:
-  World();
-  ~World();
-
-  const std::string& dir() const { return dir_; }
-  std::string netns(const std::string& name) const { return dir_ + "/netns/" + name; }
-  void add_netns(const std::string& name);
-  void remove_netns(const std::string& name);
-  /// Runs a shell command inside; throws std::runtime_error with its output when it fails.
-  std::string run(const std::string& ns, const std::string& command) const;
-  /// The same without judging.
-  bool succeeds(const std::string& ns, const std::string& command) const;
-
- private:
-  std::string dir_;
-  std::vector<std::string> mounted_;
+  World() : Namespaces("podnet") {}
 };
-
-/// Output and exit code of a shell command.
-struct Outcome {
-  int code = 0;
-  std::string out;
-};
-Outcome shell(const std::string& command);
 
 /// Connects from one namespace to a TCP server in another and returns the address that the server sees.
 Result<std::string> peer_seen(const World&, const std::string& server_ns, const Address& server,
