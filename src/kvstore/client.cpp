@@ -407,12 +407,46 @@ Task<Result<>> Client::user_add(std::string name) {
   co_return Result<>{};
 }
 
+Task<Result<>> Client::user_delete(std::string name) {
+  const auto impl = impl_;
+  auto c = std::make_shared<detail::Call<pb::AuthUserDeleteRequest, pb::AuthUserDeleteResponse, int>>();
+  c->request.set_name(std::move(name));
+  if (auto r = co_await impl->call(c, WEFT_ETCD_CALL(auth, UserDelete)); !r) co_return std::unexpected(r.error());
+  co_return Result<>{};
+}
+
+Task<Result<std::vector<std::string>>> Client::user_list() {
+  const auto impl = impl_;
+  using Names = std::vector<std::string>;
+  auto c = std::make_shared<detail::Call<pb::AuthUserListRequest, pb::AuthUserListResponse, Names>>();
+  c->convert = [](pb::AuthUserListResponse& r) { return Names(r.users().begin(), r.users().end()); };
+  co_return co_await impl->call(c, WEFT_ETCD_CALL(auth, UserList));
+}
+
+Task<Result<std::vector<std::string>>> Client::user_roles(std::string name) {
+  const auto impl = impl_;
+  using Names = std::vector<std::string>;
+  auto c = std::make_shared<detail::Call<pb::AuthUserGetRequest, pb::AuthUserGetResponse, Names>>();
+  c->request.set_name(std::move(name));
+  c->convert = [](pb::AuthUserGetResponse& r) { return Names(r.roles().begin(), r.roles().end()); };
+  co_return co_await impl->call(c, WEFT_ETCD_CALL(auth, UserGet));
+}
+
 Task<Result<>> Client::user_grant_role(std::string user, std::string role) {
   const auto impl = impl_;
   auto c = std::make_shared<detail::Call<pb::AuthUserGrantRoleRequest, pb::AuthUserGrantRoleResponse, int>>();
   c->request.set_user(std::move(user));
   c->request.set_role(std::move(role));
   if (auto r = co_await impl->call(c, WEFT_ETCD_CALL(auth, UserGrantRole)); !r) co_return std::unexpected(r.error());
+  co_return Result<>{};
+}
+
+Task<Result<>> Client::user_revoke_role(std::string user, std::string role) {
+  const auto impl = impl_;
+  auto c = std::make_shared<detail::Call<pb::AuthUserRevokeRoleRequest, pb::AuthUserRevokeRoleResponse, int>>();
+  c->request.set_name(std::move(user));
+  c->request.set_role(std::move(role));
+  if (auto r = co_await impl->call(c, WEFT_ETCD_CALL(auth, UserRevokeRole)); !r) co_return std::unexpected(r.error());
   co_return Result<>{};
 }
 

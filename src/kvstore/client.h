@@ -82,9 +82,16 @@ class Client {
   /// Opens a watch and waits until the server has confirmed it. The stream asks for a member with a leader.
   Task<Result<std::unique_ptr<WatchStream>>> watch(WatchRequest request);
 
-  // Users and roles (cilium-compat section 1.15). Already there: Errc::exists.
+  // Users and roles (cilium-compat section 1.15). Already there: Errc::exists; not there: Errc::not_found or
+  // Errc::invalid.
   Task<Result<>> user_add(std::string name);  // no password: client certificate's common name only
+  /// With every role it has. What it asks from then on is refused; a watch that is open goes on until its connection
+  /// ends, since etcd asks for permission when a watch begins and not again.
+  Task<Result<>> user_delete(std::string name);
+  Task<Result<std::vector<std::string>>> user_list();
+  Task<Result<std::vector<std::string>>> user_roles(std::string name);
   Task<Result<>> user_grant_role(std::string user, std::string role);
+  Task<Result<>> user_revoke_role(std::string user, std::string role);
   Task<Result<>> role_add(std::string name);
   /// Read permission on [key, end); an empty end means the one key.
   Task<Result<>> role_grant_read(std::string role, std::string key, std::string end);

@@ -29,21 +29,21 @@ int free_port() {
 }
 
 namespace {
-bool listening(int port) {
+bool listening(const std::string& host, int port) {
   const Fd s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in a{};
   a.sin_family = AF_INET;
   a.sin_port = htons(static_cast<std::uint16_t>(port));
-  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  a.sin_addr.s_addr = ::inet_addr(host.c_str());
   return ::connect(s.get(), reinterpret_cast<sockaddr*>(&a), sizeof a) == 0;
 }
 }  // namespace
 
-EtcdServer::EtcdServer(Config config) : config_(config) {
+EtcdServer::EtcdServer(Config config) : config_(std::move(config)) {
   std::string name = (fs::temp_directory_path() / "weft-etcd-XXXXXX").string();
   if (!::mkdtemp(name.data())) throw std::runtime_error("mkdtemp failed");
   dir_ = name;
-  port_ = config.port ? config.port : free_port();
+  port_ = config_.port ? config_.port : free_port();
   peer_port_ = free_port();
   if (config_.ca) {
     const auto server = config_.ca->issue(
@@ -63,7 +63,7 @@ EtcdServer::~EtcdServer() {
 }
 
 std::string EtcdServer::endpoint() const {
-  return fmt::format("{}://127.0.0.1:{}", config_.ca ? "https" : "http", port_);
+  return fmt::format("{}://{}:{}", config_.ca ? "https" : "http", config_.host, port_);
 }
 std::string EtcdServer::log() const { return read_file(dir_ + "/etcd.log").value_or(""); }
 
@@ -95,7 +95,7 @@ void EtcdServer::start() {
   if (!process) throw std::runtime_error(process.error().message);
   process_ = std::move(*process);
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!listening(port_)) {
+  while (!listening(config_.host, port_)) {
     if (!process_.running() || std::chrono::steady_clock::now() > until)
       throw std::runtime_error("etcd did not start:\n" + log());
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

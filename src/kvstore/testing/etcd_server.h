@@ -12,8 +12,9 @@ namespace weft::kvstore::testing {
 class EtcdServer {
  public:
   struct Config {
-    const TestCa* ca = nullptr;  // TLS with client certificates, signed by this; otherwise plain http
-    int port = 0;                // 0: a free one
+    const TestCa* ca = nullptr;      // TLS with client certificates, signed by this; otherwise plain http
+    int port = 0;                    // 0: a free one
+    std::string host = "127.0.0.1";  // any of 127.0.0.0/8: two hosts may have the same port
   };
   /// Starts and waits until it answers; throws std::runtime_error with etcd's log when it does not.
   EtcdServer() : EtcdServer(Config{}) {}

@@ -1,4 +1,5 @@
 // The client against a real etcd.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "async/scope.h"
@@ -358,6 +359,49 @@ TEST(Client, tls_with_client_certificates_and_users_lets_a_reader_read_and_nothi
     Client stranger(io, etcd.options("stranger"));
     const auto nobody = co_await stranger.get("cilium/state/x");
     EXPECT_EQ(nobody.error().code, Errc::unauthorized) << nobody.error().message;
+  });
+}
+
+TEST(Client, a_user_that_is_deleted_can_do_nothing_any_more) {
+  TestCa ca("mesh CA");
+  EtcdServer etcd({.ca = &ca});
+  run([&etcd](asio::io_context& io) -> Task<> {
+    Client root(io, etcd.options("root"));
+    for (const char* name : {"root", "reader"}) {
+      const auto user = co_await root.user_add(name);
+      ASSERT_OK(user);
+      const auto role = co_await root.role_add(name);
+      ASSERT_OK(role);
+      const auto granted = co_await root.user_grant_role(name, name);
+      ASSERT_OK(granted);
+    }
+    const auto grant = co_await root.role_grant_read("reader", "k", "");
+    ASSERT_OK(grant);
+    const auto on = co_await root.auth_enable();
+    ASSERT_OK(on);
+    const auto users = co_await root.user_list();
+    ASSERT_OK(users);
+    EXPECT_THAT(*users, ::testing::UnorderedElementsAre("root", "reader"));
+    const auto roles = co_await root.user_roles("reader");
+    ASSERT_OK(roles);
+    EXPECT_THAT(*roles, ::testing::ElementsAre("reader"));
+
+    Client reader(io, etcd.options("reader"));
+    const auto read = co_await reader.get("k");
+    ASSERT_OK(read);
+    const auto revoked = co_await root.user_revoke_role("reader", "reader");
+    ASSERT_OK(revoked);
+    const auto without_role = co_await reader.get("k");
+    EXPECT_EQ(without_role.error().code, Errc::unauthorized) << without_role.error().message;
+    const auto again = co_await root.user_grant_role("reader", "reader");
+    ASSERT_OK(again);
+    const auto deleted = co_await root.user_delete("reader");
+    ASSERT_OK(deleted);
+    const auto nobody = co_await reader.get("k");
+    EXPECT_EQ(nobody.error().code, Errc::unauthorized) << nobody.error().message;
+    const auto left = co_await root.user_list();
+    ASSERT_OK(left);
+    EXPECT_THAT(*left, ::testing::ElementsAre("root"));
   });
 }
 
