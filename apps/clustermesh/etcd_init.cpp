@@ -50,7 +50,7 @@ Task<Result<>> prepare(kvstore::Client& client, std::string cluster, std::vector
     if (Steady::now() > until) co_return std::unexpected(up.error());
     co_await sleep_for(std::chrono::milliseconds(50));
   }
-  if (auto r = co_await mesh::ensure_store_users(client, std::move(cluster), std::move(users)); !r) co_return r;
+  if (auto r = co_await mesh::set_store_users(client, std::move(cluster), std::move(users)); !r) co_return r;
   const auto enabled = co_await client.auth_enable();
   co_return enabled;
 }
@@ -64,7 +64,10 @@ Task<int> etcd_init(asio::io_context& io, Options o) {
   }
   std::vector<mesh::StoreUser> users;
   if (!o.users_config.empty()) {
-    if (const auto text = read_file(o.users_config); text) {
+    const auto text = read_file(o.users_config);
+    if (!text) {
+      log::warn("no users of other clusters yet", {{"file", o.users_config}, {"error", text.error().message}});
+    } else {
       auto parsed = mesh::parse_store_users(*text);
       if (!parsed) {
         log::error("cannot prepare the store", {{"file", o.users_config}, {"error", parsed.error().message}});

@@ -77,26 +77,26 @@ Task<> mirror(asio::io_context& io, const Options& o, Sources& sources, Store& s
   }
 }
 
-// Remote users come and go with the file: whoever it names can read, from a few seconds after.
+// Remote users come and go with the file: whoever it names can read, and nobody else, from a few seconds after. A file
+// that cannot be read or understood changes nothing.
 Task<> keep_users(asio::io_context& io, const Options& o) {
-  std::string applied = "\xff";
+  std::optional<std::string> applied, complained;
   auto client = std::make_unique<kvstore::Client>(io, o.store);
   for (;;) {
-    const std::string text = read_file(o.users_config).value_or("");
-    if (text != applied) {
-      auto users = mesh::parse_store_users(text);
-      if (!users) {
+    const auto text = read_file(o.users_config);
+    auto users = text ? mesh::parse_store_users(*text) : Result<std::vector<mesh::StoreUser>>(fail(text.error()));
+    if (!users) {
+      if (complained != users.error().message)
         log::warn("store users not changed", {{"file", o.users_config}, {"error", users.error().message}});
-        applied = text;
+      complained = users.error().message;
+    } else if (complained.reset(); applied != *text) {
+      std::string cluster = o.local.name;
+      const auto r = co_await mesh::set_store_users(*client, std::move(cluster), std::move(*users));
+      if (r) {
+        applied = *text;
       } else {
-        std::string cluster = o.local.name;
-        const auto r = co_await mesh::ensure_store_users(*client, std::move(cluster), std::move(*users));
-        if (r) {
-          applied = text;
-        } else {
-          log::warn("cannot set up store users, trying again", {{"error", r.error().message}});
-          if (r.error().code == Errc::conflict) client = std::make_unique<kvstore::Client>(io, o.store);
-        }
+        log::warn("cannot set up store users, trying again", {{"error", r.error().message}});
+        if (r.error().code == Errc::conflict) client = std::make_unique<kvstore::Client>(io, o.store);
       }
     }
     co_await sleep_for(std::chrono::seconds(5));

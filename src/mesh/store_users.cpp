@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+
+#include "base/log.h"
 #include "manifest/manifest.h"
 #include "mesh/values/json_read.h"
 #include "mesh/values/keys.h"
@@ -21,16 +25,32 @@ Result<> or_exists(Result<> r) {
   return r;
 }
 
-Task<Result<>> ensure_user(kvstore::Client& client, StoreUser user) {
-  std::string name = user.name, again = user.name, role = user.role;
-  Result<> added = co_await client.user_add(std::move(name));
-  added = or_exists(std::move(added));
-  if (!added) co_return std::unexpected(added.error().in("adding store user " + user.name));
-  Result<> granted = co_await client.user_grant_role(std::move(again), std::move(role));
-  granted = or_exists(std::move(granted));
-  if (!granted)
-    co_return std::unexpected(
-        granted.error().in(fmt::format("giving store user {} the role {}", user.name, user.role)));
+// The user with that role and no other. `there`: the store has the user already.
+Task<Result<>> settle_user(kvstore::Client& client, std::string name, std::string role, bool there) {
+  std::vector<std::string> has;
+  std::string ask = name;
+  if (there) {
+    auto roles = co_await client.user_roles(std::move(ask));
+    if (!roles) co_return std::unexpected(roles.error().in("reading store user " + name));
+    has = std::move(*roles);
+  } else {
+    Result<> added = co_await client.user_add(std::move(ask));
+    added = or_exists(std::move(added));
+    if (!added) co_return std::unexpected(added.error().in("adding store user " + name));
+  }
+  bool granted = false;
+  for (const auto& other : has) {
+    granted = granted || other == role;
+    if (other == role) continue;
+    std::string user = name, taken = other;
+    const auto r = co_await client.user_revoke_role(std::move(user), std::move(taken));
+    if (!r) co_return std::unexpected(r.error().in(fmt::format("taking role {} from store user {}", other, name)));
+  }
+  if (granted) co_return Result<>{};
+  std::string user = name, given = role;
+  Result<> r = co_await client.user_grant_role(std::move(user), std::move(given));
+  r = or_exists(std::move(r));
+  if (!r) co_return std::unexpected(r.error().in(fmt::format("giving store user {} the role {}", name, role)));
   co_return Result<>{};
 }
 
@@ -57,7 +77,7 @@ Result<std::vector<StoreUser>> parse_store_users(std::string_view yaml) {
   return out;
 }
 
-Task<Result<>> ensure_store_users(kvstore::Client& client, std::string cluster, std::vector<StoreUser> more) {
+Task<Result<>> set_store_users(kvstore::Client& client, std::string cluster, std::vector<StoreUser> named) {
   for (const char* name : {"root", "local", "remote"}) {
     std::string role = name;
     Result<> r = co_await client.role_add(std::move(role));
@@ -75,12 +95,24 @@ Task<Result<>> ensure_store_users(kvstore::Client& client, std::string cluster, 
     const Result<> r = co_await client.role_grant_read(std::move(role), std::move(key), std::move(end));
     if (!r) co_return std::unexpected(r.error().in(fmt::format("letting store role {} read {}", g.role, g.key)));
   }
-  std::vector<StoreUser> users{
-      {"root", "root"}, {"admin-" + cluster, "root"}, {"local-" + cluster, "local"}, {"remote", "remote"}};
-  users.insert(users.end(), more.begin(), more.end());
-  for (const auto& u : users) {
-    StoreUser copy = u;
-    if (auto r = co_await ensure_user(client, std::move(copy)); !r) co_return r;
+  std::map<std::string, std::string> wanted{
+      {"root", "root"}, {"admin-" + cluster, "root"}, {"local-" + cluster, "local"}};
+  for (auto& u : named) wanted.emplace(std::move(u.name), std::move(u.role));  // nobody takes ours away
+  const auto users = co_await client.user_list();
+  if (!users) co_return std::unexpected(users.error().in("listing the store's users"));
+  // First who shall not read any more.
+  for (const auto& user : *users) {
+    if (wanted.contains(user)) continue;
+    std::string name = user;
+    const auto r = co_await client.user_delete(std::move(name));
+    if (!r) co_return std::unexpected(r.error().in("removing store user " + user));
+    log::info("store user removed, nothing names it any more", {{"user", user}});
+  }
+  for (const auto& [name, role] : wanted) {
+    const bool there = std::find(users->begin(), users->end(), name) != users->end();
+    std::string user = name, its_role = role;
+    const auto r = co_await settle_user(client, std::move(user), std::move(its_role), there);
+    if (!r) co_return r;
   }
   co_return Result<>{};
 }

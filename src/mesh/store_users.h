@@ -11,7 +11,7 @@
 
 namespace weft::mesh {
 
-/// A user beside those that every store has: remote-<other>, with the role that gives it its rights.
+/// A user beside the store's own: remote or remote-<other>, with the role that gives it its rights.
 struct StoreUser {
   std::string name;
   std::string role;
@@ -21,8 +21,11 @@ struct StoreUser {
 /// users.yaml of ConfigMap clustermesh-remote-users: "users:" with items {name, role}. An empty file means none.
 Result<std::vector<StoreUser>> parse_store_users(std::string_view yaml);
 
-/// Users root and admin-<cluster> (role root), local-<cluster> (role local), remote (role remote) and `more`, with the
-/// roles' read permissions. What is there already stays. Does not enable authentication.
-Task<Result<>> ensure_store_users(kvstore::Client& client, std::string cluster, std::vector<StoreUser> more);
+/// Makes the store's users be root and admin-<cluster> (role root), local-<cluster> (role local) and `named`, each with
+/// its one role, and the roles be what section 1.15 grants them. Every other user is deleted: who is not named any more
+/// reads nothing. Whether there is a shared user "remote" is for `named` to say: it has one in the authentication modes
+/// legacy and migration, and none in mode cluster. Does not enable authentication. An error leaves the rest to the next
+/// call; deletions come first.
+Task<Result<>> set_store_users(kvstore::Client& client, std::string cluster, std::vector<StoreUser> named);
 
 }  // namespace weft::mesh

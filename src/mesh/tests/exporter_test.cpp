@@ -212,9 +212,9 @@ TEST(Exporter, a_reader_with_the_remote_certificate_takes_it_all_and_cannot_writ
   EtcdServer etcd({.ca = &ca});
   run([&](asio::io_context& io) -> Task<> {
     Client root(io, etcd.options("root"));
-    const std::vector<StoreUser> more{{"remote-west", "remote"}};
+    const std::vector<StoreUser> more{{"remote", "remote"}, {"remote-west", "remote"}};
     for (int i = 0; i < 2; ++i) {  // the second time all is there already
-      const auto users = co_await ensure_store_users(root, "east", more);
+      const auto users = co_await set_store_users(root, "east", more);
       EXPECT_TRUE(users.has_value()) << (users ? "" : users.error().message);
     }
     const auto on = co_await root.auth_enable();
@@ -259,15 +259,6 @@ TEST(Exporter, a_reader_with_the_remote_certificate_takes_it_all_and_cannot_writ
     co_await scope.stop();
     co_await e.stop();
   });
-}
-
-TEST(StoreUsers, are_read_from_the_config_map) {
-  EXPECT_TRUE(parse_store_users("")->empty());
-  EXPECT_TRUE(parse_store_users("users: []")->empty());
-  EXPECT_EQ(*parse_store_users("users:\n- name: remote-west\n  role: remote\n"),
-            (std::vector<StoreUser>{{"remote-west", "remote"}}));
-  EXPECT_FALSE(parse_store_users("users:\n- name: x\n  role: root\n")) << "nobody gets root from a ConfigMap";
-  EXPECT_FALSE(parse_store_users("users:\n- name: x\n"));
 }
 
 }  // namespace
