@@ -40,6 +40,12 @@ Result<> read_config_dir(Options& o) {
     if (!n) return fail(n.error());
     o.local.max_connected_clusters = *n;
   }
+  if (const auto global = value_of(o, "clustermesh-default-global-namespace"); global && !global->empty()) {
+    if (*global != "true" && *global != "false")
+      return fail(Errc::invalid,
+                  fmt::format("clustermesh-default-global-namespace \"{}\": use true or false", *global));
+    o.namespaces_global_by_default = *global == "true";
+  }
   if (value_of(o, "debug").value_or("") == "true") o.log_level = log::Level::debug;
   if (value_of(o, "log-format").value_or("") == "json") o.log_format = log::Format::json;
   return {};

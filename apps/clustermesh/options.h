@@ -16,7 +16,10 @@ struct Options {
   kvstore::Options store;                // etcd-endpoint, etcd-ca, etcd-cert, etcd-key
   std::chrono::seconds lease_ttl{900};   // kvstore-lease-ttl: 25 s to 24 h
   std::string users_config;              // users-config: users.yaml
-  std::string kubeconfig;                // empty: in the cluster
+  // clustermesh-default-global-namespace: whether namespaces without annotation clustermesh.cilium.io/global are told
+  // of
+  bool namespaces_global_by_default = true;
+  std::string kubeconfig;  // empty: in the cluster
   std::string config_dir;
   Port health_port = 9880;                     // 0: none
   std::string health_address = "127.0.0.1";    // health-address

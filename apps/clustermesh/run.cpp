@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "kube/reflector.h"
 #include "kube/types/cilium.h"
+#include "kube/types/core.h"
 #include "kube/types/endpoint_slice.h"
 #include "kube/types/service.h"
 #include "mesh/exporter.h"
@@ -27,16 +28,17 @@ struct Sources {
         slices(io, "endpoint-slices"),
         endpoints(io, "endpoints"),
         identities(io, "identities"),
+        namespaces(io, "namespaces"),
         node_source(
             client, kube::kCiliumNodes, nodes,
             [c = kube::ClusterInfo{local.name, local.id}](const auto& o) { return kube::parse_cilium_node(o, c); }),
         service_source(client, kube::kServices, services, kube::parse_service),
         slice_source(client, kube::kEndpointSlices, slices, kube::parse_endpoint_slice),
         endpoint_source(client, kube::kCiliumEndpoints, endpoints, kube::parse_cilium_endpoint),
-        identity_source(client, kube::kCiliumIdentities, identities,
-                        [c = kube::ClusterInfo{local.name, local.id}](const auto& o) {
-                          return kube::parse_cilium_identity(o, c);
-                        }) {}
+        identity_source(
+            client, kube::kCiliumIdentities, identities,
+            [c = kube::ClusterInfo{local.name, local.id}](const auto& o) { return kube::parse_cilium_identity(o, c); }),
+        namespace_source(client, kube::kNamespaces, namespaces, kube::parse_namespace) {}
 
   void start(Scope& scope) {
     scope.spawn("cilium nodes", node_source.run());
@@ -44,19 +46,22 @@ struct Sources {
     scope.spawn("endpoint slices", slice_source.run());
     scope.spawn("cilium endpoints", endpoint_source.run());
     scope.spawn("identities", identity_source.run());
+    scope.spawn("namespaces", namespace_source.run());
   }
-  mesh::ExportSources rows() { return {nodes, services, slices, endpoints, identities}; }
+  mesh::ExportSources rows() { return {nodes, services, slices, endpoints, identities, namespaces}; }
 
   Table<Node> nodes;
   Table<Service> services;
   Table<EndpointSlice> slices;
   Table<kube::CiliumEndpoint> endpoints;
   Table<Identity> identities;
+  Table<kube::Namespace> namespaces;
   kube::Reflector<Node> node_source;
   kube::Reflector<Service> service_source;
   kube::Reflector<EndpointSlice> slice_source;
   kube::Reflector<kube::CiliumEndpoint> endpoint_source;
   kube::Reflector<Identity> identity_source;
+  kube::Reflector<kube::Namespace> namespace_source;
 };
 
 // The store side, made anew when etcd turns out to hold another data set.
@@ -68,8 +73,10 @@ struct Store {
 Task<> mirror(asio::io_context& io, const Options& o, Sources& sources, Store& store) {
   for (;;) {
     store.client = std::make_unique<kvstore::Client>(io, o.store);
-    store.exporter = std::make_unique<mesh::Exporter>(*store.client, o.local, sources.rows(),
-                                                      mesh::ExportOptions{.lease = {.ttl = o.lease_ttl}});
+    store.exporter = std::make_unique<mesh::Exporter>(
+        *store.client, o.local, sources.rows(),
+        mesh::ExportOptions{.lease = {.ttl = o.lease_ttl},
+                            .namespaces_global_by_default = o.namespaces_global_by_default});
     const auto r = co_await store.exporter->run();
     log::warn("starting the export anew", {{"reason", r ? "" : r.error().message}});
     co_await store.exporter->stop();

@@ -8,6 +8,7 @@
 #include "async/backoff.h"
 #include "base/log.h"
 #include "kvstore/sync_store.h"
+#include "mesh/global_namespaces.h"
 #include "mesh/values/codec.h"
 #include "mesh/values/keys.h"
 
@@ -28,6 +29,8 @@ struct Exporter::Impl {
         leases(c, o.lease),
         scope(c.io(), "mesh export"),
         ended(c.io()),
+        namespaces_known(c.io()),
+        namespaces(s.namespaces, o.namespaces_global_by_default),
         nodes(store(Kind::nodes)),
         services(store(Kind::services)),
         identities(store(Kind::identities)),
@@ -50,11 +53,15 @@ struct Exporter::Impl {
   Task<> renew() { co_await leases.run(); }
   Task<> write(kvstore::SyncStore* s);
   Task<> follow_nodes();
+  Task<> follow_namespaces();
+  Task<> know_namespaces();
   Task<> follow_identities();
   Task<> follow_endpoints();
   Task<> follow_services();
   Task<> follow_slices();
   void publish_service(const ObjectName& name);
+  void publish_identity(const Identity& identity);
+  void publish_endpoint(const kube::CiliumEndpoint& endpoint);
   void services_changed();
   void claim(const ObjectName& endpoint, std::vector<IpIdentity> rows);
 
@@ -66,6 +73,10 @@ struct Exporter::Impl {
   Scope scope;
   Notifier ended;
   std::optional<Error> end;
+  // Nothing that has a namespace is told before all namespaces have been heard of.
+  Notifier namespaces_known;
+  bool all_namespaces = false;
+  GlobalNamespaces namespaces;
   std::unique_ptr<kvstore::SyncStore> nodes, services, identities, ips, exports;
   bool config_written = false;
 
@@ -100,6 +111,7 @@ Task<Result<>> Exporter::run() {
   impl->scope.spawn("cluster config watch", impl->watch_config());
   impl->scope.spawn("heartbeat", impl->heartbeat());
   impl->scope.spawn("nodes", impl->follow_nodes());
+  impl->scope.spawn("namespaces", impl->follow_namespaces());
   impl->scope.spawn("identities", impl->follow_identities());
   impl->scope.spawn("endpoints", impl->follow_endpoints());
   impl->scope.spawn("slices", impl->follow_slices());
@@ -232,13 +244,53 @@ Task<> Exporter::Impl::follow_nodes() {
   }
 }
 
+Task<> Exporter::Impl::follow_namespaces() {
+  for (;;) {
+    const auto changed = namespaces.take();
+    if (all_namespaces && !changed.empty()) {
+      from.identities.for_each([&](const Identity& i) {
+        if (changed.contains(namespace_of(i))) publish_identity(i);
+      });
+      from.endpoints.for_each([&](const kube::CiliumEndpoint& e) {
+        if (changed.contains(e.name.ns)) publish_endpoint(e);
+      });
+      from.services.for_each([&](const Service& s) {
+        if (changed.contains(s.name.ns)) publish_service(s.name);
+      });
+    }
+    if (!all_namespaces && namespaces.complete()) {
+      all_namespaces = true;
+      namespaces_known.notify();
+    }
+    co_await namespaces.changed();
+  }
+}
+
+Task<> Exporter::Impl::know_namespaces() {
+  while (!all_namespaces) co_await namespaces_known.changed_since(namespaces_known.version());
+}
+
+void Exporter::Impl::publish_identity(const Identity& identity) {
+  if (identity.cluster != local.name) return;
+  if (namespaces.global(namespace_of(identity))) {
+    identities->upsert(std::to_string(identity.id), encode_identity(identity.labels));
+  } else {
+    identities->remove(std::to_string(identity.id));
+  }
+}
+
+void Exporter::Impl::publish_endpoint(const kube::CiliumEndpoint& endpoint) {
+  const bool told = namespaces.global(endpoint.name.ns);
+  claim(endpoint.name, told ? export_endpoint(endpoint, local) : std::vector<IpIdentity>());
+}
+
 Task<> Exporter::Impl::follow_identities() {
+  co_await know_namespaces();
   Table<Identity>::Stream changes(from.identities);
   for (;;) {
     for (const auto& c : changes.next()) {
-      if (c.row && c.row->cluster != local.name) continue;
       if (c.row) {
-        identities->upsert(std::to_string(c.key), encode_identity(c.row->labels));
+        publish_identity(*c.row);
       } else {
         identities->remove(std::to_string(c.key));
       }
@@ -274,10 +326,16 @@ void Exporter::Impl::claim(const ObjectName& endpoint, std::vector<IpIdentity> r
 }
 
 Task<> Exporter::Impl::follow_endpoints() {
+  co_await know_namespaces();
   Table<kube::CiliumEndpoint>::Stream changes(from.endpoints);
   for (;;) {
-    for (const auto& c : changes.next())
-      claim(c.key, c.row ? export_endpoint(*c.row, local) : std::vector<IpIdentity>());
+    for (const auto& c : changes.next()) {
+      if (c.row) {
+        publish_endpoint(*c.row);
+      } else {
+        claim(c.key, {});
+      }
+    }
     if (from.endpoints.initialized()) ips->synced();
     co_await changes.changed();
   }
@@ -288,7 +346,7 @@ void Exporter::Impl::publish_service(const ObjectName& name) {
   if (!services_open) return;
   const auto service = from.services.get(name);
   std::optional<ClusterService> out;
-  if (service && service->global) {
+  if (service && service->global && namespaces.global(name.ns)) {
     std::vector<std::shared_ptr<const EndpointSlice>> slices;
     if (const auto it = slices_of.find(name); it != slices_of.end())
       for (const auto& [slice_name, slice] : it->second) slices.push_back(slice);
@@ -302,7 +360,7 @@ void Exporter::Impl::publish_service(const ObjectName& name) {
 }
 
 void Exporter::Impl::services_changed() {
-  if (services_open || !from.services.initialized() || !from.slices.initialized() ||
+  if (services_open || !all_namespaces || !from.services.initialized() || !from.slices.initialized() ||
       slices_seen < from.slices.revision())
     return;
   services_open = true;
@@ -311,6 +369,7 @@ void Exporter::Impl::services_changed() {
 }
 
 Task<> Exporter::Impl::follow_slices() {
+  co_await know_namespaces();
   Table<EndpointSlice>::Stream changes(from.slices);
   for (;;) {
     std::set<ObjectName> touched;
@@ -335,6 +394,7 @@ Task<> Exporter::Impl::follow_slices() {
 }
 
 Task<> Exporter::Impl::follow_services() {
+  co_await know_namespaces();
   Table<Service>::Stream changes(from.services);
   for (;;) {
     for (const auto& c : changes.next()) publish_service(c.key);

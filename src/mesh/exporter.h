@@ -3,7 +3,8 @@
 //   tables of Kubernetes rows → export.h → SyncStore → etcd
 //
 // Order: the cluster configuration first, then the data, then, kind by kind, the canary that says it is complete.
-// Everything hangs on leases. Source: cilium-compat sections 1.2, 1.9, 1.10, 1.12 and 3.2.
+// Everything hangs on leases. Services, endpoints and identities of namespaces that are not global stay at home.
+// Source: cilium-compat sections 1.2, 1.9, 1.10, 1.12, 1.17 and 3.2.
 #pragma once
 
 #include <chrono>
@@ -13,6 +14,7 @@
 
 #include "async/scope.h"
 #include "kube/types/cilium.h"
+#include "kube/types/core.h"
 #include "kvstore/client.h"
 #include "kvstore/lease.h"
 #include "mesh/export.h"
@@ -26,12 +28,15 @@ struct ExportSources {
   Table<EndpointSlice>& slices;
   Table<kube::CiliumEndpoint>& endpoints;
   Table<Identity>& identities;
+  Table<kube::Namespace>& namespaces;  // decide what of services, endpoints and identities is told
 };
 
 struct ExportOptions {
   kvstore::LeaseManager::Options lease;
   std::chrono::milliseconds heartbeat_every{60'000};
   std::chrono::milliseconds config_every{300'000};  // the cluster configuration is looked at again
+  /// What a Namespace without annotation clustermesh.cilium.io/global is.
+  bool namespaces_global_by_default = true;
 };
 
 class Exporter {

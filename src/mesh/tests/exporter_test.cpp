@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "async/tests/run.h"
 #include "kvstore/testing/etcd_server.h"
+#include "mesh/global_namespaces.h"
 #include "mesh/remote_cluster.h"
 #include "mesh/store_users.h"
 #include "mesh/values/keys.h"
@@ -29,27 +32,40 @@ struct World {
         services(io, "services"),
         slices(io, "slices"),
         endpoints(io, "endpoints"),
-        identities(io, "identities") {
+        identities(io, "identities"),
+        namespaces(io, "namespaces") {
     nodes.expect("k8s"), services.expect("k8s"), slices.expect("k8s"), endpoints.expect("k8s"),
-        identities.expect("k8s");
+        identities.expect("k8s"), namespaces.expect("k8s");
   }
   void initialized() {
     nodes.initialized_by("k8s"), services.initialized_by("k8s"), slices.initialized_by("k8s"),
-        endpoints.initialized_by("k8s"), identities.initialized_by("k8s");
+        endpoints.initialized_by("k8s"), identities.initialized_by("k8s"), namespaces.initialized_by("k8s");
   }
-  ExportSources rows() { return {nodes, services, slices, endpoints, identities}; }
+  ExportSources rows() { return {nodes, services, slices, endpoints, identities, namespaces}; }
   void fill() {
     Node n;
     n.cluster = "east", n.cluster_id = 7, n.name = "e1";
     n.pod_cidrs = {*Prefix::parse("10.7.0.0/24")};
     nodes.upsert(n);
+    annotate(std::nullopt);
     Service s;
     s.name = {"shop", "cart"}, s.global = true;
     s.ports = {{"", Protocol::tcp, 80, 0, "8080", ""}};
     services.upsert(s);
     slices.upsert(slice("cart-a", "10.7.0.9"));
     endpoints.upsert(endpoint("cart-1", "10.7.0.9", (7 << 16) + 300));
-    identities.upsert({(7 << 16) + 300, {{"k8s:app", "cart"}, {"k8s:io.cilium.k8s.policy.cluster", "east"}}, "east"});
+    identities.upsert({(7 << 16) + 300,
+                       {{"k8s:app", "cart"},
+                        {"k8s:io.cilium.k8s.policy.cluster", "east"},
+                        {"k8s:io.kubernetes.pod.namespace", "shop"}},
+                       "east"});
+  }
+  // Namespace shop, with this value of clustermesh.cilium.io/global.
+  void annotate(std::optional<std::string> global) {
+    kube::Namespace n;
+    n.name = "shop";
+    if (global) n.annotations[kGlobalNamespaceAnnotation] = *global;
+    namespaces.upsert(n);
   }
   static EndpointSlice slice(const char* name, const char* ip) {
     EndpointSlice s;
@@ -70,6 +86,7 @@ struct World {
   Table<EndpointSlice> slices;
   Table<kube::CiliumEndpoint> endpoints;
   Table<Identity> identities;
+  Table<kube::Namespace> namespaces;
 };
 
 Task<> drive(Exporter& e) { (void)co_await e.run(); }
@@ -169,6 +186,106 @@ TEST(Exporter, follows_slices_services_and_pods) {
       keys = co_await dump(c);
     } while (keys.contains("cilium/state/services/v1/east/shop/cart") && Steady::now() < until);
     EXPECT_FALSE(keys.contains("cilium/state/services/v1/east/shop/cart"));
+    co_await scope.stop();
+    co_await e.stop();
+  });
+}
+
+// The keys of namespace shop, and of the node beside them.
+const char* const kOfShop[] = {"cilium/state/services/v1/east/shop/cart", "cilium/state/ip/v1/default/10.7.0.9",
+                               "cilium/state/identities/v1/id/459052"};
+const char* const kOfNode = "cilium/state/nodes/v1/east/e1";
+
+// How many of shop's keys there are, once that is `wanted` or after a while.
+Task<std::size_t> keys_of_shop(Client& c, std::size_t wanted) {
+  const auto until = Steady::now() + 20s;
+  for (;;) {
+    const auto keys = co_await dump(c);
+    EXPECT_TRUE(keys.contains(kOfNode)) << "nodes have no namespace";
+    std::size_t n = 0;
+    for (const char* key : kOfShop) n += keys.contains(key) ? 1 : 0;
+    if (n == wanted || Steady::now() > until) co_return n;
+    co_await sleep_for(20ms);
+  }
+}
+
+TEST(Exporter, a_namespace_that_is_not_global_keeps_services_endpoints_and_identities_at_home) {
+  EtcdServer etcd;
+  run([&](asio::io_context& io) -> Task<> {
+    Client c(io, etcd.options());
+    for (const char* key : kOfShop) (void)co_await c.put(key, "of an earlier life");
+    World w(io);
+    w.fill();
+    w.annotate("false");
+    w.initialized();
+    Exporter e(c, kEast, w.rows());
+    Scope scope(io, "test");
+    scope.spawn("export", drive(e));
+    co_await eventually("ready", [&] { return e.ready(); });
+    std::size_t n = co_await keys_of_shop(c, 0);
+    EXPECT_EQ(n, 0u) << "also what was there before";
+
+    const std::vector<std::pair<std::optional<std::string>, std::size_t>> steps{
+        {"True", 3}, {"no", 0}, {std::nullopt, 3}, {"", 0}, {"true", 3}};
+    for (const auto& step : steps) {
+      w.annotate(step.first);
+      n = co_await keys_of_shop(c, step.second);
+      EXPECT_EQ(n, step.second) << step.first.value_or("not annotated");
+    }
+    w.namespaces.remove("shop");
+    n = co_await keys_of_shop(c, 0);
+    EXPECT_EQ(n, 0u) << "a namespace that is gone is not global";
+    co_await scope.stop();
+    co_await e.stop();
+  });
+}
+
+TEST(Exporter, where_namespaces_are_not_global_by_default_only_annotated_ones_are_told) {
+  EtcdServer etcd;
+  run([&](asio::io_context& io) -> Task<> {
+    Client c(io, etcd.options());
+    World w(io);
+    w.fill();
+    w.initialized();
+    Exporter e(c, kEast, w.rows(), {.namespaces_global_by_default = false});
+    Scope scope(io, "test");
+    scope.spawn("export", drive(e));
+    co_await eventually("ready", [&] { return e.ready(); });
+    std::size_t n = co_await keys_of_shop(c, 0);
+    EXPECT_EQ(n, 0u);
+    w.annotate("true");
+    n = co_await keys_of_shop(c, 3);
+    EXPECT_EQ(n, 3u);
+    co_await scope.stop();
+    co_await e.stop();
+  });
+}
+
+TEST(Exporter, says_nothing_of_a_namespace_that_it_has_not_heard_of) {
+  EtcdServer etcd;
+  run([&](asio::io_context& io) -> Task<> {
+    Client c(io, etcd.options());
+    for (const char* key : kOfShop) (void)co_await c.put(key, "of an earlier life");
+    World w(io);
+    w.fill();
+    w.namespaces.remove("shop");
+    w.namespaces.expect("slow");
+    w.initialized();
+    Exporter e(c, kEast, w.rows());
+    Scope scope(io, "test");
+    scope.spawn("export", drive(e));
+    co_await eventually("the nodes are written", [&] {
+      const auto status = e.status();
+      return std::any_of(status.begin(), status.end(),
+                         [](const auto& k) { return k.canary && k.prefix.find("/nodes/") != std::string::npos; });
+    });
+    EXPECT_FALSE(e.ready());
+    std::size_t n = co_await keys_of_shop(c, 3);
+    EXPECT_EQ(n, 3u) << "and takes nothing away either";
+    w.annotate("false");
+    w.namespaces.initialized_by("slow");
+    n = co_await keys_of_shop(c, 0);
+    EXPECT_EQ(n, 0u);
     co_await scope.stop();
     co_await e.stop();
   });
