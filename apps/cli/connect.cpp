@@ -70,8 +70,9 @@ std::vector<std::string> refusals(const AccessInfo& a, const AccessInfo& b, bool
         both(a, b), a.ca_key_id, b.ca_key_id));
   if (const auto o = overlap(a, b))
     out.push_back(fmt::format(
-        "{} have overlapping pod CIDRs: {} of node {} in {} and {} of node {} in {}; a pod address must mean one pod, "
-        "give one cluster another range",
+        "{} have overlapping pod CIDRs: {} of node {} in {} and {} of node {} in {}; a pod address must mean one pod: "
+        "give one cluster another range (kube-controller-manager --cluster-cidr, from which its nodes get theirs) and "
+        "register its nodes anew",
         both(a, b), o->first.prefix.to_string(), o->first.node, a.context, o->second.prefix.to_string(), o->second.node,
         b.context));
   return out;

@@ -189,7 +189,7 @@ TEST_F(MeshRefusals, a_stranger_joins_only_when_the_last_reason_is_mended) {
   upgrade("cluster.id=4");
   EXPECT_TRUE(
       refused("stranger", {"pod CIDR 10.11.0.0/24 of node elsewhere of cluster stranger overlaps pod CIDR 10.11.0.0/24",
-                           "of cluster cluster1", "clusterPoolIPv4PodCIDRList"}));
+                           "of cluster cluster1", "kube-controller-manager --cluster-cidr"}));
   ASSERT_TRUE(lab.kubectl("stranger", {"delete", "ciliumnode", "elsewhere"}).ok());
   configure("stranger", "stranger", "stranger", true);
   EXPECT_TRUE(eventually(

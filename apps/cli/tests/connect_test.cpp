@@ -92,7 +92,9 @@ TEST(Refusals, overlapping_pod_cidrs_of_either_family) {
   auto b = side(2);
   b.pod_cidrs = {{"m1", *Prefix::parse("10.1.0.128/25")}};
   EXPECT_THAT(refusals(side(1), b, false),
-              ElementsAre(HasSubstr("10.1.0.0/24 of node n1 in ctx1 and 10.1.0.128/25 of node m1 in ctx2")));
+              ElementsAre(HasSubstr(
+                  "10.1.0.0/24 of node n1 in ctx1 and 10.1.0.128/25 of node m1 in ctx2; a pod address must mean one "
+                  "pod: give one cluster another range (kube-controller-manager --cluster-cidr")));
   b.pod_cidrs = {{"m1", *Prefix::parse("10.3.0.0/24")}, {"m2", *Prefix::parse("fd00::/16")}};
   EXPECT_THAT(refusals(side(1), b, false),
               ElementsAre(HasSubstr("fd00:1::/64 of node n1 in ctx1 and fd00::/16 of node m2 in ctx2")));

@@ -91,7 +91,7 @@ TEST(Refusal, an_unreadable_cluster_configuration) {
 TEST(Refusal, pod_cidrs_that_overlap_ours) {
   refused({"",
            [](Client& c) -> Task<> { co_await seed(c, "bad", 5, "10.1.0.0/25"); },
-           {"10.1.0.0/25 of node bad-n1 of cluster bad", "10.1.0.0/24 of node h1 of cluster home", "PodCIDRList"}});
+           {"10.1.0.0/25 of node bad-n1 of cluster bad", "10.1.0.0/24 of node h1 of cluster home", "--cluster-cidr"}});
 }
 TEST(Refusal, pod_cidrs_that_overlap_another_remotes) {
   refused({"",

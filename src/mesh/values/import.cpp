@@ -131,7 +131,8 @@ Result<> check_pod_cidrs(const std::vector<PodCidr>& remote, const CidrIndex& ot
     return fail(
         Errc::invalid,
         fmt::format("pod CIDR {} of {} overlaps pod CIDR {} of {}: the clusters of a mesh need pod CIDRs of their own; "
-                    "change clusterPoolIPv4PodCIDRList or clusterPoolIPv6PodCIDRList of one of them",
+                    "give one of them another range (kube-controller-manager --cluster-cidr, from which its nodes get "
+                    "theirs) and register its nodes anew",
                     r.prefix.to_string(), holder(r), o->prefix.to_string(), holder(*o)));
   }
   return {};

@@ -138,7 +138,8 @@ TEST(Refusal, overlapping_pod_cidrs) {
   const auto r = check_pod_cidrs(east, {{"home", "h1", *Prefix::parse("10.1.0.0/16")}});
   ASSERT_FALSE(r);
   EXPECT_THAT(r.error().message, AllOf(HasSubstr("10.1.2.0/24 of node e1 of cluster east"),
-                                       HasSubstr("10.1.0.0/16 of node h1 of cluster home"), HasSubstr("PodCIDRList")));
+                                       HasSubstr("10.1.0.0/16 of node h1 of cluster home"),
+                                       HasSubstr("kube-controller-manager --cluster-cidr")));
 }
 
 }  // namespace
