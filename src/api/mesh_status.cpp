@@ -84,8 +84,12 @@ RemoteStatus remote_from(const json::object& o, const std::string& where, std::s
   f.read("lastSync", r.last_sync);
   f.read("rttMs", r.rtt_ms);
   f.read("reconnections", r.reconnections);
+  f.read("failures", r.failures);
   f.read("rejected", r.rejected);
   f.read("rejectedExample", r.rejected_example);
+  if (const auto* warnings = f.array("warnings"))
+    for (const auto& w : *warnings)
+      if (w.is_string()) r.warnings.emplace_back(w.as_string());
   if (const auto* urls = f.array("urls"))
     for (const auto& u : *urls)
       if (u.is_string()) r.endpoints_urls.emplace_back(u.as_string());
@@ -112,8 +116,9 @@ RemoteStatus remote_from(const json::object& o, const std::string& where, std::s
 }  // namespace
 
 json::object to_json(const RemoteStatus& r) {
-  json::array urls;
+  json::array urls, warnings;
   for (const auto& u : r.endpoints_urls) urls.emplace_back(u);
+  for (const auto& w : r.warnings) warnings.emplace_back(w);
   json::object config{{"required", r.config.required},    {"retrieved", r.config.retrieved},
                       {"clusterId", r.config.cluster_id}, {"syncedCanaries", r.config.synced_canaries},
                       {"cached", r.config.cached},        {"maxConnectedClusters", r.config.max_connected_clusters}};
@@ -133,8 +138,10 @@ json::object to_json(const RemoteStatus& r) {
           {"lastSync", time_json(r.last_sync)},
           {"rttMs", r.rtt_ms < 0 ? json::value() : json::value(std::round(r.rtt_ms * 1000) / 1000)},
           {"reconnections", r.reconnections},
+          {"failures", r.failures},
           {"rejected", r.rejected},
           {"rejectedExample", r.rejected_example},
+          {"warnings", std::move(warnings)},
           {"urls", std::move(urls)},
           {"config", std::move(config)},
           {"synced", std::move(synced)}};
@@ -182,16 +189,16 @@ std::chrono::milliseconds publish_delay(const MeshStatus* published, const MeshS
   using std::chrono::milliseconds;
   if (!published) return milliseconds(0);
   const auto state = [](const MeshStatus& s) {
-    std::vector<std::tuple<std::string, bool, std::string, bool>> out;
-    for (const auto& r : s.remotes) out.emplace_back(r.name, r.ready, r.why, r.config.retrieved);
+    std::vector<std::tuple<std::string, bool, std::string, bool, std::vector<std::string>>> out;
+    for (const auto& r : s.remotes) out.emplace_back(r.name, r.ready, r.why, r.config.retrieved, r.warnings);
     return std::make_tuple(s.node, s.cluster, s.cluster_id, s.version, out);
   };
   if (state(*published) != state(now)) return milliseconds(500);
   const auto counts = [](const MeshStatus& s) {
-    std::vector<std::array<std::uint64_t, 10>> out;
+    std::vector<std::array<std::uint64_t, 11>> out;
     for (const auto& r : s.remotes)
-      out.push_back({r.nodes, r.services, r.endpoints, r.identities, r.reconnections, r.rejected, r.synced_nodes,
-                     r.synced_services, r.synced_endpoints, r.synced_identities});
+      out.push_back({r.nodes, r.services, r.endpoints, r.identities, r.reconnections, r.failures, r.rejected,
+                     r.synced_nodes, r.synced_services, r.synced_endpoints, r.synced_identities});
     return out;
   };
   if (counts(*published) != counts(now)) return std::chrono::seconds(5);

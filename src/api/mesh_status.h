@@ -48,8 +48,10 @@ struct RemoteStatus {
   Wall::time_point last_sync{};  // last event or heartbeat seen; epoch: never
   double rtt_ms = -1;            // round trip to the remote's etcd; negative: not measured yet
   std::uint64_t reconnections = 0;
-  std::uint64_t rejected = 0;    // values of the remote that were not taken (what was there before stays)
-  std::string rejected_example;  // why, for one of them
+  std::uint64_t failures = 0;         // connections refused, impossible or given up, since the agent started
+  std::uint64_t rejected = 0;         // values of the remote that were not taken (what was there before stays)
+  std::string rejected_example;       // why, for one of them
+  std::vector<std::string> warnings;  // what holds now and may not for long, each with its mend
   std::vector<std::string> endpoints_urls;
   RemoteConfigStatus config;
   // Kinds whose first list is complete.
@@ -75,8 +77,9 @@ inline constexpr auto kReportEvery = std::chrono::seconds(60);
 inline constexpr auto kReportStale = std::chrono::seconds(150);
 
 /// {node, cluster, clusterId, updated, version, remotes: [{name, ready, why, clusterId, nodes, services, endpoints,
-/// identities, lastSync, rttMs, reconnections, rejected, rejectedExample, urls, config: {…}, synced: {nodes, services,
-/// endpoints, identities}}]}; times in RFC 3339, null when never; rttMs null when not measured.
+/// identities, lastSync, rttMs, reconnections, failures, rejected, rejectedExample, warnings, urls, config: {…},
+/// synced: {nodes, services, endpoints, identities}}]}; times in RFC 3339, null when never; rttMs null when not
+/// measured.
 json::object to_json(const MeshStatus&);
 json::object to_json(const RemoteStatus&);
 /// Unknown fields are ignored and missing ones keep their defaults, so that CLI and agents of different releases talk.

@@ -43,6 +43,7 @@ struct RemoteStatus {
   // Values that were not taken (what was there before stays), and the reason for one of them.
   std::uint64_t rejected = 0;
   std::string rejected_example;
+  std::vector<std::string> warnings;  // what holds now and may not for long, each with its mend
 
   Key key() const { return name; }
   bool operator==(const RemoteStatus&) const = default;

@@ -27,6 +27,8 @@ MeshStatus sample() {
   r.last_sync = parse_rfc3339("2026-03-01T09:59:59Z");
   r.rtt_ms = 0.75;
   r.reconnections = 1;
+  r.failures = 2;
+  r.warnings = {"endpoint 172.18.2.19 is no node of cluster2"};
   r.endpoints_urls = {"https://172.18.2.11:32379"};
   r.config = {.retrieved = true,
               .cluster_id = 2,
@@ -85,6 +87,11 @@ TEST(MeshStatus, readiness_is_published_fast_counts_slowly_and_times_rarely) {
   now.remotes[0].last_sync += 10s;
   now.updated += 10s;
   EXPECT_EQ(publish_delay(&old, now), kReportEvery);
+  now.remotes[0].failures = 3;
+  EXPECT_EQ(publish_delay(&old, now), 5s);
+  now.remotes[0].warnings.clear();
+  EXPECT_EQ(publish_delay(&old, now), 500ms);
+  now.remotes[0].warnings = old.remotes[0].warnings;
   now.remotes[0].services = 9;
   EXPECT_EQ(publish_delay(&old, now), 5s);
   now.remotes[0].ready = false;
