@@ -6,10 +6,11 @@
 
 #include "async/backoff.h"
 #include "base/log.h"
-#include "kvstore/tls_probe.h"
 #include "kvstore/watch_store.h"
 #include "mesh/absence.h"
+#include "mesh/cidr_guard.h"
 #include "mesh/endpoint_round.h"
+#include "mesh/fetch_config.h"
 #include "mesh/importer.h"
 #include "mesh/status_check.h"
 #include "mesh/values/keys.h"
@@ -19,7 +20,6 @@ namespace {
 
 constexpr std::size_t kKinds = std::size(kMirroredKinds);
 constexpr std::chrono::milliseconds kDialOneOfMany{2'000};
-constexpr std::chrono::milliseconds kProbe{1'000};
 
 std::size_t index_of(Kind kind) {
   for (std::size_t i = 0; i < kKinds; ++i)
@@ -67,7 +67,6 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
 
   Task<> run();
   Task<Result<>> connect(std::shared_ptr<Session> s);
-  Task<Result<ClusterConfig>> fetch_config(std::shared_ptr<Session> s);
   Task<Result<>> check_overlap(std::shared_ptr<Session> s);
   void start_kind(const std::shared_ptr<Session>& s, Kind kind);
   Task<> follow(std::shared_ptr<Session> s, std::size_t i);
@@ -76,7 +75,6 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
   Task<> publish_forever();
   Task<> give_up_waiting();
 
-  Result<> check_cidrs(const std::vector<PodCidr>& theirs) const;
   Result<std::optional<Node>> take_node(const std::string& key, const std::string& value);
   void withdraw_rows();
   void release_id();
@@ -135,6 +133,8 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
                            },
                            [this](const IpIdentity& i) { return i.cluster == name; }};
   ImporterBase* importers[kKinds] = {&nodes, &services, &identities, &ips};  // as kMirroredKinds
+
+  CidrGuard cidrs{tables, name};
 
   std::shared_ptr<Session> session;
   bool connected = false;  // its store answers, and what it says is accepted
@@ -265,7 +265,8 @@ void RemoteCluster::Impl::show(const Error& error) {
 
 Task<Result<>> RemoteCluster::Impl::connect(std::shared_ptr<Session> s) {
   if (auto r = check_name(local, name); !r) co_return r;
-  auto config = co_await fetch_config(s);
+  ConfigQuestion question{local.name, name, options.store};
+  auto config = co_await fetch_cluster_config(s->client, std::move(question));
   if (!config) co_return std::unexpected(config.error());
   status.config_retrieved = true;
   status.synced_canaries = config->synced_canaries;
@@ -331,49 +332,6 @@ Task<Result<>> RemoteCluster::Impl::connect(std::shared_ptr<Session> s) {
   co_return Result<>{};
 }
 
-Task<Result<ClusterConfig>> RemoteCluster::Impl::fetch_config(std::shared_ptr<Session> s) {
-  const std::string key = cluster_config_key(name);
-  const std::string asked = s->client.endpoint();  // when it fails, the client moves on
-  std::string ask = key;
-  auto got = co_await s->client.get(std::move(ask));
-  const std::string who = fmt::format("cluster {} at {}", name, asked);
-  if (!got) {
-    Error error = got.error();
-    if (error.code == Errc::unavailable || error.code == Errc::timeout) {
-      // The connection itself fails: find out whether certificates are the reason.
-      std::string url = asked;
-      kvstore::Options copy = options.store;
-      copy.dial_timeout = std::min(copy.dial_timeout, kProbe);
-      std::string server = fmt::format("the mesh store of cluster {}", name);
-      const auto probe = co_await kvstore::probe_tls(std::move(url), std::move(copy), std::move(server));
-      if (!probe) error = probe.error();
-      co_return std::unexpected(error.in(fmt::format("cluster {} cannot reach cluster {}", local.name, name)));
-    }
-    if (error.code == Errc::unauthorized)
-      co_return fail(
-          Errc::unauthorized,
-          fmt::format(
-              "{} does not let cluster {} read {}: it knows another cluster.name than \"{}\" for itself, or has "
-              "no user for our certificate ({})",
-              who, local.name, key, name, error.message));
-    co_return std::unexpected(error.in(fmt::format("cluster {} reading the configuration of {}", local.name, who)));
-  }
-  if (!*got)
-    co_return fail(
-        Errc::invalid,
-        fmt::format(
-            "{} has no cluster configuration for cluster {} to read (key {}): check that its cluster.name is \"{}\" "
-            "and that weft-clustermesh runs there",
-            who, local.name, key, name));
-  auto config = decode_cluster_config((*got)->value);
-  if (!config)
-    co_return fail(Errc::invalid,
-                   fmt::format("{} has a cluster configuration that cluster {} cannot read (key {}): {}; restart its "
-                               "clustermesh-apiserver so that it writes it again",
-                               who, local.name, key, config.error().message));
-  co_return *config;
-}
-
 Task<Result<>> RemoteCluster::Impl::check_overlap(std::shared_ptr<Session> s) {
   const std::string prefix = data_prefix(Kind::nodes, name, s->config.cached);
   std::vector<PodCidr> theirs;
@@ -389,25 +347,13 @@ Task<Result<>> RemoteCluster::Impl::check_overlap(std::shared_ptr<Session> s) {
   if (!r)
     co_return std::unexpected(
         r.error().in(fmt::format("cluster {} reading the nodes of cluster {}", local.name, name)));
-  co_return check_cidrs(theirs);
-}
-
-Result<> RemoteCluster::Impl::check_cidrs(const std::vector<PodCidr>& theirs) const {
-  CidrIndex ours;
-  for (const auto& p : options.local_pod_cidrs) ours.add({local.name, "", p});
-  WEFT_TRY(check_pod_cidrs(theirs, ours));
-  return check_pod_cidrs(theirs, tables.pod_cidrs->index());
+  co_return cidrs.check(theirs);
 }
 
 Result<std::optional<Node>> RemoteCluster::Impl::take_node(const std::string& key, const std::string& value) {
   auto node = import_node(remote, key, value);
   if (!node) return std::unexpected(node.error());
-  const auto before = tables.nodes.get(node->key());
-  if (!before || before->pod_cidrs != node->pod_cidrs) {
-    std::vector<PodCidr> theirs;
-    for (const auto& p : node->pod_cidrs) theirs.push_back({name, node->name, p});
-    if (auto r = check_cidrs(theirs); !r) return std::unexpected(r.error());
-  }
+  if (auto r = cidrs.admit(*node, value); !r) return std::unexpected(r.error());
   return std::optional<Node>(std::move(*node));
 }
 
@@ -461,6 +407,10 @@ Task<> RemoteCluster::Impl::check(std::shared_ptr<Session> s) {
         }
       }
     }
+    // A node that overlapped may not any more. One that is gone since must not come back.
+    cidrs.keep(nodes.rejected());
+    const auto refused = cidrs.refused();
+    for (const auto& [key, value] : refused) nodes.put(key, value);
     const bool settled = status.ready && verdict == StatusCheck::Verdict::fine;
     const auto wait = settled || options.check_every < std::chrono::seconds(5) ? options.check_every
                                                                                : std::chrono::milliseconds(5'000);
@@ -516,6 +466,7 @@ void RemoteCluster::Impl::publish() {
     if (!importer->rejected().empty() && status.rejected_example.empty())
       status.rejected_example = importer->rejected().begin()->second;
   }
+  cidrs.keep(nodes.rejected());
   connected = false;
   if (session && !session->end) {
     std::string waiting, error;
@@ -537,7 +488,8 @@ void RemoteCluster::Impl::publish() {
     // A writer that is silent leaves its store reachable: that is no absence, but not ready either.
     connected = session->config.id != 0 && error.empty() && status_check.store_answers();
     if (remote.id != 0 && status.config_retrieved) {
-      status.ready = waiting.empty() && connected && status_check.why().empty();
+      const std::string& overlap = cidrs.overlap();
+      status.ready = waiting.empty() && connected && status_check.why().empty() && overlap.empty();
       if (status.ready) {
         status.why.clear();
       } else if (!error.empty()) {
@@ -546,6 +498,8 @@ void RemoteCluster::Impl::publish() {
         status.why = status_check.why();
       } else if (!waiting.empty()) {
         status.why = fmt::format("waiting for cluster {} to finish writing {}", name, waiting);
+      } else {
+        status.why = overlap;
       }
     }
   }

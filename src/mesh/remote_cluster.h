@@ -35,8 +35,6 @@ struct RemoteOptions {
   /// How old the heartbeat of its weft-clustermesh may become before the remote is not ready any more.
   Duration heartbeat_within = kHeartbeatWithin;
   std::int64_t page = 256;
-  /// Pod CIDRs of this cluster as configured, beside those of its nodes in the table.
-  std::vector<Prefix> local_pod_cidrs;
 };
 
 class RemoteCluster {

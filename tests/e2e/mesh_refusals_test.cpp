@@ -68,10 +68,9 @@ class MeshRefusals : public ::testing::Test {
     std::string out;
     for (const auto& a : r.at("agents").as_array()) {
       out += json::serialize(a.at("node")) + (a.at("ready").as_bool() ? " ready" : " not ready");
+      if (!a.at("status").is_object()) continue;
       for (const char* field : {"failures", "reconnections"})
-        if (a.at("status").is_object())
-          if (const auto* v = a.at("status").as_object().if_contains(field))
-            out += std::string(" ") + field + " " + json::serialize(*v);
+        out += std::string(" ") + field + " " + json::serialize(a.at("status").at(field));
     }
     return out;
   }
@@ -192,13 +191,26 @@ TEST_F(MeshRefusals, a_stranger_joins_only_when_the_last_reason_is_mended) {
                            "of cluster cluster1", "kube-controller-manager --cluster-cidr"}));
   ASSERT_TRUE(lab.kubectl("stranger", {"delete", "ciliumnode", "elsewhere"}).ok());
   configure("stranger", "stranger", "stranger", true);
-  EXPECT_TRUE(eventually(
-      30s, "the stranger has joined",
-      [&] {
-        const auto s = lab.weft({"clustermesh", "status", "--context", "cluster1"});
-        return Seen{s.ok() && s.out.find(" - stranger: ready, 1 node") != std::string::npos, s.describe()};
-      },
-      300ms));
+  const auto joined = [&] {
+    return eventually(
+        30s, "the stranger has joined",
+        [&] {
+          const auto s = lab.weft({"clustermesh", "status", "--context", "cluster1"});
+          return Seen{s.ok() && s.out.find(" - stranger: ready, 1 node") != std::string::npos, s.describe()};
+        },
+        300ms);
+  };
+  EXPECT_TRUE(joined());
+  // A node that comes later and overlaps is refused as loudly, and takes nothing away from what works.
+  ASSERT_TRUE(lab.apply("stranger", kOverlap));
+  EXPECT_TRUE(refused("stranger", {"pod CIDR 10.11.0.0/24 of node elsewhere of cluster stranger overlaps pod CIDR "
+                                   "10.11.0.0/24",
+                                   "kube-controller-manager --cluster-cidr"}));
+  const auto v = remote("stranger");
+  ASSERT_TRUE(v.is_object());
+  EXPECT_EQ(v.at("agents").at(0).at("status").at("nodes").as_int64(), 1) << json::serialize(v);
+  ASSERT_TRUE(lab.kubectl("stranger", {"delete", "ciliumnode", "elsewhere"}).ok());
+  EXPECT_TRUE(joined());
 }
 
 }  // namespace

@@ -22,8 +22,14 @@ TEST(NodeCidrs, follow_the_table) {
   nodes.upsert(n);
   EXPECT_EQ(found(cidrs.index(), "10.2.0.0/24"), "");
   EXPECT_EQ(found(cidrs.index(), "10.3.0.0/24"), "west 10.3.0.0/24");
+  const auto before = cidrs.changes();
+  n.labels["zone"] = "z1";
+  nodes.upsert(n);
+  (void)cidrs.index();
+  EXPECT_EQ(cidrs.changes(), before) << "the CIDRs are the same";
   nodes.remove(n.key());
   EXPECT_EQ(cidrs.index().size(), 0u);
+  EXPECT_EQ(cidrs.changes(), before + 1);
 }
 
 }  // namespace

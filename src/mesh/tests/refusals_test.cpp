@@ -124,7 +124,7 @@ TEST(Refusal, our_own_cluster_in_the_list_is_no_remote_and_no_error) {
   });
 }
 
-TEST(Refusal, a_node_that_comes_later_with_an_overlapping_cidr_is_not_taken) {
+TEST(Refusal, a_node_that_comes_later_with_an_overlapping_cidr_is_not_taken_and_the_remote_says_so_until_it_is_mended) {
   EtcdServer etcd;
   run([&](asio::io_context& io) -> Task<> {
     Client c(io, etcd.options());
@@ -135,10 +135,49 @@ TEST(Refusal, a_node_that_comes_later_with_an_overlapping_cidr_is_not_taken) {
     r->start();
     co_await eventually("ready", [&] { return w.status("east").ready; });
     co_await put_node(c, node("east", 7, "e2", "10.1.0.0/24"));
-    co_await eventually("rejected", [&] { return w.status("east").rejected == 1; });
-    EXPECT_THAT(w.status("east").rejected_example, HasSubstr("10.1.0.0/24 of node e2 of cluster east overlaps"));
-    EXPECT_EQ(w.nodes.size(), 2u);
-    EXPECT_TRUE(w.status("east").ready);
+    co_await eventually("it is not ready", [&] { return !w.status("east").ready; });
+    EXPECT_THAT(w.status("east").why,
+                AllOf(HasSubstr("10.1.0.0/24 of node e2 of cluster east overlaps pod CIDR 10.1.0.0/24 of node h1 of "
+                                "cluster home"),
+                      HasSubstr("kube-controller-manager --cluster-cidr")));
+    EXPECT_EQ(w.status("east").rejected, 1u);
+    EXPECT_FALSE(w.nodes.get({"east", "e2"}));
+    EXPECT_TRUE(w.nodes.get({"east", "east-n1"})) << "what works goes on";
+    EXPECT_EQ(w.services.size(), 1u);
+    // Mended on this side: nobody writes e2's key again.
+    w.nodes.remove({"home", "h1"});
+    co_await eventually("it is taken", [&] { return w.status("east").ready; });
+    EXPECT_TRUE(w.nodes.get({"east", "e2"}));
+    EXPECT_EQ(w.status("east").rejected, 0u);
+    EXPECT_EQ(w.status("east").why, "");
+    // Mended on the other side: the node goes.
+    co_await put_node(c, node("east", 7, "e3", "10.7.0.128/25"));
+    w.nodes.upsert(node("home", 1, "h2", "10.1.1.0/24"));
+    co_await eventually("nodes of one cluster may", [&] { return w.nodes.get({"east", "e3"}) != nullptr; });
+    co_await put_node(c, node("east", 7, "e4", "10.1.1.0/24"));
+    co_await eventually("it is not ready", [&] { return !w.status("east").ready; });
+    (void)co_await c.del(data_prefix(Kind::nodes, "east") + "e4");
+    co_await eventually("it is ready", [&] { return w.status("east").ready; });
+    co_await r->stop();
+  });
+}
+
+TEST(Refusal, a_node_of_ours_that_comes_later_and_overlaps_makes_the_remote_not_ready_and_takes_nothing_away) {
+  EtcdServer etcd;
+  run([&](asio::io_context& io) -> Task<> {
+    Client c(io, etcd.options());
+    co_await seed(c, "east", 7, "10.7.0.0/24");
+    World w(io);
+    auto r = w.remote("east", etcd.options());
+    r->start();
+    co_await eventually("ready", [&] { return w.status("east").ready; });
+    w.nodes.upsert(node("home", 1, "h7", "10.7.0.0/25"));
+    co_await eventually("it is not ready", [&] { return !w.status("east").ready; });
+    EXPECT_THAT(w.status("east").why, HasSubstr("10.7.0.0/24 of node east-n1 of cluster east overlaps pod CIDR "
+                                                "10.7.0.0/25 of node h7 of cluster home"));
+    EXPECT_TRUE(w.nodes.get({"east", "east-n1"}));
+    w.nodes.remove({"home", "h7"});
+    co_await eventually("it is ready", [&] { return w.status("east").ready; });
     co_await r->stop();
   });
 }
