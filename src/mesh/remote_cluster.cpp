@@ -12,6 +12,7 @@
 #include "mesh/endpoint_round.h"
 #include "mesh/fetch_config.h"
 #include "mesh/importer.h"
+#include "mesh/node_endpoints.h"
 #include "mesh/status_check.h"
 #include "mesh/values/keys.h"
 
@@ -79,6 +80,8 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
   void withdraw_rows();
   void release_id();
   void publish();
+  /// What its nodes say of its endpoints.
+  void look_at_nodes();
   /// Drops the services of a remote that has been away for too long.
   void revoke_services();
   /// Why there is no connection.
@@ -135,6 +138,9 @@ struct RemoteCluster::Impl : std::enable_shared_from_this<RemoteCluster::Impl> {
   ImporterBase* importers[kKinds] = {&nodes, &services, &identities, &ips};  // as kMirroredKinds
 
   CidrGuard cidrs{tables, name};
+  Revision nodes_seen = 0;  // of the table that the next two are about
+  bool endpoints_are_nodes = false;
+  NodeEndpoints node_urls;
 
   std::shared_ptr<Session> session;
   bool connected = false;  // its store answers, and what it says is accepted
@@ -177,6 +183,8 @@ void RemoteCluster::set_options(RemoteOptions options) {
   impl_->absence = Absence(impl_->options.cache_ttl);
   impl_->status_check = StatusCheck(impl_->name, impl_->options.heartbeat_within);
   impl_->status.urls = impl_->options.store.endpoints;
+  impl_->endpoints_are_nodes = false;
+  impl_->nodes_seen = 0;
 }
 
 void RemoteCluster::start() {
@@ -205,18 +213,20 @@ void RemoteCluster::withdraw() {
 Task<> RemoteCluster::Impl::run() {
   Backoff backoff(options.retry_first, options.retry_max);
   kvstore::Options store = options.store;
-  // One that is dead must not keep us from the others for long.
-  if (store.endpoints.size() > 1) store.dial_timeout = std::min(store.dial_timeout, kDialOneOfMany);
   EndpointRound round(store.endpoints);
   for (;;) {
+    look_at_nodes();
+    round.learned(node_urls.others);
     store.endpoints = round.order();
+    // One that is dead must not keep us from the others for long.
+    if (store.endpoints.size() > 1) store.dial_timeout = std::min(options.store.dial_timeout, kDialOneOfMany);
     session = std::make_shared<Session>(io, store);
     const auto s = session;
     Result<> r = co_await connect(s);
     const bool lost = r.has_value();
     if (r) {
       backoff.reset();
-      round.connected();
+      round.connected(s->client.endpoint());
       ++sessions;
       status.refused = false;
       while (!s->end) co_await s->ended.changed_since(s->ended.version());
@@ -467,6 +477,9 @@ void RemoteCluster::Impl::publish() {
       status.rejected_example = importer->rejected().begin()->second;
   }
   cidrs.keep(nodes.rejected());
+  look_at_nodes();
+  const auto warning = node_endpoints_warning(name, node_urls);
+  status.warnings = warning.empty() ? std::vector<std::string>() : std::vector<std::string>{warning};
   connected = false;
   if (session && !session->end) {
     std::string waiting, error;
@@ -506,6 +519,17 @@ void RemoteCluster::Impl::publish() {
   // This cluster's own entry in a list of all clusters is nobody's remote, unless somebody else answers to the name.
   if (name == local.name && !name_clash) return;
   tables.remotes.upsert(status);
+}
+
+void RemoteCluster::Impl::look_at_nodes() {
+  if (nodes_seen == tables.nodes.revision() || name == local.name) return;
+  nodes_seen = tables.nodes.revision();
+  std::vector<Node> theirs;
+  tables.nodes.scan({name, ""}, [&](const Node& n) {
+    if (n.cluster == name) theirs.push_back(n);
+    return n.cluster == name;
+  });
+  node_urls = node_endpoints(options.store.endpoints, theirs, endpoints_are_nodes);
 }
 
 void RemoteCluster::Impl::revoke_services() {

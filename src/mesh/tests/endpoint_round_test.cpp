@@ -18,7 +18,7 @@ TEST(EndpointRound, asks_everybody_before_it_is_time_to_wait) {
   EXPECT_TRUE(round.failed(kDead, "a"));
   EXPECT_THAT(round.order(), ElementsAre("a", "b", "c"));
   EXPECT_FALSE(round.failed(kDead, "b")) << "the next round";
-  round.connected();
+  round.connected("b");
   EXPECT_FALSE(round.failed(kDead, "c"));
   EXPECT_FALSE(round.failed(kDead, "a"));
   EXPECT_TRUE(round.failed(kDead, "b"));
@@ -48,6 +48,21 @@ TEST(EndpointRound, begins_where_the_answer_came_from) {
   EXPECT_THAT(round.order(), ElementsAre("c", "a", "b"));
   round.start_with("unknown");
   EXPECT_THAT(round.order(), ElementsAre("c", "a", "b"));
+}
+
+TEST(EndpointRound, asks_what_was_learned_too_a_few_in_each_round) {
+  EndpointRound round({"a"});
+  round.learned({"l1", "l2", "l3", "l4", "l5"});
+  EXPECT_TRUE(round.failed(kDead, "a")) << "they are for the next round";
+  EXPECT_THAT(round.order(), ElementsAre("a", "l1", "l2", "l3", "l4"));
+  for (const char* at : {"l1", "l2", "l3", "l4"}) EXPECT_FALSE(round.failed(kDead, at));
+  EXPECT_TRUE(round.failed(kDead, "a"));
+  EXPECT_THAT(round.order(), ElementsAre("a", "l5", "l1", "l2", "l3"));
+  round.connected("l5");
+  round.learned({});
+  for (const char* at : {"l5", "l1", "l2", "l3"}) EXPECT_FALSE(round.failed(kDead, at));
+  EXPECT_TRUE(round.failed(kDead, "a"));
+  EXPECT_THAT(round.order(), ElementsAre("a", "l5")) << "where the store was last is asked as long as it was the last";
 }
 
 }  // namespace

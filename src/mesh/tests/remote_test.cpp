@@ -308,6 +308,41 @@ TEST(RemoteCluster, removal_withdraws_its_rows_and_nobody_elses) {
   });
 }
 
+// A NodePort mesh, whose store listens on the node of its pod and nowhere else.
+TEST(RemoteCluster, a_store_that_moves_to_a_node_added_after_connect_is_found_there) {
+  EtcdServer before;
+  EtcdServer after({.port = before.port(), .host = "127.0.0.2"});
+  run([&](asio::io_context& io) -> Task<> {
+    for (auto* etcd : {&before, &after}) {
+      Client c(io, etcd->options());
+      co_await seed(c, "east", 7, "10.7.0.0/24");
+      Node first = node("east", 7, "east-n1", "10.7.0.0/24"), second = node("east", 7, "east-n2", "10.7.1.0/24");
+      first.addresses = {{NodeAddressType::internal_ip, "127.0.0.1"}};
+      second.addresses = {{NodeAddressType::internal_ip, "127.0.0.2"}};
+      co_await put_node(c, std::move(first));
+      co_await put_node(c, std::move(second));
+    }
+    Client moved(io, after.options());
+    co_await put_node(moved, node("east", 7, "east-n3", "10.7.2.0/24"));
+    World w(io);
+    auto r = w.remote("east", before.options());  // what connect wrote down
+    r->start();
+    co_await eventually("ready", [&] { return w.status("east").ready && w.nodes.size() == 2; });
+    EXPECT_TRUE(w.status("east").warnings.empty());
+    before.kill();
+    co_await eventually(
+        "it is found on the other node", [&] { return w.status("east").ready && w.nodes.size() == 3; }, 60s);
+    (void)co_await moved.del(data_prefix(Kind::nodes, "east") + "east-n1");
+    co_await eventually("the warning", [&] { return !w.status("east").warnings.empty(); });
+    EXPECT_TRUE(w.status("east").ready);
+    EXPECT_NE(
+        w.status("east").warnings.at(0).find("127.0.0.1 is configured for cluster east and no node of it any more"),
+        std::string::npos)
+        << w.status("east").warnings.at(0);
+    co_await r->stop();
+  });
+}
+
 // ---- refusals. In each, a good remote is connected, and must stay so.
 
 }  // namespace
