@@ -53,6 +53,10 @@ struct AccessInfo {
 /// Errors name the context and the command that mends: not installed, no cluster id, mesh not enabled, no address yet.
 Result<AccessInfo> access_info(const ClusterObjects&);
 
+/// What is wrong with reaching a mesh store by the nodes of its cluster; cilium-compat section 7.2's words.
+inline constexpr const char* kNodePortWarning =
+    "Service type NodePort detected! Service may fail when nodes are removed from the cluster!";
+
 /// Replaces what was found by --source-endpoint or --destination-endpoint: "address:port", all with one port.
 Result<> override_endpoints(AccessInfo&, const std::vector<std::string>& endpoints, const std::string& flag);
 

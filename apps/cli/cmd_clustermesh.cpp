@@ -104,6 +104,7 @@ int enable(Context& context, const MeshFlags& f) {
                    "(--service-type decides otherwise)\n");
     }
   }
+  if (type == "NodePort") std::fprintf(stderr, "⚠️  %s\n", kNodePortWarning);
   auto values = side->values;
   set_path(values, "clustermesh.useAPIServer", true);
   set_path(values, "clustermesh.apiserver.service.type", json::string(type));
@@ -204,6 +205,8 @@ int connect(Context& context, const MeshFlags& f) {
     auto info = access_info(*objects);
     if (!info) return report(info.error());
     const bool source = sides.empty();
+    if (info->service_type == "NodePort" && (source ? f.source_endpoints : f.destination_endpoints).empty())
+      std::fprintf(stderr, "⚠️  %s\n", kNodePortWarning);
     if (const auto r = override_endpoints(*info, source ? f.source_endpoints : f.destination_endpoints,
                                           source ? "--source-endpoint" : "--destination-endpoint");
         !r)

@@ -204,6 +204,7 @@ std::string render(const MeshReport& r, bool colours) {
       for (const auto& e : r.access->endpoints()) all_endpoints += (all_endpoints.empty() ? "" : ", ") + e;
       out += fmt::format("   {} (id {}) is reached at {} ({})\n", r.access->cluster, r.access->id, all_endpoints,
                          r.access->service_type);
+      if (r.access->service_type == "NodePort") out += fmt::format("   ⚠️  {}\n", kNodePortWarning);
     } else {
       out += fmt::format("   {}\n", r.access_trouble);
     }
@@ -233,6 +234,10 @@ std::string render(const MeshReport& r, bool colours) {
                  rows, "   ");
     for (const auto& n : remote.nodes)
       if (!n.ready) out += fmt::format("   ❌ {}: {}\n", n.node, n.why);
+    std::set<std::string> warnings;
+    for (const auto& n : remote.nodes)
+      if (n.status) warnings.insert(n.status->warnings.begin(), n.status->warnings.end());
+    for (const auto& w : warnings) out += fmt::format("   ⚠️  {}\n", w);
     // The same values are refused everywhere: one line stands for all nodes.
     for (const auto& n : remote.nodes) {
       if (!n.status || n.status->rejected == 0) continue;

@@ -71,6 +71,7 @@ TEST(MeshStatusText, begins_with_the_three_lines_and_goes_on_with_the_detail) {
             "🔌 Mesh store\n"
             "   clustermesh-apiserver: 1 of 1 ready\n"
             "   cluster1 (id 1) is reached at 172.18.1.12:32379, 172.18.1.11:32379 (NodePort)\n"
+            "   ⚠️  Service type NodePort detected! Service may fail when nodes are removed from the cluster!\n"
             "\n"
             "🌐 cluster2 (id 2): 2 of 2 nodes connected\n"
             "   NODE  STATE  NODES  SERVICES  ENDPOINTS  IDENTITIES  LAST SYNC  ROUND TRIP  RECONNECTIONS\n"
@@ -91,6 +92,17 @@ TEST(MeshStatusText, one_node_without_connection_makes_it_not_ready_and_says_why
       << text;
   EXPECT_NE(text.find("   ❌ n1: https://172.18.2.11:32379: connection refused\n"), std::string::npos) << text;
   EXPECT_EQ(r.missing(), "cluster2 (1 of 2 nodes): node n1: https://172.18.2.11:32379: connection refused");
+}
+
+TEST(MeshStatusText, a_warning_is_said_once_and_the_mesh_is_ready_all_the_same) {
+  auto in = meshed();
+  for (auto& s : in.reports) s.remotes[0].warnings = {"172.18.2.19 is no node of cluster2 any more"};
+  const auto r = mesh_report(in);
+  EXPECT_TRUE(r.ready());
+  const auto text = render(r, false);
+  const auto at = text.find("   ⚠️  172.18.2.19 is no node of cluster2 any more\n");
+  EXPECT_NE(at, std::string::npos) << text;
+  EXPECT_EQ(text.find("172.18.2.19", at + 20), std::string::npos) << text;
 }
 
 TEST(MeshStatusText, one_remote_of_one_node_in_the_singular) {
