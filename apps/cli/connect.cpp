@@ -87,7 +87,14 @@ std::vector<std::string> remarks(const AccessInfo& a, const AccessInfo& b) {
 }
 
 json::object connected_values(json::object values, const AccessInfo& remote) {
-  return with_cluster(std::move(values), {remote.cluster, remote.ips, remote.address, remote.port});
+  MeshCluster cluster{remote.cluster, remote.ips, remote.address, remote.port};
+  // The name that a load balancer was given is in nobody's certificate.
+  if (!remote.address.empty()) {
+    const auto* domain = at_path(values, "clustermesh.config.domain");
+    cluster.server_name =
+        remote.cluster + "." + (domain && domain->is_string() ? std::string(domain->as_string()) : "mesh.cilium.io");
+  }
+  return with_cluster(std::move(values), cluster);
 }
 
 json::object trusting_values(json::object values, const AccessInfo& remote) {

@@ -26,6 +26,7 @@ Result<MeshCluster> to_cluster(std::string name, const json::object& o) {
     for (const auto& ip : ips->as_array())
       if (ip.is_string()) c.ips.emplace_back(ip.as_string());
   if (const auto* a = o.if_contains("address"); a && a->is_string()) c.address = std::string(a->as_string());
+  if (const auto* n = o.if_contains("serverName"); n && n->is_string()) c.server_name = std::string(n->as_string());
   if (const auto* p = o.if_contains("port"); p && !p->is_null()) {
     json::error_code ec;
     const auto port = p->is_number() ? p->to_number<std::uint16_t>(ec) : 0;
@@ -49,6 +50,7 @@ json::object entry_of(const MeshCluster& c, json::object entry, bool with_name) 
   } else {
     entry["address"] = c.address;
   }
+  if (!c.server_name.empty()) entry["serverName"] = c.server_name;
   entry["port"] = c.port;
   return entry;
 }

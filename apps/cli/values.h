@@ -31,6 +31,7 @@ struct MeshCluster {
   std::vector<std::string> ips;
   std::string address;  // a DNS name, instead of ips
   Port port = 2379;
+  std::string server_name;  // of its certificate, when that is not for the address
   bool operator==(const MeshCluster&) const = default;
 };
 

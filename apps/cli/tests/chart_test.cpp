@@ -1,11 +1,16 @@
 // The chart, rendered by the Helm at hand. Without one these tests are skipped, and say so.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <unistd.h>
 
 #include <boost/json.hpp>
 
+#include <array>
 #include <filesystem>
+#include <memory>
 
 #include "apps/cli/access.h"
 #include "apps/cli/helm.h"
@@ -22,6 +27,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 class Chart : public ::testing::Test {
  protected:
@@ -67,6 +73,16 @@ class Chart : public ::testing::Test {
   std::string secret(const std::string& name, const char* key) {
     const auto decoded = base64_decode(text(object("Secret/" + name), {"data", key}));
     return decoded ? *decoded : "";
+  }
+
+  static std::string common_name(const std::string& pem) {
+    const std::unique_ptr<BIO, decltype(&::BIO_free)> bio(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
+                                                          &::BIO_free);
+    const std::unique_ptr<X509, decltype(&::X509_free)> cert(::PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr),
+                                                             &::X509_free);
+    char name[256] = "";
+    if (cert) ::X509_NAME_get_text_by_NID(::X509_get_subject_name(cert.get()), NID_commonName, name, sizeof name);
+    return name;
   }
 
   std::string helm_, chart_;
@@ -198,10 +214,29 @@ TEST_F(Chart, a_remote_with_a_name_and_its_own_certificate) {
       "clusters[0].tls.caCert=YQ==");
   render(sets);
   EXPECT_THAT(secret("cilium-clustermesh", "west"),
-              HasSubstr("- https://mesh.west.example:2379\nserver-name: west.mesh.cilium.io\ntrusted-ca-file: "
-                        "/var/lib/cilium/clustermesh/west.etcd-client-ca.crt\n"));
+              StartsWith("endpoints:\n- https://mesh.west.example:2379\ntrusted-ca-file: "
+                         "/var/lib/cilium/clustermesh/west.etcd-client-ca.crt\n"))
+      << "its certificate is for its own name";
   EXPECT_EQ(secret("cilium-clustermesh", "west.etcd-client.key"), "k");
   EXPECT_THAT(configured_remotes(object("Secret/cilium-clustermesh")), ElementsAre("west"));
+  sets.emplace_back("clustermesh.config.clusters[0].serverName=west.mesh.cilium.io");
+  render(sets);
+  EXPECT_THAT(secret("cilium-clustermesh", "west"),
+              StartsWith("endpoints:\n- https://mesh.west.example:2379\nserver-name: west.mesh.cilium.io\n"));
+}
+
+TEST_F(Chart, each_authentication_mode_names_its_users_and_presents_its_certificate) {
+  const std::string remote = "- name: remote\n  role: remote\n", west = "- name: remote-west\n  role: remote\n";
+  const std::vector<std::array<std::string, 3>> modes{
+      {"legacy", remote, "remote"}, {"migration", remote + west, "remote"}, {"cluster", west, "remote-cluster1"}};
+  for (const auto& [mode, users, name] : modes) {
+    auto sets = kMesh;
+    sets.push_back("clustermesh.apiserver.tls.authMode=" + mode);
+    sets.emplace_back("clustermesh.config.enabled=true,clustermesh.config.clusters.west.ips={172.18.2.11}");
+    render(sets);
+    EXPECT_EQ(text(object("ConfigMap/clustermesh-remote-users"), {"data", "users.yaml"}), "users:\n" + users) << mode;
+    EXPECT_EQ(common_name(secret("clustermesh-apiserver-remote-cert", "tls.crt")), name) << mode;
+  }
 }
 
 TEST_F(Chart, the_store_listens_on_the_node_port_itself) {

@@ -128,6 +128,18 @@ TEST(ConnectValues, connecting_twice_is_connecting_once_and_disconnecting_undoes
       obj(R"({"cluster": {"name": "cluster1", "id": 1}, "clustermesh": {"config": {"enabled": false, "clusters": []}}})"));
 }
 
+TEST(ConnectValues, a_load_balancers_name_goes_with_the_name_that_the_certificate_has) {
+  auto remote = side(2);
+  remote.ips.clear();
+  remote.address = "a1b2.elb.example";
+  auto v = connected_values(obj(R"({"clustermesh": {"config": {"domain": "mesh.example"}}})"), remote);
+  EXPECT_EQ(*at_path(v, "clustermesh.config.clusters"),
+            json::parse(R"([{"name": "cluster2", "address": "a1b2.elb.example", "serverName": "cluster2.mesh.example",
+                             "port": 32379}])"));
+  v = connected_values({}, remote);
+  EXPECT_EQ(mesh_clusters(v)->at(0).server_name, "cluster2.mesh.cilium.io");
+}
+
 TEST(ConnectValues, a_foreign_authority_joins_the_bundle_once) {
   auto v = trusting_values({}, side(2));
   auto third = side(3);
