@@ -303,6 +303,14 @@ int disconnect(Context& context, const MeshFlags& f) {
   for (const auto& s : sides) wanted.push_back(s.values);
   for (const auto& [a, b] : connections(names.size(), f.mode))
     if (side_of[a]) wanted[*side_of[a]] = disconnected_values(std::move(wanted[*side_of[a]]), names[b]);
+  // Both ends of a connection trust each other's authority; where none is left in either direction, nobody has to.
+  for (const auto& [a, b] : connections(names.size(), f.mode)) {
+    const bool left =
+        (side_of[a] && knows(wanted[*side_of[a]], names[b])) || (side_of[b] && knows(wanted[*side_of[b]], names[a]));
+    if (left) continue;
+    if (side_of[a]) wanted[*side_of[a]] = distrusting_values(std::move(wanted[*side_of[a]]), names[b]);
+    if (side_of[b]) wanted[*side_of[b]] = distrusting_values(std::move(wanted[*side_of[b]]), names[a]);
+  }
   if (const auto r = apply(sides, wanted, *chart, "disconnect"); !r) return report(r.error());
   if (f.wait) {
     const auto r = wait_until(*limit, [&]() -> Result<std::string> {

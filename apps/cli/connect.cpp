@@ -2,11 +2,18 @@
 
 #include <boost/json.hpp>
 
+#include "apps/cli/trust_bundle.h"
+
 namespace weft::cli {
 
 namespace {
 
 std::string both(const AccessInfo& a, const AccessInfo& b) { return fmt::format("{} and {}", a.context, b.context); }
+
+std::string bundle_of(const json::object& values) {
+  const auto* now = at_path(values, "tls.caBundle.content");
+  return now && now->is_string() ? std::string(now->as_string()) : std::string();
+}
 
 /// The first pair of pod CIDRs that overlap.
 std::optional<std::pair<NodeCidr, NodeCidr>> overlap(const AccessInfo& a, const AccessInfo& b) {
@@ -98,19 +105,28 @@ json::object connected_values(json::object values, const AccessInfo& remote) {
 }
 
 json::object trusting_values(json::object values, const AccessInfo& remote) {
-  const auto* now = at_path(values, "tls.caBundle.content");
-  std::string bundle = now && now->is_string() ? std::string(now->as_string()) : std::string();
-  if (bundle.find(remote.ca) == std::string::npos) {
-    if (!bundle.empty() && !bundle.ends_with('\n')) bundle += '\n';
-    bundle += remote.ca;
-  }
+  set_path(values, "tls.caBundle.content", json::string(with_authority(bundle_of(values), remote.cluster, remote.ca)));
   set_path(values, "tls.caBundle.enabled", true);
-  set_path(values, "tls.caBundle.content", json::string(bundle));
+  return values;
+}
+
+json::object distrusting_values(json::object values, const std::string& remote_cluster) {
+  const auto before = bundle_of(values);
+  const auto after = without_authority(before, remote_cluster);
+  if (before == after) return values;
+  set_path(values, "tls.caBundle.content", json::string(after));
+  if (after.find_first_not_of(" \t\r\n") == std::string::npos) set_path(values, "tls.caBundle.enabled", false);
   return values;
 }
 
 json::object disconnected_values(json::object values, const std::string& remote_cluster) {
   return without_cluster(std::move(values), remote_cluster);
+}
+
+bool knows(const json::object& values, const std::string& cluster) {
+  const auto known = mesh_clusters(values);
+  // What cannot be read may name anybody.
+  return !known || std::any_of(known->begin(), known->end(), [&](const auto& c) { return c.name == cluster; });
 }
 
 std::vector<std::pair<std::size_t, std::size_t>> connections(std::size_t count, ConnectionMode mode) {

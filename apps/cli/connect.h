@@ -18,10 +18,15 @@ bool same_authority(const AccessInfo& a, const AccessInfo& b);
 
 /// `values` of one cluster, now connecting to `remote`.
 json::object connected_values(json::object values, const AccessInfo& remote);
-/// With the remote's authority in tls.caBundle.
+/// With the remote's authority in tls.caBundle, remembered as needed by the remote.
 json::object trusting_values(json::object values, const AccessInfo& remote);
-/// The opposite of connected_values. An authority once trusted stays so: another remote may share it.
+/// The opposite of connected_values.
 json::object disconnected_values(json::object values, const std::string& remote_cluster);
+/// The opposite of trusting_values, for when neither connects to the other any more. An authority that another
+/// connected cluster needs too stays, and so does one that connect did not add.
+json::object distrusting_values(json::object values, const std::string& remote_cluster);
+/// Do these values connect to `cluster`?
+bool knows(const json::object& values, const std::string& cluster);
 
 enum class ConnectionMode { bidirectional, unicast, mesh };
 

@@ -17,6 +17,10 @@ using ::testing::IsEmpty;
 
 json::object obj(const char* text) { return json::parse(text).as_object(); }
 
+std::string pem(const char* body) {
+  return std::string("-----BEGIN CERTIFICATE-----\n") + body + "\n-----END CERTIFICATE-----\n";
+}
+
 AccessInfo side(int n) {
   AccessInfo a;
   a.context = fmt::format("ctx{}", n);
@@ -25,7 +29,7 @@ AccessInfo side(int n) {
   a.service_type = "NodePort";
   a.ips = {fmt::format("172.18.{}.11", n)};
   a.port = 32379;
-  a.ca = "PEM\n";
+  a.ca = pem("cGVt");
   a.ca_key_id = "aa";
   a.routing = "native";
   a.pod_cidrs = {{fmt::format("n{}", n), *Prefix::parse(fmt::format("10.{}.0.0/24", n))},
@@ -140,13 +144,43 @@ TEST(ConnectValues, a_load_balancers_name_goes_with_the_name_that_the_certificat
   EXPECT_EQ(mesh_clusters(v)->at(0).server_name, "cluster2.mesh.cilium.io");
 }
 
-TEST(ConnectValues, a_foreign_authority_joins_the_bundle_once) {
+std::string bundle(const json::object& v) {
+  const auto* content = at_path(v, "tls.caBundle.content");
+  return content ? std::string(content->as_string()) : "none";
+}
+
+TEST(ConnectValues, a_foreign_authority_joins_the_bundle_once_and_leaves_with_the_last_cluster_that_needs_it) {
   auto v = trusting_values({}, side(2));
+  EXPECT_THAT(bundle(v), HasSubstr(pem("cGVt")));
   auto third = side(3);
-  third.ca = "OTHER\n";
+  third.ca = pem("b3RoZXI=");
   v = trusting_values(trusting_values(std::move(v), third), side(2));
-  EXPECT_EQ(at_path(v, "tls.caBundle.content")->as_string(), "PEM\nOTHER\n");
+  v = trusting_values(std::move(v), side(4));  // of the same authority as cluster2
+  EXPECT_EQ(bundle(v), "# Trusted for connected cluster cluster2\n# Trusted for connected cluster cluster4\n" +
+                           pem("cGVt") + "# Trusted for connected cluster cluster3\n" + pem("b3RoZXI="));
   EXPECT_TRUE(at_path(v, "tls.caBundle.enabled")->as_bool());
+
+  v = distrusting_values(std::move(v), "cluster2");
+  EXPECT_THAT(bundle(v), HasSubstr(pem("cGVt"))) << "cluster4 has it too";
+  v = distrusting_values(std::move(v), "cluster4");
+  EXPECT_EQ(bundle(v), "# Trusted for connected cluster cluster3\n" + pem("b3RoZXI="));
+  EXPECT_TRUE(at_path(v, "tls.caBundle.enabled")->as_bool());
+  v = distrusting_values(std::move(v), "cluster3");
+  EXPECT_EQ(bundle(v), "");
+  EXPECT_FALSE(at_path(v, "tls.caBundle.enabled")->as_bool());
+}
+
+TEST(ConnectValues, disconnecting_leaves_values_alone_that_connect_did_not_write) {
+  const auto v = obj(R"({"tls": {"caBundle": {"enabled": true, "content": "PEM by hand"}}})");
+  EXPECT_EQ(distrusting_values(v, "cluster2"), v);
+  EXPECT_EQ(distrusting_values({}, "cluster2"), json::object());
+}
+
+TEST(ConnectValues, know_whom_they_connect_to) {
+  const auto v = connected_values({}, side(2));
+  EXPECT_TRUE(knows(v, "cluster2"));
+  EXPECT_FALSE(knows(v, "cluster3"));
+  EXPECT_FALSE(knows(disconnected_values(v, "cluster2"), "cluster2"));
 }
 
 TEST(ConnectValues, modes_decide_who_gets_to_know_whom) {
