@@ -2,10 +2,14 @@
 #include <gmock/gmock.h>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <sstream>
 #include <thread>
 
+#include "base/file.h"
 #include "tests/e2e/harness/mesh.h"
 
 namespace weft::e2e {
@@ -204,11 +208,49 @@ TEST_F(MeshTest, pods_reach_the_outside_under_their_nodes_address) {
   EXPECT_THAT(said, Not(HasSubstr("\"10.1.")));
 }
 
-TEST_F(MeshTest, a_third_party_with_a_wrong_or_equal_identity_is_refused_and_the_mesh_stays) {
-  // cluster2 cannot be joined to itself: equal names, equal ids.
+// A file with access data, gone with this object.
+class AccessFile {
+ public:
+  explicit AccessFile(const std::string& content)
+      : path_((std::filesystem::temp_directory_path() / fmt::format("weft-e2e-{}.kubeconfig", ::getpid())).string()) {
+    EXPECT_TRUE(write_file(path_, content, 0600));
+  }
+  ~AccessFile() { std::filesystem::remove(path_); }
+  AccessFile(const AccessFile&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+TEST_F(MeshTest, a_cluster_of_equal_name_and_id_is_refused_whatever_its_context_is_called_and_the_mesh_stays) {
+  // cluster1 itself, as a second context that nothing but its contents tells from another cluster.
+  const auto view = lab.kubectl("cluster1", {"config", "view", "--raw", "-o", "json"});
+  ASSERT_TRUE(view.ok()) << view.describe();
+  auto config = json::parse(view.out);
+  auto& contexts = config.at("contexts").as_array();
+  const auto one = std::find_if(contexts.begin(), contexts.end(),
+                                [](const json::value& c) { return c.at("name").as_string() == "cluster1"; });
+  ASSERT_NE(one, contexts.end());
+  json::value mirror = *one;
+  mirror.at("name") = "mirror";
+  contexts.push_back(std::move(mirror));
+  const AccessFile file(json::serialize(config));
+  const auto secret = [&] {
+    return lab.get_json("cluster1", {"-n", "kube-system", "secret", "cilium-clustermesh"}).at("data");
+  };
+  const auto before = secret();
+  const auto refused = lab.weft({"clustermesh", "connect", "--kubeconfig", file.path(), "--context", "cluster1",
+                                 "--destination-context", "mirror"});
+  EXPECT_EQ(refused.code, 1) << refused.describe();
+  for (const char* part : {"cluster1 and mirror have the same cluster.name \"cluster1\"",
+                           "cluster1 and mirror have the same cluster.id 1", "nothing was changed"})
+    EXPECT_THAT(refused.out + refused.err, HasSubstr(part)) << refused.describe();
+  EXPECT_EQ(secret(), before);
+  // The one context given twice is no cluster to connect with either.
   const auto self = lab.weft({"clustermesh", "connect", "--context", "cluster1", "--destination-context", "cluster1"});
   EXPECT_NE(self.code, 0);
-  EXPECT_THAT(self.out + self.err, HasSubstr("cluster1")) << self.describe();
+  EXPECT_THAT(self.out + self.err, HasSubstr("is the context to connect from; name another")) << self.describe();
   const auto status = mesh.status("cluster1");
   EXPECT_TRUE(status.ok()) << status.describe();
 }
