@@ -312,6 +312,16 @@ int disconnect(Context& context, const MeshFlags& f) {
     if (side_of[b]) wanted[*side_of[b]] = distrusting_values(std::move(wanted[*side_of[b]]), names[a]);
   }
   if (const auto r = apply(sides, wanted, *chart, "disconnect"); !r) return report(r.error());
+  for (std::size_t i = 0; i < sides.size(); ++i) {
+    const auto* mode = at_path(sides[i].values, "clustermesh.apiserver.tls.authMode");
+    if (wanted[i] == sides[i].values || !mode || *mode != json::value("cluster")) continue;
+    std::fprintf(
+        stderr,
+        "ℹ️  %s: who is disconnected can ask its mesh store for nothing more; a watch that is open ends with its "
+        "connection, or at once with kubectl --context %s -n %s rollout restart deployment "
+        "clustermesh-apiserver\n",
+        sides[i].cluster.name().c_str(), sides[i].cluster.name().c_str(), context.target.ns.c_str());
+  }
   if (f.wait) {
     const auto r = wait_until(*limit, [&]() -> Result<std::string> {
       for (auto& s : sides) {
