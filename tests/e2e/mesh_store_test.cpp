@@ -182,6 +182,28 @@ TEST_F(MeshStoreTest, objects_that_cilium_exported_are_exported_with_the_same_ke
     EXPECT_TRUE(own) << key << "\n" << entry.value;
   }
 
+  // A namespace that is not global keeps services, addresses and identities at home; nodes have no namespace.
+  const auto told = [&](bool wanted) {
+    return eventually(20s, wanted ? "namespace shop is told of" : "namespace shop is not told of", [&] {
+      const auto now = store.all();
+      std::string wrong;
+      for (const auto& kv : golden.as_object()) {
+        const std::string key(kv.key());
+        const bool of_shop = key.starts_with("cilium/state/") && !key.starts_with("cilium/state/nodes/");
+        if (now.contains(key) != (wanted || !of_shop)) wrong += key + "\n";
+      }
+      return Seen{wrong.empty(), wrong};
+    });
+  };
+  const auto annotate = [&](const char* global) {
+    const auto r = lab.kubectl("cluster1", {"annotate", "namespace", "shop", "--overwrite", global});
+    EXPECT_TRUE(r.ok()) << r.describe();
+  };
+  annotate("clustermesh.cilium.io/global=false");
+  EXPECT_TRUE(told(false));
+  annotate("clustermesh.cilium.io/global-");
+  EXPECT_TRUE(told(true));
+
   // What is taken back goes: not shared any more, no longer global, deleted.
   const auto gone = [&](const std::string& name) {
     const std::string key = "cilium/state/services/v1/cluster1/shop/" + name;
