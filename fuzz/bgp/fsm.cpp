@@ -92,9 +92,11 @@ Event next_event(Bytes& in, ConnectionId& last, bool attempting) {
     case 7: return event::Reachable{};
     case 8: return event::ReceiveError{some, {ErrorCode::update_message, 1, {}}};
     case 9: return event::Closed{some, ""};
-    case 10: return event::BfdDown{(b & 128) != 0, ""};
+    case 10:
+      if ((b & 64) != 0) return event::BfdClear{};
+      return event::BfdDown{(b & 128) != 0, ""};
     case 11: {
-      const auto kind = static_cast<Timer::Kind>(b / 16 % 6);
+      const auto kind = static_cast<Timer::Kind>(b / 16 % 7);
       return event::TimerFired{{kind, kind >= Timer::Kind::hold ? some : 0}};
     }
     default: return event::Received{some, message(in)};

@@ -100,6 +100,32 @@ TEST_F(RestartTest, bfd_takes_a_session_down_at_once_and_keeps_it_down_until_the
   EXPECT_TRUE(p.meet());
 }
 
+TEST_F(RestartTest, a_peer_whose_bfd_is_back_first_waits_for_ours_and_the_session_is_up_without_a_detour) {
+  FakeBfd bfd_a, bfd_b;
+  Pair p;
+  p.a.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.bfd = &bfd_a}, SpeakerOptions{});
+  p.b.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.bfd = &bfd_b}, SpeakerOptions{});
+  p.a.peer().bfd = p.b.peer().bfd = PeerBfd{};
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(
+      p.loop.until("both BFD sessions", [&] { return !bfd_a.wanted.empty() && !bfd_b.wanted.empty(); }, p.seen()));
+  for (int i = 0; i < 3; ++i) {  // however often: a path is not damped
+    bfd_a.say("main/b", BfdEdge::Status::State::failed, true);
+    bfd_b.say("main/a", BfdEdge::Status::State::failed, true);
+    EXPECT_FALSE(p.a.up() || p.b.up("a"));
+    bfd_a.say("main/b", BfdEdge::Status::State::up);
+    // A is connected, and B has not answered.
+    ASSERT_TRUE(p.loop.until("A to wait", [&] { return p.a.status().state == SessionState::open_sent; }, p.seen()));
+    p.loop.turn(200ms);
+    EXPECT_EQ(p.a.status().state, SessionState::open_sent) << p.seen()();
+    EXPECT_EQ(p.b.status("a").state, SessionState::idle) << p.seen()();
+    bfd_b.say("main/a", BfdEdge::Status::State::up);
+    ASSERT_TRUE(p.meet());
+    EXPECT_EQ(p.a.status().down.kind, DownReason::Kind::bfd_down) << "no attempt failed: " << p.seen()();
+  }
+}
+
 TEST_F(RestartTest, graceful_restart_holds_routes_only_of_a_node_whose_forwarding_may_live) {
   for (const bool independent : {false, true}) {
     FakeBfd bfd;

@@ -37,6 +37,7 @@ std::string_view to_string(Timer::Kind k) {
   switch (k) {
     case Timer::Kind::connect_retry: return "connect_retry";
     case Timer::Kind::idle_hold: return "idle_hold";
+    case Timer::Kind::path: return "path";
     case Timer::Kind::restart: return "restart";
     case Timer::Kind::stale: return "stale";
     case Timer::Kind::hold: return "hold";
@@ -84,6 +85,7 @@ std::string describe(const Event& event) {
           [](const event::BfdDown& e) {
             return std::string("bfd down, C ") + (e.control_plane_independent ? "set" : "clear");
           },
+          [](const event::BfdClear&) -> std::string { return "bfd clear"; },
       },
       event);
 }

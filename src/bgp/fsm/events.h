@@ -25,6 +25,7 @@ struct Timer {
   enum class Kind : std::uint8_t {
     connect_retry,  // to the next attempt, or how long the present one may take
     idle_hold,      // damping, or the time after too many prefixes
+    path,           // until a session comes up although BFD still says that the path is dead
     restart,        // helper: until the peer must be back (its restart time)
     stale,          // helper: until a peer that came back must have said End-of-RIB
     hold,           // of `connection`
@@ -105,17 +106,21 @@ struct TimerFired {
 
 /// BFD has found the path to the peer dead. `control_plane_independent` is the C bit of the peer's last packet (RFC
 /// 5880 §4.1): set, the forwarding plane is dead and nothing is kept; clear, with graceful restart agreed on, it may
-/// be a restart of the peer's control plane, and its routes are kept as for one (RFC 5882 §4.3.2).
+/// be a restart of the peer's control plane, and its routes are kept as for one; a restart that is under way already
+/// is not disturbed (RFC 5882 §4.3.2). Where it is no restart, the session is idle until BfdClear, or for
+/// SessionConfig::bfd_hold at most.
 struct BfdDown {
   bool control_plane_independent = false;
   std::string words;  // "control detection time expired"
 };
+/// BFD does not say so any more: the path is back, or BFD was disabled on either side. Connects at once.
+struct BfdClear {};
 
 }  // namespace event
 
 using Event = std::variant<event::Start, event::Stop, event::Reset, event::ConfigChanged, event::Connected,
                            event::ConnectFailed, event::Reachable, event::Received, event::ReceiveError, event::Closed,
-                           event::TimerFired, event::BfdDown>;
+                           event::TimerFired, event::BfdDown, event::BfdClear>;
 
 /// Actions, to be done in order and before the next event.
 namespace action {

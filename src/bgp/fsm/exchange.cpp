@@ -44,7 +44,7 @@ Session::Connection* Session::up() { return const_cast<Connection*>(std::as_cons
 
 void Session::handle(event::Connected& e) {
   if (connections_.contains(e.connection)) return;
-  if (e.outgoing ? !attempting_ : phase_ != Phase::running) {
+  if (e.outgoing ? !attempting_ : phase_ != Phase::running || path_dead_) {
     // RFC 4486 §4: a connection that is not wanted now. One that we gave up ourselves needs no words.
     if (!e.outgoing) send(e.connection, Notification{ErrorCode::cease, cease::kConnectionRejected, {}});
     out_.push_back(action::Close{e.connection});

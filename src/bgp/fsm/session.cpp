@@ -15,6 +15,7 @@ using Kind = DownReason::Kind;
 
 constexpr Timer kRetry{Timer::Kind::connect_retry, 0};
 constexpr Timer kIdleHold{Timer::Kind::idle_hold, 0};
+constexpr Timer kPath{Timer::Kind::path, 0};
 /// An attempt may take this long at least, so that the kernel sends a lost SYN again (after 1, 3 and 7 s).
 constexpr Duration kPatience = 10s;
 /// No configuration makes us try more often.
@@ -57,7 +58,7 @@ Actions Session::on(Event event, Steady::time_point now) {
 
 SessionState Session::state() const {
   SessionState state = SessionState::idle;
-  if (phase_ == Phase::running) state = attempting_ ? SessionState::connect : SessionState::active;
+  if (phase_ == Phase::running && !path_dead_) state = attempting_ ? SessionState::connect : SessionState::active;
   for (const auto& [id, c] : connections_) {
     if (c.stage == Connection::Stage::open_sent) state = std::max(state, SessionState::open_sent);
     if (c.stage == Connection::Stage::open_confirm) state = std::max(state, SessionState::open_confirm);
@@ -126,7 +127,7 @@ void Session::handle(event::ConfigChanged& e) {
     abandon_attempt();
     clear(kRetry);
   } else if (!config_.passive && old.passive && phase_ == Phase::running && connections_.empty() && !attempting_) {
-    connect();
+    begin();
   }
 }
 
@@ -176,7 +177,11 @@ void Session::reset(const Notification& cease, std::string words, std::optional<
 
 void Session::begin() {
   phase_ = Phase::running;
-  if (!config_.passive) connect();
+  if (path_dead_) {
+    if (!timers_.contains(kPath)) set(kPath, config_.bfd_hold);
+  } else if (!config_.passive) {
+    connect();
+  }
 }
 
 void Session::connect() {
@@ -221,7 +226,7 @@ void Session::attempt_timed_out() {
 }
 
 void Session::handle(event::Reachable&) {
-  if (phase_ != Phase::running || attempting_ || config_.passive || !connections_.empty()) return;
+  if (phase_ != Phase::running || path_dead_ || attempting_ || config_.passive || !connections_.empty()) return;
   clear(kRetry);
   attempts_ = 0;
   connect();
@@ -236,6 +241,7 @@ void Session::handle(event::TimerFired& e) {
       if (attempting_) return attempt_timed_out();
       return connect();
     case Timer::Kind::idle_hold: return damping_over();
+    case Timer::Kind::path: return path_given_up_on();
     case Timer::Kind::restart: return flush(stale_, "the peer did not come back within its restart time");
     case Timer::Kind::stale: return flush(stale_, "the peer came back, but did not send End-of-RIB in time");
     case Timer::Kind::hold:
@@ -248,7 +254,7 @@ void Session::handle(event::TimerFired& e) {
 }
 
 void Session::damping_over() {
-  if (listen_ <= Duration::zero() || config_.passive) return begin();
+  if (listen_ <= Duration::zero() || config_.passive || path_dead_) return begin();
   phase_ = Phase::running;
   set(kRetry, std::exchange(listen_, {}));
 }
@@ -267,27 +273,6 @@ void Session::fall(const Gone& gone) {
   phase_ = Phase::idle;
   if (idle <= Duration::zero()) return damping_over();
   set(kIdleHold, idle);
-}
-
-void Session::handle(event::BfdDown& e) {
-  const std::string why = e.words.empty() ? "" : ": " + e.words;
-  Connection* c = up();
-  if (!c) {
-    if (e.control_plane_independent) flush(stale_, "BFD says that the peer is dead" + why);
-    return;
-  }
-  // RFC 5882 §4.3.2: with the C bit clear BFD shares the fate of the control plane, and this may be its restart.
-  const bool keep = !e.control_plane_independent && !c->negotiated->kept().empty();
-  DownReason reason{.kind = Kind::bfd_down, .notification = {}, .words = "", .at = {}};
-  if (keep) {
-    reason.words = "BFD is down" + why + " (taken for a restart of the peer: its C bit is clear)";
-    return lost(drop(c->id, std::nullopt), std::move(reason), true);
-  }
-  const Notification cease{ErrorCode::cease, cease::kBfdDown, {}};
-  reason.notification = cease;
-  reason.words = "BFD is down" + why + ": is the node or the link down?";
-  const bool hard = c->negotiated->notification_restart;
-  lost(drop(c->id, hard ? as_hard_reset(cease) : cease), std::move(reason), false);
 }
 
 Duration Session::between(Duration low, Duration high) {

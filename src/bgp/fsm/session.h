@@ -31,6 +31,8 @@ class Session {
   /// While established.
   const Negotiated* negotiated() const;
   std::optional<ConnectionId> established() const;
+  /// Idle because BFD says that the path is dead: connections of the peer would be refused.
+  bool held_by_bfd() const { return phase_ == Phase::running && path_dead_; }
   /// Families with routes of the peer that are kept as stale.
   const std::vector<AfiSafi>& stale() const { return stale_; }
   const SessionConfig& config() const { return config_; }
@@ -62,6 +64,12 @@ class Session {
     std::optional<Negotiated> negotiated;
   };
 
+  // path.cpp: what BFD says of the path
+  void handle(event::BfdDown&);
+  void handle(event::BfdClear&);
+  void path_given_up_on();
+  void fall_with_path(const std::optional<Notification>& cease, DownReason reason);
+
   // session.cpp: starting, stopping, trying, waiting
   void handle(event::Start&);
   void handle(event::Stop&);
@@ -70,7 +78,6 @@ class Session {
   void handle(event::ConnectFailed&);
   void handle(event::Reachable&);
   void handle(event::TimerFired&);
-  void handle(event::BfdDown&);
   void begin();
   void connect();
   void abandon_attempt();
@@ -128,6 +135,7 @@ class Session {
   bool wanted_ = false;      // started and not stopped; held down or not
   bool first_ = true;        // not established yet in this process
   bool attempting_ = false;  // action Connect has no answer yet
+  bool path_dead_ = false;   // BFD says so, and we believe it: no session
   Steady::time_point attempt_began_{};
   unsigned attempts_ = 0;  // to connect, since the session was up last
   unsigned failures_ = 0;  // falls that were not forgiven

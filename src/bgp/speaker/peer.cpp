@@ -64,6 +64,7 @@ void Peer::stop(std::optional<Notification> cease, std::string words) {
   for (auto& [id, link] : links_) link.connection->drop();  // none is left after Stop
   links_.clear();
   timers_.clear();
+  waiting_.reset();
 }
 
 void Peer::shut(const std::string& text) {
@@ -122,6 +123,7 @@ void Peer::on(fsm::Event event) {
     if (session_.state() != before) shared_.changes.notify();
   }
   running_ = false;
+  take_waiting();
 }
 
 void Peer::perform(fsm::Action& action) {
@@ -260,7 +262,7 @@ void Peer::bfd(const BfdEdge::Status& status) {
   if (failed && !before)
     on(fsm::event::BfdDown{status.control_plane_independent, status.words});
   else if (before && !failed)
-    on(fsm::event::Reachable{});
+    on(fsm::event::BfdClear{});
 }
 
 void Peer::no_bfd() {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "bgp/fsm/session.h"
 #include "bgp/speaker/connection.h"
@@ -132,6 +133,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void connect();
   void attempt_done(const std::shared_ptr<Attempt>& attempt);
   void adopt(Fd socket, bool outgoing);
+  void take_waiting();
   std::size_t take(ConnectionId id, std::span<const std::uint8_t> bytes);
   Chunk next_chunk();
   bool still_due(const fsm::Timer& timer);
@@ -162,6 +164,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   ConnectionId next_connection_ = 1;
   std::map<ConnectionId, Link> links_;
   std::shared_ptr<Attempt> attempt_;
+  Fd waiting_;  // the peer has connected, and BFD says that the path is dead
   std::map<fsm::Timer, std::unique_ptr<DeadlineTimer>> timers_;
   std::unique_ptr<RouterDiscovery> discovery_;
   std::optional<Address> last_local_;

@@ -36,8 +36,6 @@ bool Peer::is_from(const Endpoint& remote) const {
 void Peer::connect() {
   using Kind = DownReason::Kind;
   const auto failed = [&](Kind kind, std::string words) { on(fsm::event::ConnectFailed{kind, std::move(words)}); };
-  if (bfd_known_ && bfd_.state == BfdEdge::Status::State::failed)
-    return failed(Kind::bfd_down, "BFD says that the path is down: " + bfd_.words);
   const auto remote = address();
   if (!remote) return failed(Kind::no_address, discovery_ ? discovery_->why_not() : "no address is known");
   ConnectSpec spec;
@@ -83,15 +81,21 @@ void Peer::act(fsm::action::AbandonConnect&) { attempt_.reset(); }
 
 void Peer::accept(Fd socket) {
   if (stopped_) return;
-  if (bfd_known_ && bfd_.state == BfdEdge::Status::State::failed) {
-    note(log::Level::info, "BGP connection refused", "BFD says that the path is down: " + bfd_.words);
-    return;
-  }
   if (auto r = tune_accepted(socket.get(), tcp_options(instance_.config(), config_)); !r) {
     note(log::Level::warn, "BGP connection refused", r.error().message);
     return;
   }
+  if (session_.held_by_bfd()) {
+    // Both ends learn that the path is back, never at once: whoever connects first waits for the other's BFD instead of
+    // being turned away.
+    waiting_ = std::move(socket);
+    return;
+  }
   adopt(std::move(socket), false);
+}
+
+void Peer::take_waiting() {
+  if (waiting_ && !stopped_ && !session_.held_by_bfd()) adopt(std::move(waiting_), false);
 }
 
 void Peer::adopt(Fd socket, bool outgoing) {

@@ -1,4 +1,4 @@
-// Graceful restart in both roles (RFC 4724, 8538), and with BFD (RFC 5882 §4.3).
+// Graceful restart in both roles (RFC 4724, 8538). With BFD: path_test.cpp.
 #include "play.h"
 
 namespace weft::bgp::fsm {
@@ -205,26 +205,6 @@ TEST(Helper, what_each_ending_does_to_the_routes_of_the_peer) {
         EXPECT_EQ(describe(sent->message).find("6/9"), std::string::npos) << "a Hard Reset that nobody agreed on";
       }
     }
-}
-
-TEST(Bfd, ends_the_wait_for_a_peer_whose_forwarding_plane_is_dead) {
-  Play p(ours_with_restart());
-  up(p).give(event::Closed{1, ""});
-  p.give(event::BfdDown{false, ""}).expect(std::vector<std::string>{});
-  p.give(event::BfdDown{true, ""}).expect({"flush stale ipv4/unicast", "flush stale ipv6/unicast", "clear restart"});
-}
-
-TEST(Bfd, with_the_c_bit_clear_takes_it_for_a_restart_of_the_control_plane) {
-  Play p(ours_with_restart());
-  up(p)
-      .give(event::BfdDown{false, "control detection time expired"})
-      .expect({"clear hold 1", "clear keepalive 1", "close 1", "set restart to 120s", "down: bfd_down" + kRetained,
-               "connect", "set connect_retry to 10s"});
-  EXPECT_THAT(p.session.down().words, testing::HasSubstr("control detection time expired"));
-  back(p, 2, theirs_with_restart());
-  p.give(event::Received{2, end_of_rib(kIpv4Unicast)});
-  p.give(event::Received{2, end_of_rib(kIpv6Unicast)});
-  EXPECT_THAT(p.session.stale(), IsEmpty());
 }
 
 TEST(Restarting, says_so_until_it_was_up_once_and_leaves_without_a_word) {

@@ -33,6 +33,8 @@ void check(const std::vector<Cell>& cells) {
 
 // What every fall of a young session ends in.
 const std::string kAttempt = "attempt failed: ", kDamped = "set idle_hold to 0.75s";
+// What BFD keeps from coming up again.
+const std::string kHeld = "set path to 30s";
 
 TEST(States, idle_ignores_everything_but_start_and_refuses_connections) {
   check({
@@ -47,6 +49,7 @@ TEST(States, idle_ignores_everything_but_start_and_refuses_connections) {
       {idle, event::TimerFired{kRetry}, {}, idle},
       {idle, event::TimerFired{kIdle}, {}, idle},
       {idle, event::BfdDown{true, ""}, {}, idle},
+      {idle, event::BfdClear{}, {}, idle},
   });
 }
 
@@ -71,7 +74,14 @@ TEST(States, connect) {
        {"abandon connect", "attempt failed: connect_failed", "connect", "set connect_retry to 10s"},
        connect,
        10s},
-      {connect, event::BfdDown{true, ""}, {}, connect},
+      {connect,
+       event::BfdDown{true, ""},
+       {"clear connect_retry", "abandon connect", "attempt failed: bfd_down", kHeld},
+       idle},
+      {connect,
+       event::BfdClear{},
+       {"clear connect_retry", "abandon connect", "connect", "set connect_retry to 10s"},
+       connect},
       {connect, event::Closed{1, ""}, {}, connect},
   });
 }
@@ -88,7 +98,8 @@ TEST(States, active) {
       {active, event::ConnectFailed{}, {}, active},
       {active, event::Reachable{}, {"clear connect_retry", "connect", "set connect_retry to 10s"}, connect},
       {active, event::TimerFired{kRetry}, {"connect", "set connect_retry to 10s"}, connect, 1s},
-      {active, event::BfdDown{false, ""}, {}, active},
+      {active, event::BfdDown{false, ""}, {"clear connect_retry", kHeld}, idle},
+      {active, event::BfdClear{}, {"clear connect_retry", "connect", "set connect_retry to 10s"}, connect},
   });
 }
 
@@ -134,7 +145,11 @@ TEST(States, open_sent) {
        idle,
        240s},
       {open_sent, event::TimerFired{kRetry}, {}, open_sent, 500s},
-      {open_sent, event::BfdDown{true, ""}, {}, open_sent},
+      {open_sent,
+       event::BfdDown{true, ""},
+       {"clear hold 1", "send NOTIFICATION 6/10 on 1", "close 1", "attempt failed: bfd_down", kHeld},
+       idle},
+      {open_sent, event::BfdClear{}, {}, open_sent},
       {open_sent, event::Reachable{}, {}, open_sent},
   });
 }
@@ -173,13 +188,21 @@ TEST(States, open_confirm) {
        {"clear keepalive 1", "send NOTIFICATION 4/0 on 1", "close 1", "attempt failed: hold_timer_expired", kDamped},
        idle,
        90s},
-      {open_confirm, event::BfdDown{true, ""}, {}, open_confirm},
+      {open_confirm,
+       event::BfdDown{true, ""},
+       {"clear hold 1", "clear keepalive 1", "send NOTIFICATION 6/10 on 1", "close 1", "attempt failed: bfd_down",
+        kHeld},
+       idle},
   });
 }
 
 Lines falls(const std::string& notification, const std::string& kind) {
   return {"clear hold 1", "clear keepalive 1", "send NOTIFICATION " + notification + " on 1",
           "close 1",      "down: " + kind,     kDamped};
+}
+
+Lines path_dies() {
+  return {"clear hold 1", "clear keepalive 1", "send NOTIFICATION 6/10 on 1", "close 1", "down: bfd_down", kHeld};
 }
 
 TEST(States, established) {
@@ -221,8 +244,9 @@ TEST(States, established) {
         "set connect_retry to 10s"},
        connect,
        90s},
-      {established, event::BfdDown{true, "time expired"}, falls("6/10", "bfd_down"), idle},
-      {established, event::BfdDown{false, ""}, falls("6/10", "bfd_down"), idle},  // no graceful restart agreed on
+      {established, event::BfdDown{true, "time expired"}, path_dies(), idle},
+      {established, event::BfdDown{false, ""}, path_dies(), idle},  // no graceful restart agreed on
+      {established, event::BfdClear{}, {}, established},
       {established, event::Reachable{}, {}, established},
       {established, event::ConnectFailed{}, {}, established},
       {established, event::TimerFired{kRetry}, {}, established, 500s},

@@ -80,9 +80,11 @@ Event some_event(Random& random, const Play& p, ConnectionId& last) {
     case 9: return event::Reachable{};
     case 10: return event::ReceiveError{some_connection(random, p, last), {ErrorCode::update_message, 1, {}}};
     case 11: return event::Closed{some_connection(random, p, last), ""};
-    case 12: return event::BfdDown{chance(random, 0.5), ""};
+    case 12:
+      if (chance(random, 0.5)) return event::BfdClear{};
+      return event::BfdDown{chance(random, 0.5), ""};
     case 13: {  // a timer that may be long gone
-      const auto kind = static_cast<Timer::Kind>(below(random, 6));
+      const auto kind = static_cast<Timer::Kind>(below(random, 7));
       const bool of_connection = kind == Timer::Kind::hold || kind == Timer::Kind::keepalive;
       return event::TimerFired{{kind, of_connection ? some_connection(random, p, last) : 0}};
     }
@@ -113,6 +115,7 @@ TEST(Walk, of_random_events_keeps_the_invariants_and_can_always_come_up) {
     p.give(event::Stop{cease_of(2), "end"});
     EXPECT_TRUE(p.session.timers().empty() && p.session.stale().empty() && p.invariants.open.empty());
     p.give(event::ConfigChanged{ours(), false, ""});
+    p.give(event::BfdClear{});
     p.give(event::Start{});
     p.give(event::Connected{++last, false});
     p.give(event::Received{last, theirs()});
