@@ -20,9 +20,15 @@ bool forwards(const Negotiated& n, AfiSafi family) {
 /// The session that had negotiated `n` is down: says so, and what stays of the peer's routes.
 void Session::keep_routes(const Negotiated& n, const DownReason& reason, bool keep) {
   std::vector<AfiSafi> kept = keep ? n.kept() : std::vector<AfiSafi>{};
-  // A route that was stale already does not live through another restart.
-  if (!kept.empty()) flush(std::exchange(stale_, {}), "the peer restarted again before it had sent all its routes");
-  clear(kStale);
+  if (!kept.empty()) {
+    // RFC 4724 §4.2: a route that was stale already does not live through another restart. RFC 8538 §4.1 lets it, and
+    // then the stale timer that began with the first return bounds all of them together.
+    std::vector<AfiSafi> gone = stale_;
+    if (n.notification_restart)
+      std::erase_if(gone, [&](AfiSafi f) { return std::ranges::find(kept, f) != kept.end(); });
+    flush(gone, "the peer restarted again before it had sent all its routes");
+  }
+  if (kept.empty() || stale_.empty()) clear(kStale);
   clear(kRestart);
   stale_ = std::move(kept);
   action::Down down{.reason = reason, .retain = stale_, .restart_time = {}};
@@ -41,7 +47,7 @@ void Session::peer_is_back(const Negotiated& n) {
   for (const AfiSafi& f : stale_)
     if (!forwards(n, f)) gone.push_back(f);
   flush(gone, "the peer came back without the forwarding state of this family");
-  if (!stale_.empty()) set(kStale, config_.stale_time);
+  if (!stale_.empty() && !timers_.contains(kStale)) set(kStale, config_.stale_time);
 }
 
 void Session::end_of_rib(AfiSafi family) {

@@ -243,7 +243,7 @@ void Session::handle(event::TimerFired& e) {
     case Timer::Kind::idle_hold: return damping_over();
     case Timer::Kind::path: return path_given_up_on();
     case Timer::Kind::restart: return flush(stale_, "the peer did not come back within its restart time");
-    case Timer::Kind::stale: return flush(stale_, "the peer came back, but did not send End-of-RIB in time");
+    case Timer::Kind::stale: return flush(stale_, "the peer did not send End-of-RIB in time after it came back");
     case Timer::Kind::hold:
       if (Connection* c = find(e.timer.connection)) hold_expired(*c);
       return;

@@ -108,10 +108,35 @@ TEST(Helper, drops_a_family_that_is_no_longer_negotiated) {
   EXPECT_FALSE(p.did("flush stale ipv4/unicast"));
 }
 
-TEST(Helper, drops_what_was_stale_already_when_the_peer_restarts_again) {
-  Play p(ours_with_restart());
+TEST(Helper, of_rfc_8538_keeps_what_was_stale_already_when_the_peer_restarts_again_but_not_for_ever) {
+  SessionConfig c = ours_with_restart();
+  c.stale_time = 180s;
+  Play p(c);
   up(p).give(event::Closed{1, ""});
-  back(p, 2, theirs_with_restart());
+  p.give(event::Connected{2, true});
+  ConnectionId id = 2;
+  Duration spent{};
+  // It crashes again and again before it has sent its routes.
+  for (; spent < 179s; spent += 30s) {
+    p.give(event::Received{id, theirs_with_restart()});
+    p.give(event::Received{id, Keepalive{}}).expect(established);
+    EXPECT_EQ(p.did("set stale to 180s"), spent == 0s) << "one bound for all its restarts";
+    ASSERT_THAT(p.session.stale(), ElementsAre(kIpv4Unicast, kIpv6Unicast)) << spent.count();
+    p.pass(20s);
+    p.give(event::Closed{id, ""});
+    EXPECT_FALSE(p.did("flush stale ipv6/unicast"));
+    p.pass(10s);
+    p.give(event::Start{});
+    if (p.session.state() != connect) p.give(event::Reachable{});
+    p.give(event::Connected{++id, true});
+  }
+  EXPECT_THAT(p.session.stale(), IsEmpty());
+}
+
+TEST(Helper, of_rfc_4724_drops_what_was_stale_already_when_the_peer_restarts_again) {
+  Play p(ours_with_restart());
+  up(p, theirs_with_restart(false)).give(event::Closed{1, ""});
+  back(p, 2, theirs_with_restart(false));
   p.give(event::Received{2, end_of_rib(kIpv4Unicast)});
   p.give(event::Closed{2, ""})
       .expect({"clear hold 2", "clear keepalive 2", "flush stale ipv6/unicast", "clear stale", "set restart to 120s",
