@@ -96,7 +96,7 @@ Event next_event(Bytes& in, ConnectionId& last, bool attempting) {
       if ((b & 64) != 0) return event::BfdClear{};
       return event::BfdDown{(b & 128) != 0, ""};
     case 11: {
-      const auto kind = static_cast<Timer::Kind>(b / 16 % 7);
+      const auto kind = static_cast<Timer::Kind>(b / 16 % 8);
       return event::TimerFired{{kind, kind >= Timer::Kind::hold ? some : 0}};
     }
     default: return event::Received{some, message(in)};

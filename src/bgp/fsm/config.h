@@ -69,7 +69,8 @@ struct SessionConfig {
   /// How long BFD alone keeps a session from coming up again whose path it saw fail. Then the peer may be one that
   /// begins BFD only when BGP is up, or does no BFD any more (RFC 5882 §4.1: such a peer is not to be kept out).
   std::chrono::seconds bfd_hold{30};
-  /// How long routes of a peer that came back stay stale until it says End-of-RIB (RFC 4724 §4.2, upper bound).
+  /// How long routes of a peer that came back stay stale until it says End-of-RIB (RFC 4724 §4.2, upper bound), and
+  /// those of one that began a refresh, until it says that it has ended it (RFC 7313 §4).
   std::chrono::seconds stale_time{360};
   bool operator==(const SessionConfig&) const = default;
 };

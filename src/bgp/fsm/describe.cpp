@@ -11,7 +11,7 @@ struct Overloaded : Fs... {
 };
 
 std::string name(const Timer& t) {
-  if (t.kind != Timer::Kind::hold && t.kind != Timer::Kind::keepalive) return std::string(to_string(t.kind));
+  if (t.kind < Timer::Kind::hold) return std::string(to_string(t.kind));
   return fmt::format("{} {}", to_string(t.kind), t.connection);
 }
 
@@ -42,6 +42,7 @@ std::string_view to_string(Timer::Kind k) {
     case Timer::Kind::stale: return "stale";
     case Timer::Kind::hold: return "hold";
     case Timer::Kind::keepalive: return "keepalive";
+    case Timer::Kind::refresh: return "refresh";
   }
   return "unknown";
 }
@@ -108,10 +109,13 @@ std::string describe(const Action& action) {
           [](const action::AttemptFailed& a) { return fmt::format("attempt failed: {}", to_string(a.reason.kind)); },
           [](const action::Deliver&) -> std::string { return "deliver"; },
           [](const action::EndOfRib& a) { return "end of rib " + a.family.to_string(); },
-          [](const action::FlushStale& a) { return "flush stale " + a.family.to_string(); },
+          [](const action::FlushStale& a) {
+            return (a.of_refresh ? "flush unrefreshed " : "flush stale ") + a.family.to_string();
+          },
           [](const action::Refresh& a) {
             return fmt::format("refresh {} {}", a.family.to_string(), static_cast<int>(a.subtype));
           },
+          [](const action::Ignored&) -> std::string { return "ignored"; },
       },
       action);
 }

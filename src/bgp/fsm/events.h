@@ -20,7 +20,7 @@ namespace weft::bgp::fsm {
 using ConnectionId = std::uint64_t;
 
 /// A timer runs once. Setting one that runs replaces its time; there is one of each, and one a connection of the last
-/// two.
+/// three.
 struct Timer {
   enum class Kind : std::uint8_t {
     connect_retry,  // to the next attempt, or how long the present one may take
@@ -30,9 +30,10 @@ struct Timer {
     stale,          // helper: until a peer that came back must have said End-of-RIB
     hold,           // of `connection`
     keepalive,      // of `connection`
+    refresh,        // of `connection`: until the peer must have ended the refresh that it began
   };
   Kind kind = Kind::connect_retry;
-  ConnectionId connection = 0;  // of hold and keepalive, otherwise 0
+  ConnectionId connection = 0;  // of hold, keepalive and refresh, otherwise 0
   auto operator<=>(const Timer&) const = default;
 };
 std::string_view to_string(Timer::Kind);
@@ -174,7 +175,8 @@ struct EndOfRib {
 /// Drop the peer's routes of this family that are still marked stale.
 struct FlushStale {
   AfiSafi family;
-  std::string words;  // why
+  std::string words;        // why
+  bool of_refresh = false;  // those since the peer's BoRR; otherwise those of its restart
 };
 /// The peer asks for our routes again, or says where its refresh begins and ends (RFC 7313). Only for a family of the
 /// session, and only what was negotiated.
@@ -182,12 +184,16 @@ struct Refresh {
   AfiSafi family;
   RouteRefresh::Subtype subtype = RouteRefresh::Subtype::request;
 };
+/// The peer said something that is to be ignored, and logged.
+struct Ignored {
+  std::string words;
+};
 
 }  // namespace action
 
 using Action = std::variant<action::Connect, action::AbandonConnect, action::Send, action::Close, action::SetTimer,
                             action::ClearTimer, action::Established, action::Down, action::AttemptFailed,
-                            action::Deliver, action::EndOfRib, action::FlushStale, action::Refresh>;
+                            action::Deliver, action::EndOfRib, action::FlushStale, action::Refresh, action::Ignored>;
 using Actions = std::vector<Action>;
 
 }  // namespace weft::bgp::fsm

@@ -210,17 +210,9 @@ void Session::update_received(Connection& c, Update update) {
   if (!update.end_of_rib) {
     out_.push_back(action::Deliver{std::move(update)});
   } else if (std::ranges::find(c.negotiated->families, *update.end_of_rib) != c.negotiated->families.end()) {
+    c.ended.push_back(*update.end_of_rib);
     end_of_rib(*update.end_of_rib);
   }
-}
-
-void Session::refresh_received(Connection& c, const RouteRefresh& refresh) {
-  if (c.stage != Connection::Stage::established) return unexpected(c, MessageType::route_refresh);
-  const Negotiated& n = *c.negotiated;
-  // RFC 2918 §4 and 7313 §5: what was not negotiated is ignored.
-  if (std::ranges::find(n.families, refresh.family) == n.families.end()) return;
-  if (refresh.subtype != RouteRefresh::Subtype::request && !n.enhanced_route_refresh) return;
-  out_.push_back(action::Refresh{refresh.family, refresh.subtype});
 }
 
 /// RFC 6608: the subcode names the state, the data the type of the message.
@@ -290,6 +282,7 @@ Session::Gone Session::forget(ConnectionId id) {
             .negotiated = std::move(c.negotiated)};
   clear(hold_of(id));
   clear(keepalive_of(id));
+  clear({Timer::Kind::refresh, id});
   connections_.erase(id);
   return gone;
 }

@@ -250,6 +250,9 @@ void Session::handle(event::TimerFired& e) {
     case Timer::Kind::keepalive:
       if (Connection* c = find(e.timer.connection)) keepalive_due(*c);
       return;
+    case Timer::Kind::refresh:
+      if (Connection* c = find(e.timer.connection)) refresh_overdue(*c);
+      return;
   }
 }
 

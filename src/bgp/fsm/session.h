@@ -50,11 +50,13 @@ class Session {
     ConnectionId id = 0;
     bool outgoing = false;
     Stage stage = Stage::open_sent;
-    Open ours;                             // from open_sent on
-    std::optional<Negotiated> negotiated;  // from open_confirm on
-    Steady::time_point heard{};            // the last KEEPALIVE or UPDATE
-    Steady::time_point since{};            // established
-    Duration hold{};                       // 0: no hold timer
+    Open ours;                                         // from open_sent on
+    std::optional<Negotiated> negotiated;              // from open_confirm on
+    Steady::time_point heard{};                        // the last KEEPALIVE or UPDATE
+    Steady::time_point since{};                        // established
+    Duration hold{};                                   // 0: no hold timer
+    std::vector<AfiSafi> ended;                        // the peer has said End-of-RIB
+    std::map<AfiSafi, Steady::time_point> refreshing;  // the peer has said BoRR; when it must have said EoRR
   };
   enum class Phase : std::uint8_t { stopped, idle, running };
   /// A connection that is gone, as far as what follows from it needs to know.
@@ -97,7 +99,6 @@ class Session {
   void open_received(Connection& c, const Open& theirs);
   void keepalive_received(Connection& c);
   void update_received(Connection& c, Update update);
-  void refresh_received(Connection& c, const RouteRefresh& refresh);
   void notification_received(Connection& c, const Notification& n);
   void unexpected(Connection& c, MessageType type);
   void hold_expired(Connection& c);
@@ -115,6 +116,11 @@ class Session {
   Gone drop(ConnectionId id, const std::optional<Notification>& say);
   Gone forget(ConnectionId id);
   void lost(const Gone& gone, DownReason reason, bool keep);
+
+  // refresh.cpp: the peer asks for our routes again, or sends all of its own again (RFC 2918, 7313)
+  void refresh_received(Connection& c, const RouteRefresh& refresh);
+  void refresh_overdue(Connection& c);
+  void arm_refresh(const Connection& c);
 
   // helper.cpp: the peer's routes through its restart (RFC 4724 §4.2)
   void keep_routes(const Negotiated& n, const DownReason& reason, bool keep);

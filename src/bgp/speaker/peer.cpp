@@ -227,7 +227,7 @@ void Peer::act(fsm::action::EndOfRib& end) {
 void Peer::act(fsm::action::FlushStale& flush) {
   const auto f = family_of(flush.family);
   if (!f) return;
-  const std::size_t gone = instance_.in().sweep(key(), *f, Stale::restart);
+  const std::size_t gone = instance_.in().sweep(key(), *f, flush.of_refresh ? Stale::refresh : Stale::restart);
   if (gone == 0) return;
   told_.imports();
   note(log::Level::info, "stale routes dropped",
@@ -252,6 +252,8 @@ void Peer::act(fsm::action::Refresh& refresh) {
       return;
   }
 }
+
+void Peer::act(fsm::action::Ignored& ignored) { note(log::Level::warn, "BGP message ignored", ignored.words); }
 
 void Peer::bfd(const BfdEdge::Status& status) {
   const bool failed = status.state == BfdEdge::Status::State::failed;

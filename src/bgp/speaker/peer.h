@@ -125,6 +125,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void act(fsm::action::EndOfRib&);
   void act(fsm::action::FlushStale&);
   void act(fsm::action::Refresh&);
+  void act(fsm::action::Ignored&);
   void timer_fired(fsm::Timer timer);
   void watch_interface();
   void forget_routes();

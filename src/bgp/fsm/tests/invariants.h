@@ -95,9 +95,11 @@ class Invariants {
   }
   void see(const action::EndOfRib&, Steady::time_point) { must(established.has_value(), "End-of-RIB of a session"); }
   void see(const action::FlushStale& a, Steady::time_point) {
+    if (a.of_refresh) return must(established.has_value(), "a refresh of a session");
     must(kept.erase(a.family) == 1, "only what is kept is flushed");
   }
   void see(const action::Refresh&, Steady::time_point) { must(established.has_value(), "refresh of a session"); }
+  void see(const action::Ignored&, Steady::time_point) { must(established.has_value(), "ignored on a session"); }
 
   /// Between two events.
   void whole(const Session& s) {

@@ -84,8 +84,8 @@ Event some_event(Random& random, const Play& p, ConnectionId& last) {
       if (chance(random, 0.5)) return event::BfdClear{};
       return event::BfdDown{chance(random, 0.5), ""};
     case 13: {  // a timer that may be long gone
-      const auto kind = static_cast<Timer::Kind>(below(random, 7));
-      const bool of_connection = kind == Timer::Kind::hold || kind == Timer::Kind::keepalive;
+      const auto kind = static_cast<Timer::Kind>(below(random, 8));
+      const bool of_connection = kind >= Timer::Kind::hold;
       return event::TimerFired{{kind, of_connection ? some_connection(random, p, last) : 0}};
     }
     default: return event::Received{some_connection(random, p, last), some_message(random)};
