@@ -64,12 +64,16 @@ TEST_F(RestartTest, a_clean_stop_without_grace_leaves_nothing_even_where_restart
 
 class FakeBfd : public BfdEdge {
  public:
-  void want(const std::map<std::string, Session>& sessions) override { wanted = sessions; }
+  void want(const std::map<std::string, Session>& sessions) override {
+    wanted = sessions;
+    ++calls;
+  }
   void on_change(std::function<void(const std::string&, const Status&)> told) override { told_ = std::move(told); }
   void say(const std::string& name, Status::State state, bool independent = false) {
     told_(name, {state, independent, "control detection time expired"});
   }
   std::map<std::string, Session> wanted;
+  int calls = 0;
 
  private:
   std::function<void(const std::string&, const Status&)> told_;
@@ -97,6 +101,26 @@ TEST_F(RestartTest, bfd_takes_a_session_down_at_once_and_keeps_it_down_until_the
   p.loop.turn(2000ms);
   EXPECT_FALSE(p.b.up("a")) << p.seen()();
   bfd.say("main/a", BfdEdge::Status::State::up);
+  EXPECT_TRUE(p.meet());
+}
+
+TEST_F(RestartTest, bfd_sessions_of_an_earlier_run_wait_for_passwords_that_are_being_read) {
+  FakeBfd bfd;
+  Pair p;
+  p.b.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.bfd = &bfd}, SpeakerOptions{.restarting = true});
+  p.b.peer().bfd = PeerBfd{};
+  p.b.peer().held_down = "Secret kube-system/tor is not read yet";
+  p.b.peer().held_for_now = true;
+  p.b.wanted.complete = true;
+  p.start();
+  p.loop.turn(200ms);
+  EXPECT_EQ(bfd.calls, 0) << "an empty set would end the session that the peer watches us with";
+  EXPECT_FALSE(p.b.up("a"));
+  p.b.peer().held_down.clear();
+  p.b.peer().held_for_now = false;
+  p.b.apply();
+  ASSERT_TRUE(p.loop.until("the BFD session", [&] { return bfd.wanted.contains("main/a"); }, p.seen()));
+  EXPECT_EQ(bfd.calls, 1);
   EXPECT_TRUE(p.meet());
 }
 

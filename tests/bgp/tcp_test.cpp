@@ -69,6 +69,23 @@ TEST_P(TcpTest, the_same_password_connects_another_or_none_does_not) {
   EXPECT_TRUE(set_listener_password(listener->get(), client(), std::nullopt)) << "there is none any more";
 }
 
+TEST_P(TcpTest, an_unsigned_connection_that_waited_since_before_the_password_carries_nothing) {
+  const auto listener = open_listener(server(), kPort);
+  ASSERT_TRUE(listener) << listener.error().message;
+  const Fd plain = connect({});
+  ASSERT_TRUE(plain);
+  if (const auto set = set_listener_password(listener->get(), client(), "secret"); !set)
+    GTEST_SKIP() << set.error().message;
+  const Fd mine = connect({.password = "secret"});
+  ASSERT_TRUE(mine);
+  for (const Fd* client : {&plain, &mine}) {
+    const Fd other = accept(listener->get());  // in the order in which they came
+    ASSERT_TRUE(tune_accepted(other.get(), {.password = "secret"}));
+    ASSERT_EQ(::send(client->get(), "open", 4, 0), 4);
+    EXPECT_EQ(wait(other.get(), POLLIN, client == &mine ? 10s : 500ms), client == &mine);
+  }
+}
+
 TEST_P(TcpTest, a_password_that_tcp_cannot_take_is_refused_in_words) {
   const auto fd = start_connect({{server(), kPort}, std::nullopt, "", {.password = std::string(81, 'x')}});
   ASSERT_FALSE(fd);

@@ -20,8 +20,8 @@ namespace weft::bgp::control {
 
 /// Runs on one node. The speaker is told nothing before the BGP objects and our Node are listed; until Services,
 /// EndpointSlices and CiliumNodes are too, what it is told is not `complete`, so that peers that kept our routes over a
-/// restart keep them until we know better. A Secret that is not there, or may not be read, holds its own peers down and
-/// nobody else.
+/// restart keep them until we know better. Secrets are no part of that, since no route depends on them: one that is not
+/// there, not listed yet, or may not be read, holds its own peers down and nobody else, and End-of-RIB with them.
 class NodeController {
  public:
   struct Options {

@@ -63,6 +63,8 @@ void apply_settings(const PeerSettings& s, const Objects& objects, PeerConfig& o
   out.families.clear();
   for (const auto& f : s.families) out.families.push_back(f.family);
   std::sort(out.families.begin(), out.families.end());  // another order in the object is no other session
+  const bool secrets = !s.auth_secret.empty() || (s.bfd && !s.bfd->auth_secret.empty());
+  out.held_for_now = secrets && !objects.passwords;
   if (!s.auth_secret.empty()) out.password = secret(objects, s.auth_secret, kMd5Limit, out.held_down);
   if (s.bfd) {
     PeerBfd bfd{.transmit = s.bfd->transmit,
@@ -258,7 +260,10 @@ void plan_node_config(const NodeFacts& node, const Objects& objects, Plan& out) 
         groups[f.family] = {f.family, rules_for(objects, f.advertisements, used_advertisements), {}};
       for (PeerConfig& place : places(node, peer, object, peer_field, out.findings)) {
         apply_settings(*settings, objects, place);
-        if (!held_down.empty()) place.held_down = held_down;
+        if (!held_down.empty()) {
+          place.held_down = held_down;
+          place.held_for_now = false;
+        }
         builder.add(std::move(place), groups, drain, peer_field + ".peerAddress");
       }
     }

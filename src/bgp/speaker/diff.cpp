@@ -96,6 +96,7 @@ PeerDifference difference(const InstanceConfig& was, const PeerConfig& old, cons
   field(old.graceful_restart == now.graceful_restart, "graceful restart", reset);
   field(old.families == now.families, "families", reset);
   field(old.extended_next_hop == now.extended_next_hop, "extended next hop", reset);
+  field(old.held_for_now == now.held_for_now, "held down", adjust);
   field(old.connect_retry == now.connect_retry, "connect retry time", adjust);
   field(old.passive == now.passive, "passive", adjust);
   field(old.bfd == now.bfd, "BFD", adjust);

@@ -225,10 +225,12 @@ void Speaker::apply_bfd() {
         wanted[bfd_name(*peer)] = std::move(*session);
       } else {
         peer->no_bfd();
-        if (peer->config().bfd && peer->config().held_down.empty()) all_known = false;
+        const bool held = !peer->config().held_down.empty() && !peer->config().held_for_now;
+        if (peer->config().bfd && !held) all_known = false;
       }
     }
-  // The first set ends what an earlier run left: wait for the addresses of unnumbered peers before it is told.
+  // The first set ends what an earlier run left: wait for the addresses of unnumbered peers and for passwords that are
+  // being read before it is told.
   if (!bfd_wanted_ && shared_->options.restarting && !all_known && !bfd_patience_over_) return;
   if (bfd_wanted_ == wanted) return;
   bfd_wanted_ = std::move(wanted);

@@ -190,7 +190,12 @@ Result<> set_listener_password(int fd, const Address& peer, const std::optional<
   return set_md5(fd, peer, password);
 }
 
-Result<> tune_accepted(int fd, const TcpOptions& options) { return tune(fd, remote_end(fd).address.family(), options); }
+Result<> tune_accepted(int fd, const TcpOptions& options) {
+  const Address peer = remote_end(fd).address;
+  // A connection may have waited in the listener's queue since before the listener had the password.
+  if (options.password) WEFT_TRY(set_md5(fd, peer, options.password));
+  return tune(fd, peer.family(), options);
+}
 
 Endpoint local_end(int fd) {
   sockaddr_storage s{};

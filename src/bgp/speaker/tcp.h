@@ -52,7 +52,7 @@ Result<Fd> open_listener(const Address& address, Port port);
 /// Sets, replaces or (nullopt) removes the MD5 password that segments of `peer` must be signed with.
 Result<> set_listener_password(int fd, const Address& peer, const std::optional<std::string>& password);
 
-/// Options of a connection that a listener accepted; its password came with the listener.
+/// Options of a connection that a listener accepted. From then on nothing passes that is not signed with the password.
 Result<> tune_accepted(int fd, const TcpOptions& options);
 
 Endpoint local_end(int fd);

@@ -38,6 +38,7 @@ struct PeerConfig {
   std::string source_interface;         // its address of the peer's family is used as the local one
   std::optional<std::string> password;  // TCP MD5 (RFC 2385)
   std::string held_down;                // not empty: no session, and this is why ("Secret kube-system/x is missing")
+  bool held_for_now = false;            // `held_down` is about to end: what it waits for is being read
   std::chrono::seconds connect_retry{120};
   std::chrono::seconds hold_time{90};
   std::chrono::seconds keepalive{30};

@@ -120,7 +120,13 @@ TEST_F(PlanTest, a_missing_secret_keeps_the_session_down_until_it_arrives) {
 TEST_F(PlanTest, secrets_not_listed_yet_hold_the_session_down_too) {
   objects.policies = {policy("rack", "2026-01-01T00:00:00Z", "", ", authSecretRef: tor")};
   objects.passwords.reset();
-  EXPECT_THAT(peer(plan(node, objects)).held_down, HasSubstr("is not read yet"));
+  auto p = plan(node, objects);
+  EXPECT_THAT(peer(p).held_down, HasSubstr("is not read yet"));
+  EXPECT_TRUE(peer(p).held_for_now);
+  objects.passwords.emplace();
+  p = plan(node, objects);
+  EXPECT_NE(peer(p).held_down, "");
+  EXPECT_FALSE(peer(p).held_for_now) << "now we know that there is none";
 }
 
 TEST_F(PlanTest, a_key_that_bfd_cannot_use_holds_the_peer_down) {
