@@ -297,6 +297,26 @@ TEST_F(SessionTest, a_faulty_peer_keeps_its_last_good_configuration_and_its_neig
   EXPECT_EQ(p.a.speaker->peers().size(), 2u);
 }
 
+TEST_F(SessionTest, of_two_instances_with_two_passwords_for_one_peer_the_second_is_refused_and_the_first_runs) {
+  Pair p;
+  p.a.peer().password = p.b.peer().password = "one";
+  p.a.wanted.instances["other"].config = instance(65009, "10.99.0.1");
+  p.a.wanted.instances["other"].config.peers = {peer("b2", "10.99.0.2", "10.99.0.1", kAsB)};
+  PeerConfig& second = p.a.wanted.instances["other"].config.peers[0];
+  second.password = "one";
+  EXPECT_TRUE(p.a.speaker->apply(p.a.wanted).empty());
+  EXPECT_EQ(p.a.speaker->peers().size(), 2u);
+  // What the second had before is no way out either: it is not what the kernel may have now.
+  p.a.peer().password = p.b.peer().password = "two";
+  const auto faults = p.a.speaker->apply(p.a.wanted);
+  ASSERT_EQ(faults.size(), 1u);
+  EXPECT_THAT(faults[0].why,
+              HasSubstr("BGP peer other/b2: address 10.99.0.2 and port 179 are those of peer main/b too"));
+  EXPECT_EQ(p.a.speaker->peers().size(), 1u);
+  p.b.apply();
+  EXPECT_TRUE(p.meet());
+}
+
 TEST_F(SessionTest, a_port_that_is_taken_is_named_and_taken_over_when_it_is_free) {
   Pair p;
   {

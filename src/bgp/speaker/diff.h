@@ -35,9 +35,12 @@ InstanceDifference difference(const InstanceConfig& was, const InstanceConfig& i
 /// Where to listen, over all instances, sorted and without duplicates. An instance without addresses listens on the
 /// wildcard of both families; a wildcard swallows single addresses of its family and port.
 std::vector<SocketAddress> wanted_listeners(const Wanted& wanted);
+/// Whether connections for the instance arrive at this one of the wanted listeners.
+bool listens_at(const InstanceConfig& instance, const SocketAddress& listener);
 
 /// What cannot work, as a sentence each, naming instance, peer, field, value and mend; empty when all is well. The
-/// offending peer is left out by the speaker, its neighbours run. An instance's name is its key in `wanted`.
+/// offending peer is left out by the speaker, its neighbours run. An instance's name is its key in `wanted`. Of two
+/// peers that cannot both be, the one of the first instance by name stays.
 struct PeerFault {
   std::string instance;
   std::string peer;  // empty: the whole instance

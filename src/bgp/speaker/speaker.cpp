@@ -59,7 +59,12 @@ std::vector<PeerFault> Speaker::apply(Wanted wanted) {
   for (auto& [name, instance] : wanted.instances) instance.config.name = name;
   std::vector<PeerFault> found = faults(wanted);
   if (stopped_) return found;
-  if (!found.empty()) drop_faulty(wanted, found);
+  if (!found.empty()) {
+    for (const PeerFault& fault : found) log::warn("BGP configuration refused", {{"why", fault.why}});
+    drop_faulty(wanted, found, true);
+    // What was good may not go with what its neighbours are now.
+    drop_faulty(wanted, faults(wanted), false);
+  }
   for (auto it = running_.begin(); it != running_.end();) {
     if (wanted.instances.contains(it->first)) {
       ++it;
@@ -81,10 +86,9 @@ std::vector<PeerFault> Speaker::apply(Wanted wanted) {
   return found;
 }
 
-void Speaker::drop_faulty(Wanted& wanted, const std::vector<PeerFault>& found) const {
+void Speaker::drop_faulty(Wanted& wanted, const std::vector<PeerFault>& found, bool keep_last) const {
   for (const PeerFault& fault : found) {
-    log::warn("BGP configuration refused", {{"why", fault.why}});
-    const auto last = wanted_.instances.find(fault.instance);
+    const auto last = keep_last ? wanted_.instances.find(fault.instance) : wanted_.instances.end();
     const auto now = wanted.instances.find(fault.instance);
     if (now == wanted.instances.end()) continue;
     if (fault.peer.empty()) {
@@ -184,7 +188,7 @@ void Speaker::apply_passwords() {
   for (auto& [at, listener] : listeners_) {
     std::map<Address, std::string> passwords;
     for (const auto& [name, running] : running_) {
-      if (!running.instance || running.instance->config().listen_port != at.port) continue;
+      if (!running.instance || !listens_at(running.instance->config(), at)) continue;
       for (const auto& [peer_name, peer] : running.peers)
         if (const auto a = peer->address(); a && peer->config().password) passwords[*a] = *peer->config().password;
     }
@@ -194,19 +198,23 @@ void Speaker::apply_passwords() {
 
 void Speaker::accepted(const SocketAddress& at, Fd socket) {
   const Endpoint remote = remote_end(socket.get());
+  const Address here = local_end(socket.get()).address;
+  Peer* whose = nullptr;
   for (auto& [name, running] : running_) {
-    if (running.instance->config().listen_port != at.port) continue;
+    if (!listens_at(running.instance->config(), at)) continue;
     for (auto& [peer_name, peer] : running.peers) {
       if (!peer->is_from(remote)) continue;
-      if (peer->config().password && !listeners_.at(at)->protects(remote.address)) {
-        log::warn("BGP connection refused",
-                  {{"peer", peer_name}, {"why", "its TCP MD5 password is not in the kernel"}});
-        return;
-      }
-      peer->accept(std::move(socket));
-      return;
+      // Several instances may know this router, each from an address of its own.
+      if (whose == nullptr || (peer->config().local_address == here && whose->config().local_address != here))
+        whose = peer.get();
     }
   }
+  if (whose != nullptr && whose->config().password && !listeners_.at(at)->protects(remote.address)) {
+    log::warn("BGP connection refused",
+              {{"peer", whose->name()}, {"why", "its TCP MD5 password is not in the kernel"}});
+    return;
+  }
+  if (whose != nullptr) return whose->accept(std::move(socket));
   ++strangers_;
   if (stranger_lines_.pass(Steady::now()))
     log::info("BGP connection of a stranger closed",

@@ -6,9 +6,11 @@
 namespace weft::bgp {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 PeerConfig peer(const std::string& name, const std::string& address) {
@@ -126,6 +128,38 @@ TEST(Faults, TwoPeersOfOneAddressAreOneTooMany) {
   w.instances["main"].config = instance();
   w.instances["main"].config.peers[1].address = w.instances["main"].config.peers[0].address;
   EXPECT_THAT(faults(w), SizeIs(1));
+}
+
+TEST(Faults, TwoPasswordsOfOneAddressAtOneListenerNameBothPeers) {
+  Wanted w;
+  w.instances["blue"].config = w.instances["red"].config = instance();
+  for (auto& [name, i] : w.instances) i.config.name = name;
+  PeerConfig& blue = w.instances["blue"].config.peers[0];
+  PeerConfig& red = w.instances["red"].config.peers[0];
+  InstanceConfig& reds = w.instances["red"].config;
+  blue.password = red.password = "s3cret-1";
+  EXPECT_THAT(faults(w), IsEmpty());
+  red.password = "s3cret-2";
+  auto f = faults(w);
+  ASSERT_THAT(f, SizeIs(1));
+  EXPECT_EQ(f[0].instance, "red");
+  EXPECT_EQ(f[0].peer, "a");
+  EXPECT_THAT(f[0].why, AllOf(HasSubstr("BGP peer red/a: "), HasSubstr("peer blue/a"), HasSubstr("another localPort")));
+  EXPECT_THAT(f[0].why, Not(HasSubstr("s3cret"))) << "passwords are not for logs";
+  red.password.reset();  // it would have to come unsigned where the other must not
+  EXPECT_THAT(faults(w), SizeIs(1));
+  red.held_down = "Secret kube-system/red is missing";
+  EXPECT_THAT(faults(w), IsEmpty()) << "nobody meets there";
+  red.held_down.clear();
+  for (const std::optional<Port>& port : {std::optional<Port>(1790), std::optional<Port>()}) {
+    reds.listen_port = port;
+    EXPECT_THAT(faults(w), IsEmpty()) << "each has its own socket";
+  }
+  reds.listen_port = 179;
+  reds.listen_addresses = {*Address::parse("10.0.0.9")};
+  EXPECT_THAT(faults(w), SizeIs(1)) << "the wildcard of the other takes both";
+  w.instances["blue"].config.listen_addresses = {*Address::parse("10.0.0.8")};
+  EXPECT_THAT(faults(w), IsEmpty());
 }
 
 }  // namespace
