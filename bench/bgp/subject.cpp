@@ -213,10 +213,12 @@ FrrReceiver::FrrReceiver(Host& host, const std::string& address, const std::stri
     : parts_(new Parts{{}, frr_control(host)}) {
   host.write(
       "receiver.conf",
-      fmt::format("router bgp {}\n bgp router-id {}\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n"
+      fmt::format("route-map NOTHING deny 10\nexit\n"
+                  "router bgp {}\n bgp router-id {}\n no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n"
                   " bgp graceful-restart-disable\n neighbor {} remote-as {}\n neighbor {} timers connect 1\n"
-                  " address-family ipv4 unicast\n  neighbor {} activate\n exit-address-family\nexit\n",
-                  kReceiverAsn, address, peer, kSenderAsn, peer, peer));
+                  " address-family ipv4 unicast\n  neighbor {} activate\n  neighbor {} route-map NOTHING out\n"
+                  " exit-address-family\nexit\n",
+                  kReceiverAsn, address, peer, kSenderAsn, peer, peer, peer));
   host.must({"touch", "/etc/frr/vtysh.conf"});
   parts_->daemon.start(
       host, {"/usr/lib/frr/bgpd", "-Z", "-f", host.dir() + "/receiver.conf", "--log", "stdout", "-A", "127.0.0.1"},
