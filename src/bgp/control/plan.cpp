@@ -213,8 +213,8 @@ std::vector<PeerConfig> places(const NodeFacts& node, const PeerSpec& spec, cons
     PeerConfig p = base;
     p.address = g.address;
     p.interface = g.address.is_link_local() ? g.interface : "";
-    if (gateways.size() > 1)
-      p.name = spec.name + "-" + g.address.to_string() + (p.interface.empty() ? "" : "%" + p.interface);
+    // Also when there is one: a second gateway that comes or goes must not give this one's session another name.
+    p.name = spec.name + "-" + g.address.to_string() + (p.interface.empty() ? "" : "%" + p.interface);
     out.push_back(std::move(p));
   }
   return out;

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "bgp/control/tests/yaml.h"
+#include "bgp/speaker/diff.h"
 
 namespace weft::bgp::control {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -179,11 +181,32 @@ TEST_F(PlanTest, every_default_gateway_becomes_a_peer) {
   EXPECT_EQ(peer(p, 1).address, addr("10.0.1.1"));
 }
 
+TEST_F(PlanTest, a_gateway_that_comes_or_goes_leaves_the_session_with_the_other_alone) {
+  one_peer("{name: gw, autoDiscovery: {mode: DefaultGateway, defaultGateway: {addressFamily: ipv4}}}");
+  const Gateway first{addr("10.0.0.1"), "eth0"}, second{addr("10.0.1.1"), "eth1"};
+  const auto with = [&](std::vector<Gateway> gateways) {
+    node.gateways_v4 = std::move(gateways);
+    return plan(node, objects).instances.at("main").config;
+  };
+  const auto both = with({first, second});
+  for (const auto& one : {first, second}) {
+    const auto alone = with({one});
+    const std::string other = one == first ? "gw-10.0.1.1" : "gw-10.0.0.1";
+    const auto fewer = difference(both, alone), more = difference(alone, both);
+    EXPECT_THAT(fewer.removed, ElementsAre(other));
+    EXPECT_THAT(fewer.added, IsEmpty());
+    EXPECT_THAT(more.added, ElementsAre(other));
+    EXPECT_THAT(more.removed, IsEmpty());
+    for (const auto& d : {fewer, more})
+      for (const auto& [peer, change] : d.changed) EXPECT_NE(change.change, PeerChange::reset) << peer;
+  }
+}
+
 TEST_F(PlanTest, a_link_local_gateway_is_met_on_its_interface) {
   node.gateways_v6 = {{addr("fe80::1"), "eth0"}};
   one_peer("{name: gw, autoDiscovery: {mode: DefaultGateway, defaultGateway: {addressFamily: ipv6}}}");
   const auto p = plan(node, objects);
-  EXPECT_EQ(peer(p).name, "gw");
+  EXPECT_EQ(peer(p).name, "gw-fe80::1%eth0");
   EXPECT_EQ(peer(p).interface, "eth0");
 }
 
