@@ -5,7 +5,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "bgp/control/views.h"
 
 namespace weft::agent {
 
@@ -156,8 +155,12 @@ void BgpPart::add_views(api::Server& server) {
     } else {
       reasons = control::why_all(builder);
     }
-    return on_node(control::why_view(reasons, speaker_->peers()), options_.node_name);
+    return on_node(control::why_view(reasons, delivery()), options_.node_name);
   });
+}
+
+control::Delivery BgpPart::delivery() const {
+  return {speaker_->peers(), controller_.faults(), [this](const Prefix& p) { return speaker_->why(p); }};
 }
 
 // cilium-compat section 9.

@@ -13,6 +13,7 @@
 #include "bgp/control/node_controller.h"
 #include "bgp/control/speaker_edge.h"
 #include "bgp/control/status_publisher.h"
+#include "bgp/control/views.h"
 #include "kube/client.h"
 #include "metrics/registry.h"
 #include "netlink/kernel.h"
@@ -37,6 +38,8 @@ class BgpPart {
   void add_metrics(metrics::Registry& registry);
   bgp::control::NodeController& controller() { return controller_; }
   bgp::control::SpeakerEdge& speaker() { return *speaker_; }
+  /// What came of the plan, for views::why_view.
+  bgp::control::Delivery delivery() const;
 
  private:
   Task<> keep_marker();

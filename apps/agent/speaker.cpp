@@ -42,6 +42,7 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
   std::vector<bgp::RouteView> routes_received(const bgp::RouteQuery& q) const override {
     return speaker_.routes_received(q);
   }
+  std::vector<bgp::PrefixAnswer> why(const Prefix& prefix) const override { return speaker_.why(prefix); }
   Notifier& changes() override { return speaker_.changes(); }
   Task<> stop(std::string text, bool graceful) override {
     co_await speaker_.stop(std::move(text), graceful);

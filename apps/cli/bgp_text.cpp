@@ -90,6 +90,9 @@ std::string bgp_peers_text(const json::value& peers, bool capabilities) {
 std::string bgp_routes_text(const json::value& routes, const std::string& kind) {
   Rows rows;
   const bool with_peer = kind != "available";
+  // Of what we send, State says what is on its way; the column is there when something is.
+  bool with_state = kind == "received";
+  each(routes, [&](const json::object& o) { with_state |= kind == "advertised" && !text(o, {"note"}).empty(); });
   each(routes, [&](const json::object& o) {
     std::vector<std::string> row{or_dash(text(o, {"node"})), number_or_dash(o, "localASN")};
     if (with_peer) {
@@ -100,8 +103,8 @@ std::string bgp_routes_text(const json::value& routes, const std::string& kind) 
     row.push_back(or_dash(text(o, {"nextHop"})));
     row.push_back(age_of(o, "ageSeconds"));
     row.push_back(or_dash(text(o, {"attributes"})));
-    if (kind == "received") {
-      std::string state = truth(o, "best") ? "best" : "";
+    if (with_state) {
+      std::string state = truth(o, "best") && kind == "received" ? "best" : "";
       if (truth(o, "stale")) state += state.empty() ? "stale" : ", stale";
       if (const auto note = text(o, {"note"}); !note.empty()) state += (state.empty() ? "" : ": ") + note;
       row.push_back(or_dash(state));
@@ -111,7 +114,7 @@ std::string bgp_routes_text(const json::value& routes, const std::string& kind) 
   std::vector<std::string> head{"Node", "VRouter"};
   if (with_peer) head.emplace_back("Peer");
   head.insert(head.end(), {"Prefix", "NextHop", "Age", "Attrs"});
-  if (kind == "received") head.emplace_back("State");
+  if (with_state) head.emplace_back("State");
   return table(head, rows);
 }
 
@@ -128,6 +131,12 @@ std::string bgp_why_text(const json::value& reasons) {
       answer = "not now";
       because = session + "; once it is up: " + because;
     }
+    if (const auto unsent = text(o, {"unsent"}); !unsent.empty()) {
+      answer = "not sent";
+      because = unsent + "; wanted by " + because;
+    }
+    if (const auto refused = text(o, {"refused"}); !refused.empty())
+      because += "; the peer's newest configuration is refused: " + refused;
     rows.push_back({or_dash(text(o, {"node"})), or_dash(text(o, {"peer"})), service.empty() ? "(node)" : service,
                     or_dash(text(o, {"type"})), or_dash(text(o, {"prefix"})), answer, or_dash(because)});
   });

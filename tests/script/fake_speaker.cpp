@@ -55,6 +55,19 @@ std::vector<bgp::PeerStatus> FakeSpeaker::peers() const {
   return out;
 }
 
+std::vector<bgp::PrefixAnswer> FakeSpeaker::why(const Prefix&) const {
+  std::vector<bgp::PrefixAnswer> out;
+  for (const bgp::PeerStatus& p : peers()) {
+    const auto refused = routers_.refuse.find(p.name);
+    const bool told = refused == routers_.refuse.end() && p.state == bgp::SessionState::established;
+    out.push_back({p.instance, p.name, told,
+                   told                               ? "it was told"
+                   : refused == routers_.refuse.end() ? ""
+                                                      : refused->second});
+  }
+  return out;
+}
+
 std::string wanted_text(const Routers& routers) {
   std::string out;
   if (routers.restarting) out += "restarting\n";

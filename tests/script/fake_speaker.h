@@ -1,6 +1,7 @@
 // A speaker that speaks with nobody: it keeps what it is told, and its sessions are as the test says.
 #pragma once
 
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -11,7 +12,8 @@ namespace weft::script {
 
 /// What outlives the agent of a test: its routers.
 struct Routers {
-  std::set<std::string> up;  // peers (by name) whose sessions are established
+  std::set<std::string> up;                   // peers (by name) whose sessions are established
+  std::map<std::string, std::string> refuse;  // peers (by name) that cannot be sent anything, and why
   bgp::Wanted told;
   bool restarting = false;
   std::string goodbye;  // "Cease: the agent stops", "none, graceful restart"
@@ -32,6 +34,7 @@ class FakeSpeaker final : public bgp::control::SpeakerEdge {
   std::vector<bgp::RouteView> routes_available(const bgp::RouteQuery&) const override { return {}; }
   std::vector<bgp::RouteView> routes_advertised(const bgp::RouteQuery&) const override { return {}; }
   std::vector<bgp::RouteView> routes_received(const bgp::RouteQuery&) const override { return {}; }
+  std::vector<bgp::PrefixAnswer> why(const Prefix& prefix) const override;
   Notifier& changes() override { return changes_; }
   Task<> stop(std::string text, bool graceful) override {
     routers_.goodbye = graceful ? text : text + ", for good";

@@ -247,6 +247,15 @@ std::string World::show_bgp(const std::string& view) {
     for (const auto& r : bgp::control::why_all(controller.routes()))
       out += fmt::format("{} {} {} to {}: {}{}\n", r.service.empty() ? "node" : r.service, r.type, r.prefix.to_string(),
                          r.peer, r.advertised ? "yes, " : "no, ", r.because);
+  if (view == "answers")
+    for (const auto& v : bgp::control::why_view(bgp::control::why_all(controller.routes()), bgp->delivery())) {
+      const auto& o = v.get_object();
+      out += fmt::format("{} to {}: {}", kube::text_at(o, "prefix"), kube::text_at(o, "peer"),
+                         o.at("advertised").as_bool() ? "yes" : "no");
+      for (const char* key : {"session", "unsent", "refused"})
+        if (const auto words = kube::text_at(o, key); !words.empty()) out += fmt::format("; {}: {}", key, words);
+      out += "\n";
+    }
   if (view == "notes") {
     for (const auto& text : controller.plan().ignored) out += text + "\n";
     for (const auto& f : controller.plan().findings) out += f.to_string() + "\n";
@@ -255,9 +264,11 @@ std::string World::show_bgp(const std::string& view) {
 }
 
 Result<> World::bgp_command(const std::vector<std::string>& w) {
-  if (w.size() != 3 || (w[1] != "up" && w[1] != "down")) return fail(Errc::invalid, "use: bgp up|down PEER");
+  if (w.size() < 3) return fail(Errc::invalid, "use: bgp up|down PEER | bgp refuses PEER WORDS");
   if (w[1] == "up") routers_.up.insert(w[2]);
   if (w[1] == "down") routers_.up.erase(w[2]);
+  if (w[1] == "refuses")
+    for (std::size_t i = 3; i < w.size(); ++i) routers_.refuse[w[2]] += (i > 3 ? " " : "") + w[i];
   if (agent_ && agent_->bgp()) agent_->bgp()->speaker().changes().notify();
   return {};
 }

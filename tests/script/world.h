@@ -25,9 +25,11 @@ namespace weft::script {
 ///   operator                       starts the operator's BGP controller on the same API server
 ///   stop                           ends the agent cleanly
 ///   bgp up|down PEER               the session with a peer is established, or is not
+///   bgp refuses PEER WORDS         that peer cannot be sent anything
 ///   expect VIEW FILE               waits until VIEW reads as FILE: frontends, lbmaps, routes, pods; of BGP: bgp (what
-///                                  the speaker is told), why, notes (findings and objects without effect), status (of
-///                                  the NodeConfig), conditions (that hold, of all BGP objects), goodbye
+///                                  the speaker is told), why (what the objects want), answers (of `weft bgp why`),
+///                                  notes (findings and objects without effect), status (of the NodeConfig), conditions
+///                                  (that hold, of all BGP objects), goodbye
 ///   stays VIEW FILE                VIEW reads as FILE and goes on doing so for 200 ms
 ///   breaks WHAT                    api-down, api-up, watches, compaction, slices-down, slices-up
 /// A failure names the line and shows the difference.

@@ -37,11 +37,36 @@ TEST(BgpText, routes_name_the_peer_unless_they_are_only_available) {
   const auto v = json::parse(
       R"([{"node": "n1", "localASN": 65001, "peer": "tor", "peerAddress": "10.0.0.1", "prefix": "10.1.0.0/24",
     "nextHop": "0.0.0.0", "ageSeconds": 5, "attributes": "[{Origin: i} {Nexthop: 0.0.0.0}]", "best": true, "note": "not imported"}])");
+  const auto told = json::parse(
+      R"([{"node": "n1", "localASN": 65001, "peer": "tor", "peerAddress": "10.0.0.1", "prefix": "10.1.0.0/24",
+    "nextHop": "0.0.0.0", "ageSeconds": 5, "attributes": "[{Origin: i} {Nexthop: 0.0.0.0}]", "best": false, "note": ""}])");
   EXPECT_EQ(bgp_routes_text(v, "available"),
             "Node  VRouter  Prefix       NextHop  Age  Attrs\n"
             "n1    65001    10.1.0.0/24  0.0.0.0  5s   [{Origin: i} {Nexthop: 0.0.0.0}]\n");
-  EXPECT_THAT(bgp_routes_text(v, "advertised"), HasSubstr("n1    65001    10.0.0.1  10.1.0.0/24"));
+  EXPECT_EQ(bgp_routes_text(told, "advertised"),
+            "Node  VRouter  Peer      Prefix       NextHop  Age  Attrs\n"
+            "n1    65001    10.0.0.1  10.1.0.0/24  0.0.0.0  5s   [{Origin: i} {Nexthop: 0.0.0.0}]\n");
   EXPECT_THAT(bgp_routes_text(v, "received"), HasSubstr("best: not imported"));
+}
+
+TEST(BgpText, a_route_on_its_way_says_so) {
+  const auto text = bgp_routes_text(
+      json::parse(
+          R"([{"node": "n1", "prefix": "10.1.0.0/24", "note": "pending"}, {"node": "n1", "prefix": "10.2.0.0/24"}])"),
+      "advertised");
+  EXPECT_THAT(text, HasSubstr("Attrs  State"));
+  EXPECT_THAT(text, HasSubstr("pending"));
+}
+
+TEST(BgpText, why_tells_what_a_peer_that_is_up_was_not_sent_and_what_is_refused) {
+  const auto text = bgp_why_text(json::parse(R"([
+    {"node": "n1", "peer": "tor", "service": "shop/cart", "type": "LoadBalancerIP", "prefix": "fd00::1/128", "advertised": true,
+     "announced": "fd00::1/128", "because": "a rule", "attributes": "", "session": "", "unsent": "tor did not agree to ipv6/unicast",
+     "refused": ""},
+    {"node": "n1", "peer": "old", "service": "shop/cart", "type": "LoadBalancerIP", "prefix": "fd00::1/128", "advertised": true,
+     "announced": "fd00::1/128", "because": "a rule", "attributes": "", "session": "", "unsent": "", "refused": "no family"}])"));
+  EXPECT_THAT(text, HasSubstr("not sent    tor did not agree to ipv6/unicast; wanted by a rule"));
+  EXPECT_THAT(text, HasSubstr("yes         a rule; the peer's newest configuration is refused: no family"));
 }
 
 TEST(BgpText, why_says_yes_no_and_not_now) {

@@ -151,8 +151,18 @@ json::array routes_view(const std::vector<RouteView>& routes, const Plan& plan, 
   return out;
 }
 
-json::array why_view(const Reasons& reasons, const std::vector<PeerStatus>& peers) {
+json::array why_view(const Reasons& reasons, const Delivery& delivery) {
   json::array out;
+  std::map<Prefix, std::vector<PrefixAnswer>> answers;
+  const auto of = [](const Reason& r, const auto& list, auto name) {
+    return std::find_if(list.begin(), list.end(),
+                        [&](const auto& e) { return e.instance == r.instance && e.*name == r.peer; });
+  };
+  const auto refusal = [&](const Reason& r) -> std::string {
+    for (const PeerFault& f : delivery.faults)
+      if (f.instance == r.instance && (f.peer == r.peer || f.peer.empty())) return f.why;
+    return {};
+  };
   for (const Reason& r : reasons) {
     json::object o;
     o["instance"] = r.instance;
@@ -164,13 +174,29 @@ json::array why_view(const Reasons& reasons, const std::vector<PeerStatus>& peer
     o["announced"] = r.announced ? r.announced->to_string() : "";
     o["because"] = r.because;
     o["attributes"] = r.attributes;
-    const auto peer = std::find_if(peers.begin(), peers.end(),
-                                   [&](const PeerStatus& p) { return p.instance == r.instance && p.name == r.peer; });
-    std::string session;
-    if (peer != peers.end() && r.advertised && peer->state != SessionState::established)
-      session = fmt::format("the session is {}{}", to_string(peer->state),
-                            peer->down.words.empty() ? "" : ": " + peer->down.words);
+    std::string session, unsent, refused;
+    if (r.advertised) {
+      refused = refusal(r);
+      const auto peer = of(r, delivery.peers, &PeerStatus::name);
+      if (peer == delivery.peers.end()) {
+        unsent = refused.empty() ? "the speaker has not taken this peer over yet" : "the speaker refuses the peer";
+      } else if (peer->state != SessionState::established) {
+        session = fmt::format("the session is {}{}", to_string(peer->state),
+                              peer->down.words.empty() ? "" : ": " + peer->down.words);
+      } else {
+        const auto [asked, fresh] = answers.try_emplace(*r.announced);
+        if (fresh) asked->second = delivery.why(*r.announced);
+        const auto answer = of(r, asked->second, &PrefixAnswer::peer);
+        if (answer == asked->second.end()) {
+          unsent = "the speaker knows nothing of it yet";
+        } else if (!answer->advertised) {
+          unsent = answer->why;
+        }
+      }
+    }
     o["session"] = std::move(session);
+    o["unsent"] = std::move(unsent);
+    o["refused"] = std::move(refused);
     out.push_back(std::move(o));
   }
   return out;

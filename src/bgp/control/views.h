@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,9 +22,16 @@ namespace json = boost::json;
 json::array peers_view(const std::vector<PeerStatus>& peers, const Plan& plan, Wall::time_point now);
 /// [{instance, localASN, peer, prefix, nextHop, ageSeconds, attributes, stale, best, note}]
 json::array routes_view(const std::vector<RouteView>& routes, const Plan& plan, Wall::time_point now);
-/// [{instance, peer, service, type, prefix, advertised, announced, because, attributes, session}]. `session` says why
-/// an announced route does not arrive: the peer is down.
-json::array why_view(const Reasons& reasons, const std::vector<PeerStatus>& peers);
+/// What came of the plan at the speaker.
+struct Delivery {
+  std::vector<PeerStatus> peers;
+  std::vector<PeerFault> faults;
+  std::function<std::vector<PrefixAnswer>(const Prefix&)> why;  // asked once a prefix
+};
+/// [{instance, peer, service, type, prefix, advertised, announced, because, attributes, session, unsent, refused}].
+/// `advertised` is what the objects want. Of such a route `session` says that the peer is down, and why; `unsent` why
+/// a peer that is up does not have it. `refused`: the peer's newest configuration cannot be used.
+json::array why_view(const Reasons& reasons, const Delivery& delivery);
 /// {source, ignored, waitingFor, findings, faults}
 json::object plan_view(const Plan& plan, const std::vector<PeerFault>& faults, const std::string& waiting_for);
 

@@ -176,7 +176,8 @@ void Peer::advertised(const RouteQuery& query, const std::function<void(RouteVie
     if (query.family && *query.family != family) continue;
     const LocalRib* rib = instance_.routes(o.set);
     const auto show = [&](const Prefix& prefix, const OutGroup::Answer& answer) {
-      if (!answer.attributes) return;
+      // What cannot be sent is not advertised: why() tells of it.
+      if (!answer.attributes || answer.state == OutGroup::State::refused) return;
       RouteView v;
       v.instance = instance_.name();
       v.peer = config_.name;
@@ -192,10 +193,10 @@ void Peer::advertised(const RouteQuery& query, const std::function<void(RouteVie
         if (const auto since = rib->since(prefix)) v.since = shared_.wall(*since);
       switch (answer.state) {
         case OutGroup::State::absent:
+        case OutGroup::State::refused:
         case OutGroup::State::advertised: break;
         case OutGroup::State::announcing: v.note = "pending"; break;
         case OutGroup::State::withdrawing: v.note = "being withdrawn"; break;
-        case OutGroup::State::refused: v.note = answer.why ? std::string(to_string(*answer.why)) : "not sent"; break;
       }
       visit(std::move(v));
     };

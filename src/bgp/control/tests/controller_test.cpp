@@ -136,6 +136,7 @@ class SilentSpeaker final : public SpeakerEdge {
   std::vector<RouteView> routes_available(const RouteQuery&) const override { return {}; }
   std::vector<RouteView> routes_advertised(const RouteQuery&) const override { return {}; }
   std::vector<RouteView> routes_received(const RouteQuery&) const override { return {}; }
+  std::vector<PrefixAnswer> why(const Prefix&) const override { return {}; }
   Notifier& changes() override { return changes_; }
   Task<> stop(std::string, bool) override { co_return; }
 
