@@ -19,6 +19,7 @@ control::NodeController::Options controller_options(const Options& o) {
   return {.node = o.node_name,
           .cluster = o.cluster_name,
           .secrets_namespace = o.bgp_secrets_namespace,
+          .state_dir = o.state_dir,
           .routes = {.services = {.no_endpoints_routable = o.no_service_endpoints_routable},
                      .legacy_origin = o.bgp_legacy_origin}};
 }

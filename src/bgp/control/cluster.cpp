@@ -23,6 +23,9 @@ std::string list_names(const std::set<std::string>& names, std::size_t most = 8)
   return out;
 }
 
+// Agents keep the good states of what they read themselves.
+constexpr const char* kAgentsKnow = "Nodes that had it in use go on with what was good last; the others leave it out";
+
 class Deriver {
  public:
   explicit Deriver(const ClusterObjects& objects) : in_(objects) {}
@@ -33,7 +36,8 @@ class Deriver {
     assign_nodes();
     for (const auto& config : in_.cluster_configs) judge_cluster_config(*config);
     for (const auto& [name, peer] : in_.peer_configs) judge_peer_config(*peer);
-    for (const auto& [name, a] : in_.advertisements) judge_spec({kAdvertisementKind, name}, a->meta, a->findings);
+    for (const auto& [name, a] : in_.advertisements)
+      judge_spec({kAdvertisementKind, name}, a->meta, a->findings, a->good != nullptr, kAgentsKnow);
     for (const auto& [name, o] : in_.overrides) judge_override(*o);
     return std::move(out_);
   }
@@ -49,11 +53,13 @@ class Deriver {
                                        .observed_generation = meta.generation});
   }
 
-  // Our own condition: the newest state cannot be used, or part of it has no effect.
-  void judge_spec(const ObjectRef& object, const Meta& meta, const Findings& findings) {
+  // Our own condition: the newest state cannot be used, or part of it has no effect. `otherwise` says what happens when
+  // no good state is known here.
+  void judge_spec(const ObjectRef& object, const Meta& meta, const Findings& findings, bool good,
+                  const std::string& otherwise) {
     const bool bad = has_errors(findings);
-    std::string message = join(findings, 900);
-    if (bad) message += ". What was good last goes on";
+    std::string message = join(findings, 800);
+    if (bad) message += ". " + (good ? "What was good last goes on" : otherwise);
     condition(object, meta, "weft.io/InvalidSpec", bad || findings.empty() ? "InvalidSpec" : "PartlyWithoutEffect",
               std::move(message));
   }
@@ -84,7 +90,7 @@ class Deriver {
     }
     for (const auto& p : in_.policies) {
       const ObjectRef object{kPolicyKind, p->meta.name};
-      judge_spec(object, p->meta, p->findings);
+      judge_spec(object, p->meta, p->findings, p->good != nullptr, kAgentsKnow);
       std::string message;
       for (const auto& [winner, nodes] : lost[p->meta.name])
         message += (message.empty() ? "" : "; ") +
@@ -136,7 +142,15 @@ class Deriver {
     WantedNodeConfig out{.spec = {}, .owner = config.meta.name, .owner_uid = config.meta.uid};
     const auto override_object = in_.overrides.find(node);
     const NodeConfigOverrideSpec* changes = nullptr;
-    if (override_object != in_.overrides.end()) changes = override_object->second->good.get();
+    if (override_object != in_.overrides.end()) {
+      changes = override_object->second->good.get();
+      // Without what it says, ASN, port and router id would become others and every session of the node begin anew.
+      const auto made_by = in_.owners.find(node);
+      if (changes == nullptr && made_by != in_.owners.end() && made_by->second == config.meta.name) {
+        out_.untouched.insert(node);
+        return;
+      }
+    }
     for (InstanceSpec instance : config.good->instances) {
       if (changes)
         for (const auto& o : changes->instances)
@@ -204,7 +218,7 @@ class Deriver {
       findings.push_back({Finding::Severity::warning, object, "", "",
                           "has no router ID left in the pool for " + list_names(without_id),
                           "make bgpControlPlane.routerIDAllocation.ipPool larger; the node's own address is used"});
-    judge_spec(object, c.meta, findings);
+    judge_spec(object, c.meta, findings, c.good != nullptr, "The CiliumBGPNodeConfigs made of it stay as they are");
     condition(object, c.meta, "cilium.io/NoMatchingNode", "NoMatchingNode",
               c.good && selected_[name].empty() ? "nodeSelector matches no node" : "");
     std::set<std::string> missing;
@@ -234,7 +248,7 @@ class Deriver {
 
   void judge_peer_config(const Object<PeerConfigSpec>& p) {
     const ObjectRef object{kPeerConfigKind, p.meta.name};
-    judge_spec(object, p.meta, p.findings);
+    judge_spec(object, p.meta, p.findings, p.good != nullptr, kAgentsKnow);
     std::set<std::string> secrets;
     if (p.good) add_secrets(*p.good, secrets);
     condition(object, p.meta, "cilium.io/MissingAuthSecret", "MissingAuthSecret", missing_secrets(secrets));
@@ -260,7 +274,10 @@ class Deriver {
             findings.push_back({Finding::Severity::warning, object, "spec.bgpInstances[" + i.name + "].peers",
                                 "\"" + p.name + "\"", "is no peer of that instance", "name one of its peers"});
       }
-    judge_spec(object, o.meta, findings);
+    judge_spec(object, o.meta, findings, o.good != nullptr,
+               out_.untouched.contains(o.meta.name)
+                   ? "The node's CiliumBGPNodeConfig stays as it is until this is mended"
+                   : "It is left out");
   }
 
   const ClusterObjects& in_;

@@ -50,8 +50,8 @@ struct WantedNodeConfig {
 
 struct ClusterOutcome {
   std::map<std::string, WantedNodeConfig> node_configs;  // by node
-  /// Nodes whose NodeConfig stays as it is: its cluster configuration cannot be used, and there is no good state of it
-  /// in memory.
+  /// Nodes whose NodeConfig stays as it is: its cluster configuration or its override cannot be used, and there is no
+  /// good state of it in memory.
   std::set<std::string> untouched;
   std::map<ObjectRef, std::vector<kube::Condition>> conditions;  // of every object that has some
 };

@@ -10,14 +10,16 @@ namespace weft::bgp::control {
 
 struct NodeController::Sources {
   Sources(kube::Client& client, const Options& o)
-      : policies(client, kPeeringPolicies, parse_peering_policy),
-        node_configs(client, kNodeConfigs, parse_node_config, {.field_selector = "metadata.name=" + o.node}),
-        peer_configs(client, kPeerConfigs, parse_peer_config),
-        advertisements(client, kAdvertisements, parse_advertisement),
-        pools(client, kLoadBalancerPools, parse_pool),
+      : good(o.state_dir.empty() ? "" : o.state_dir + "/bgp-good-states.json"),
+        policies(client, kPeeringPolicies, parse_peering_policy, &good),
+        node_configs(client, kNodeConfigs, parse_node_config, &good, {.field_selector = "metadata.name=" + o.node}),
+        peer_configs(client, kPeerConfigs, parse_peer_config, &good),
+        advertisements(client, kAdvertisements, parse_advertisement, &good),
+        pools(client, kLoadBalancerPools, parse_pool, &good),
         passwords(client.io(), "secrets"),
         password_source(client, kube::kSecrets, passwords, parse_password, {.ns = o.secrets_namespace}) {}
 
+  GoodStates good;
   ObjectSource<PeeringPolicySpec> policies;
   ObjectSource<NodeConfigSpec> node_configs;
   ObjectSource<PeerConfigSpec> peer_configs;
@@ -177,6 +179,17 @@ bool NodeController::kernel_matters() const {
   return false;
 }
 
+void NodeController::keep_good_states() {
+  GoodStates& good = sources_->good;
+  sources_->policies.forget_gone(good);
+  sources_->node_configs.forget_gone(good);
+  sources_->peer_configs.forget_gone(good);
+  sources_->advertisements.forget_gone(good);
+  sources_->pools.forget_gone(good);
+  if (const auto r = good.save(); !r)
+    log::warn("a restart will not know what bad BGP objects said last", {{"error", r.error().message}});
+}
+
 void NodeController::look_at_kernel() {
   if (!kernel_matters() || Steady::now() - looked_at_kernel_ < options_.look_every) return;
   looked_at_kernel_ = Steady::now();
@@ -269,6 +282,7 @@ void NodeController::step() {
           builder_.plan().ignored.end())
         log::warn("BGP object has no effect", {{"why", text}});
     builder_.set_plan(next, std::move(all.pools));
+    keep_good_states();
     replan_ = false;
   }
   // A plan with the first aggregates must know the node's networks before a blackhole is asked for.

@@ -28,6 +28,7 @@ class NodeController {
     std::string node;
     std::string cluster;
     std::string secrets_namespace = "kube-system";
+    std::string state_dir;  // where a restart finds what it must not forget; empty: nowhere
     RouteOptions routes;
     /// How often links, addresses and default routes are looked at while an object asks for them.
     std::chrono::milliseconds look_every{2000};
@@ -76,6 +77,7 @@ class NodeController {
   NodeFacts node_facts();
   NodePrefixes node_prefixes() const;
   Objects objects() const;
+  void keep_good_states();
   void look_at_kernel();
   bool kernel_matters() const;
   std::set<ObjectName> changed_services();

@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "bgp/control/good_states.h"
 #include "bgp/control/objects.h"
 
 namespace weft::bgp::control {
@@ -38,20 +39,27 @@ Parsed<PoolSpec> parse_pool(const json::object&);
 Meta meta_of(const json::object&);
 
 /// Makes rows of objects and remembers of each the last specification that could be used, so that a bad update leaves
-/// what runs alone. An object deleted and made anew begins anew (its uid differs). Fits kube::Reflector's Parse.
+/// what runs alone; with `states` also over a restart. An object deleted and made anew begins anew (its uid differs).
+/// Fits kube::Reflector's Parse.
 template <class Spec>
 class Keeper {
  public:
   using Parse = Parsed<Spec> (*)(const json::object&);
-  explicit Keeper(Parse parse) : parse_(parse) {}
+  /// `states`, when given, outlives the keeper and has its objects under `kind`.
+  explicit Keeper(Parse parse, std::string kind = {}, GoodStates* states = nullptr)
+      : parse_(parse), kind_(std::move(kind)), states_(states) {}
 
   Object<Spec> operator()(const json::object& object) {
     Parsed<Spec> parsed = parse_(object);
     Object<Spec> row{.meta = meta_of(object), .good = nullptr, .findings = std::move(parsed.findings)};
     Last& last = last_[row.meta.name];
     if (last.uid != row.meta.uid) last = {row.meta.uid, nullptr};
-    if (!has_errors(row.findings) && (!last.good || *last.good != parsed.spec))
-      last.good = std::make_shared<const Spec>(std::move(parsed.spec));
+    if (!has_errors(row.findings)) {
+      if (!last.good || *last.good != parsed.spec) last.good = std::make_shared<const Spec>(std::move(parsed.spec));
+      if (states_ != nullptr) states_->keep(kind_, object);
+    } else if (!last.good) {
+      last.good = of_earlier_run(row.meta);
+    }
     row.good = last.good;
     return row;
   }
@@ -61,7 +69,17 @@ class Keeper {
     std::string uid;
     std::shared_ptr<const Spec> good;
   };
+  std::shared_ptr<const Spec> of_earlier_run(const Meta& meta) const {
+    const json::object* kept = states_ != nullptr ? states_->find(kind_, meta.name, meta.uid) : nullptr;
+    if (kept == nullptr) return nullptr;
+    Parsed<Spec> parsed = parse_(*kept);
+    // A newer version of us may see it with other eyes.
+    return has_errors(parsed.findings) ? nullptr : std::make_shared<const Spec>(std::move(parsed.spec));
+  }
+
   Parse parse_;
+  std::string kind_;
+  GoodStates* states_;
   std::map<std::string, Last> last_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "bgp/control/kinds.h"
@@ -17,10 +18,12 @@ namespace weft::bgp::control {
 template <class Spec>
 class ObjectSource {
  public:
+  /// `states`, when given, outlives the source: see Keeper.
   ObjectSource(kube::Client& client, const kube::Resource& resource, Parsed<Spec> (*parse)(const json::object&),
-               kube::ReflectorOptions options = {})
+               GoodStates* states = nullptr, kube::ReflectorOptions options = {})
       : table_(client.io(), resource.plural),
-        keeper_(std::make_shared<Keeper<Spec>>(parse)),
+        kind_(resource.kind),
+        keeper_(std::make_shared<Keeper<Spec>>(parse, kind_, states)),
         reflector_(
             client, resource, table_,
             [keeper = keeper_](const json::object& o) -> Result<std::optional<Object<Spec>>> { return (*keeper)(o); },
@@ -29,6 +32,13 @@ class ObjectSource {
   Task<> run() { return reflector_.run(); }
   Table<Object<Spec>>& table() { return table_; }
   std::vector<ObjectPtr<Spec>> all() const { return table_.all(); }
+  /// What was kept of objects that are gone is forgotten; before the first list nobody knows which those are.
+  void forget_gone(GoodStates& states) const {
+    if (!table_.initialized()) return;
+    std::set<std::string> names;
+    table_.for_each([&](const Object<Spec>& o) { names.insert(o.meta.name); });
+    states.retain(kind_, names);
+  }
   ObjectMap<Spec> by_name() const {
     ObjectMap<Spec> out;
     for (auto& row : table_.all()) out.emplace(row->meta.name, row);
@@ -37,6 +47,7 @@ class ObjectSource {
 
  private:
   Table<Object<Spec>> table_;
+  std::string kind_;
   std::shared_ptr<Keeper<Spec>> keeper_;
   kube::Reflector<Object<Spec>> reflector_;
 };

@@ -125,7 +125,44 @@ TEST_F(ClusterTest, what_an_unreadable_configuration_made_before_stays) {
   const auto o = derive(objects);
   EXPECT_THAT(o.node_configs, IsEmpty());
   EXPECT_THAT(o.untouched, ElementsAre("n1"));
-  EXPECT_THAT(condition(o, kClusterConfigKind, "east", "weft.io/InvalidSpec"), HasSubstr("What was good last goes on"));
+  EXPECT_THAT(condition(o, kClusterConfigKind, "east", "weft.io/InvalidSpec"),
+              HasSubstr("The CiliumBGPNodeConfigs made of it stay as they are"));
+}
+
+TEST_F(ClusterTest, a_node_whose_override_cannot_be_used_keeps_what_was_made_with_it) {
+  config("east", "2026-01-01T00:00:00Z");
+  override_of("n1", "{name: main, routerID: nonsense, localASN: 65099}");
+  objects.owners = {{"n1", "east"}, {"n2", "east"}};
+  auto o = derive(objects);
+  EXPECT_THAT(o.untouched, ElementsAre("n1"));
+  EXPECT_THAT(o.node_configs, ElementsAre(Pair("n2", ::testing::_)));
+  EXPECT_THAT(condition(o, kOverrideKind, "n1", "weft.io/InvalidSpec"),
+              HasSubstr("The node's CiliumBGPNodeConfig stays as it is"));
+  // A node that has none yet is better off without the override than without BGP.
+  objects.owners.clear();
+  o = derive(objects);
+  EXPECT_THAT(o.untouched, IsEmpty());
+  EXPECT_THAT(o.node_configs, SizeIs(2));
+  EXPECT_THAT(condition(o, kOverrideKind, "n1", "weft.io/InvalidSpec"), HasSubstr("It is left out"));
+}
+
+TEST_F(ClusterTest, only_what_is_known_is_said_to_go_on) {
+  const auto message = [&] { return condition(derive(objects), kPeerConfigKind, "tor", "weft.io/InvalidSpec"); };
+  const auto config = [](const char* hold) {
+    return yaml(
+        std::string("kind: CiliumBGPPeerConfig\nmetadata: {name: tor, uid: u}\nspec: {timers: {holdTimeSeconds: ") +
+        hold + ", keepAliveTimeSeconds: 1}}");
+  };
+  Keeper<PeerConfigSpec> keeper(parse_peer_config);
+  const auto seen = [&](const char* hold) {
+    objects.peer_configs["tor"] = std::make_shared<const Object<PeerConfigSpec>>(keeper(config(hold)));
+  };
+  seen("2");
+  EXPECT_THAT(message(), HasSubstr("the others leave it out"));
+  seen("9");
+  EXPECT_EQ(message(), "");
+  seen("2");
+  EXPECT_THAT(message(), HasSubstr("What was good last goes on"));
 }
 
 TEST_F(ClusterTest, younger_policies_are_told_which_one_is_in_force_and_where) {
