@@ -140,23 +140,19 @@ void BgpPart::add_views(api::Server& server) {
   server.route_value("GET", "/v1/bgp/routes/advertised", routes(&control::SpeakerEdge::routes_advertised));
   server.route_value("GET", "/v1/bgp/routes/received", routes(&control::SpeakerEdge::routes_received));
   server.route_value("GET", "/v1/bgp/why", [this](Request r) -> Answer {
-    control::Reasons reasons;
-    const auto& builder = controller_.routes();
+    control::WhyQuestion question;
     if (const auto text = word(r, "prefix"); !text.empty()) {
       const auto prefix = Prefix::parse(text);
       if (!prefix) return fail(prefix.error());
-      reasons = control::why_prefix(builder, *prefix);
+      question.prefix = *prefix;
     } else if (const auto service = word(r, "service"); !service.empty()) {
       const auto slash = service.find('/');
-      const ObjectName name{slash == std::string::npos ? "default" : service.substr(0, slash),
-                            slash == std::string::npos ? service : service.substr(slash + 1)};
-      if (!builder.services().contains(name))
-        return fail(Errc::not_found, "there is no Service " + name.to_string() + ": give namespace/name");
-      reasons = control::why_service(builder, name);
-    } else {
-      reasons = control::why_all(builder);
+      question.service = ObjectName{slash == std::string::npos ? "default" : service.substr(0, slash),
+                                    slash == std::string::npos ? service : service.substr(slash + 1)};
     }
-    return on_node(control::why_view(reasons, delivery()), options_.node_name);
+    const auto reasons = control::why(controller_.routes(), question, controller_.waiting_for());
+    if (!reasons) return fail(reasons.error());
+    return on_node(control::why_view(*reasons, delivery()), options_.node_name);
   });
 }
 

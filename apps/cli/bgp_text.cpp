@@ -125,6 +125,7 @@ std::string bgp_why_text(const json::value& reasons) {
     std::string because = text(o, {"because"});
     if (const auto a = text(o, {"attributes"}); !a.empty()) because += "; " + a;
     std::string answer = truth(o, "advertised") ? "yes" : "no";
+    if (text(o, {"peer"}).empty() && text(o, {"prefix"}).empty()) answer = "-";  // a sentence about what is not there
     if (const auto announced = text(o, {"announced"}); !announced.empty() && announced != text(o, {"prefix"}))
       answer += ", in " + announced;
     if (const auto session = text(o, {"session"}); !session.empty()) {

@@ -245,11 +245,16 @@ std::string World::show_bgp(const std::string& view) {
   if (view == "bgp") return wanted_text(routers_);
   if (view == "why")
     for (const auto& r : bgp::control::why_all(controller.routes()))
-      out += fmt::format("{} {} {} to {}: {}{}\n", r.service.empty() ? "node" : r.service, r.type, r.prefix.to_string(),
-                         r.peer, r.advertised ? "yes, " : "no, ", r.because);
+      out += fmt::format("{} {} {} to {}: {}{}\n", r.service.empty() ? "node" : r.service, r.type,
+                         r.prefix->to_string(), r.peer, r.advertised ? "yes, " : "no, ", r.because);
   if (view == "answers")
-    for (const auto& v : bgp::control::why_view(bgp::control::why_all(controller.routes()), bgp->delivery())) {
+    for (const auto& v : bgp::control::why_view(
+             bgp::control::why(controller.routes(), {}, controller.waiting_for()).value(), bgp->delivery())) {
       const auto& o = v.get_object();
+      if (kube::text_at(o, "peer").empty()) {
+        out += kube::text_at(o, "service") + ": " + kube::text_at(o, "because") + "\n";
+        continue;
+      }
       out += fmt::format("{} to {}: {}", kube::text_at(o, "prefix"), kube::text_at(o, "peer"),
                          o.at("advertised").as_bool() ? "yes" : "no");
       for (const char* key : {"session", "unsent", "refused"})

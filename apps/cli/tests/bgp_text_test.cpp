@@ -49,6 +49,14 @@ TEST(BgpText, routes_name_the_peer_unless_they_are_only_available) {
   EXPECT_THAT(bgp_routes_text(v, "received"), HasSubstr("best: not imported"));
 }
 
+TEST(BgpText, why_shows_a_sentence_where_there_is_no_route) {
+  EXPECT_EQ(bgp_why_text(
+                json::parse(R"([{"node": "n1", "peer": "", "service": "", "type": "", "prefix": "", "advertised": false,
+    "announced": "", "because": "nothing selects this node", "attributes": ""}])")),
+            "Node  Peer  Service  Type  Prefix  Advertised  Because\n"
+            "n1    -     (node)   -     -       -           nothing selects this node\n");
+}
+
 TEST(BgpText, a_route_on_its_way_says_so) {
   const auto text = bgp_routes_text(
       json::parse(

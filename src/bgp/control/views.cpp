@@ -169,7 +169,7 @@ json::array why_view(const Reasons& reasons, const Delivery& delivery) {
     o["peer"] = r.peer;
     o["service"] = r.service;
     o["type"] = r.type;
-    o["prefix"] = r.prefix.to_string();
+    o["prefix"] = r.prefix ? r.prefix->to_string() : "";
     o["advertised"] = r.advertised;
     o["announced"] = r.announced ? r.announced->to_string() : "";
     o["because"] = r.because;

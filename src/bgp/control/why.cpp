@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <functional>
 
+#include "bgp/control/parse.h"
+
 namespace weft::bgp::control {
 
 namespace {
@@ -35,7 +37,7 @@ void conclude(const GroupRoutes& group, const std::set<Prefix>& claimed, const s
               Reason& r) {
   r.advertised = true;
   r.because = by;
-  const bool aggregated = !claimed.contains(r.prefix);
+  const bool aggregated = !claimed.contains(*r.prefix);
   r.announced = aggregated ? *claimed.begin() : r.prefix;
   if (aggregated && group.aggregate_is_split(*r.announced)) {
     r.because +=
@@ -68,15 +70,15 @@ Reason judge(const GroupRoutes& group, const PeerConfig& peer, const ServiceFact
       against = fmt::format("{} does not list {}", rule.to_string(), to_string(type));
       continue;
     }
-    const auto& length = r.prefix.family() == Family::v4 ? rule.entry.aggregate_v4 : rule.entry.aggregate_v6;
-    claimed.insert(length && !is_local(service, type) ? Prefix(r.prefix.address(), *length) : r.prefix);
+    const auto& length = r.prefix->family() == Family::v4 ? rule.entry.aggregate_v4 : rule.entry.aggregate_v6;
+    claimed.insert(length && !is_local(service, type) ? Prefix(r.prefix->address(), *length) : *r.prefix);
     by += (by.empty() ? "" : ", ") + rule.to_string();
   }
   if (claimed.empty()) {
     r.because = against.empty() ? "no advertisement of Services goes to this peer" : against;
     return r;
   }
-  if (auto trouble = why_not(facts, type, r.prefix.family(), options); !trouble.empty()) {
+  if (auto trouble = why_not(facts, type, r.prefix->family(), options); !trouble.empty()) {
     r.because = std::move(trouble);
     return r;
   }
@@ -156,7 +158,85 @@ Reasons collect(const RouteBuilder& routes, const ObjectName* only, const Wanted
   return out;
 }
 
+Reason sentence(std::string words, std::string service = {}, std::string type = {}) {
+  return {.instance = {},
+          .peer = {},
+          .service = std::move(service),
+          .type = std::move(type),
+          .prefix = std::nullopt,
+          .advertised = false,
+          .announced = std::nullopt,
+          .because = std::move(words),
+          .attributes = {}};
+}
+
+// Why nothing at all goes out from this node; empty when something could.
+std::string nobody_to_tell(const Plan& plan) {
+  if (plan.source.empty()) {
+    const std::string what = plan.findings.empty() ? "" : ": " + join(plan.findings);
+    return fmt::format(
+        "no {} selects this node, and no usable {} is there for it{}; give it one, or a {} whose nodeSelector matches "
+        "it",
+        kPolicyKind, kNodeConfigKind, what, kClusterConfigKind);
+  }
+  for (const auto& [name, instance] : plan.instances)
+    if (!instance.config.peers.empty()) return {};
+  return plan.source + " is in force on this node and gives it no peer" +
+         (plan.findings.empty() ? "" : ": " + join(plan.findings));
+}
+
+// Addresses that a Service should have and has not.
+void note_missing_addresses(const Service& s, Reasons& out) {
+  if (s.type == ServiceType::load_balancer && s.load_balancer_ips.empty())
+    out.push_back(
+        sentence("status.loadBalancer.ingress has no IP address yet: a pool or a load balancer's controller gives one",
+                 s.name.to_string(), std::string(to_string(ServiceAddress::load_balancer_ip))));
+  for (const auto type : {ServiceAddress::load_balancer_ip, ServiceAddress::external_ip, ServiceAddress::cluster_ip})
+    if (!addresses_of(s, type).empty()) return;
+  if (s.type != ServiceType::load_balancer)
+    out.push_back(
+        sentence("the Service has no address of its own: it is headless, or only a name", s.name.to_string()));
+}
+
 }  // namespace
+
+Result<Reasons> why(const RouteBuilder& routes, const WhyQuestion& question, const std::string& waiting_for) {
+  Reasons out;
+  const Plan& plan = routes.plan();
+  const std::string waiting =
+      waiting_for.empty() ? "" : "not everything is known yet, the answer may change: waiting for " + waiting_for;
+  if (question.service) {
+    const auto it = routes.services().find(*question.service);
+    if (it == routes.services().end()) {
+      if (waiting.empty())
+        return fail(Errc::not_found, "there is no Service " + question.service->to_string() + ": give namespace/name");
+      out.push_back(sentence("this Service is not known; " + waiting, question.service->to_string()));
+      return out;
+    }
+  }
+  if (auto nobody = nobody_to_tell(plan); !nobody.empty()) {
+    out.push_back(sentence(std::move(nobody), question.service ? question.service->to_string() : ""));
+  } else if (question.service) {
+    out = why_service(routes, *question.service);
+    note_missing_addresses(*routes.services().at(*question.service).service, out);
+  } else if (question.prefix) {
+    out = why_prefix(routes, *question.prefix);
+    if (out.empty())
+      out.push_back(
+          sentence(fmt::format("{} is in force on this node, and no Service, pod CIDR or interface that it "
+                               "announces has an address in {}",
+                               plan.source, question.prefix->to_string())));
+  } else {
+    out = why_all(routes);
+    for (const auto& [name, facts] : routes.services()) note_missing_addresses(*facts.service, out);
+    if (out.empty())
+      out.push_back(sentence(plan.source +
+                             " is in force on this node, and there is nothing to announce: no Service has "
+                             "an address, and the node has no pod CIDR"));
+  }
+  if (!waiting.empty()) out.push_back(sentence(waiting));
+  return out;
+}
 
 Reasons why_service(const RouteBuilder& routes, const ObjectName& service) {
   return collect(routes, &service, [](const Prefix&) { return true; });

@@ -6,17 +6,18 @@
 #include <string>
 #include <vector>
 
+#include "base/result.h"
 #include "bgp/control/routes.h"
 
 namespace weft::bgp::control {
 
-/// About one address (or network) and one peer.
+/// About one address (or network) and one peer; or a sentence about what there is none of, without prefix and peer.
 struct Reason {
   std::string instance;
   std::string peer;
-  std::string service;  // "shop/cart"; empty: the node's own
-  std::string type;     // "LoadBalancerIP", "PodCIDR", "Interface"
-  Prefix prefix;        // the host route or the network itself
+  std::string service;           // "shop/cart"; empty: the node's own
+  std::string type;              // "LoadBalancerIP", "PodCIDR", "Interface"
+  std::optional<Prefix> prefix;  // the host route or the network itself
   bool advertised = false;
   std::optional<Prefix> announced;  // what goes out for it: itself or an aggregate
   std::string because;              // the rule, or what stands against it, with the mend
@@ -24,6 +25,15 @@ struct Reason {
   bool operator==(const Reason&) const = default;
 };
 using Reasons = std::vector<Reason>;
+
+/// What somebody asks about: a Service, a prefix, or everything.
+struct WhyQuestion {
+  std::optional<ObjectName> service;
+  std::optional<Prefix> prefix;
+};
+/// The reasons, and where there are none a sentence that says why not: no object selects the node, the Service has no
+/// address, nobody has the prefix, `waiting_for` is not listed yet. Errc::not_found: there is no such Service.
+Result<Reasons> why(const RouteBuilder& routes, const WhyQuestion& question, const std::string& waiting_for);
 
 /// Every address of the Service, to every peer. Empty when there is no such Service.
 Reasons why_service(const RouteBuilder& routes, const ObjectName& service);

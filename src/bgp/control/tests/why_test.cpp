@@ -98,6 +98,58 @@ TEST_F(WhyTest, a_prefix_finds_the_services_in_it_and_the_pod_cidr) {
   EXPECT_THAT(why_all(builder), SizeIs(2));
 }
 
+TEST_F(WhyTest, a_service_without_a_load_balancer_address_says_so_beside_its_other_addresses) {
+  policy("serviceSelector: {}");
+  cart.load_balancer_ips.clear();
+  cart.cluster_ips = {addr("10.96.0.5")};
+  builder.set_service(cart.name, ServiceFacts{.service = std::make_shared<const Service>(cart)});
+  const auto reasons = why(builder, {.service = cart.name}, "");
+  ASSERT_TRUE(reasons);
+  ASSERT_THAT(*reasons, SizeIs(2));
+  EXPECT_EQ(reasons->at(0).type, "ClusterIP");
+  EXPECT_EQ(reasons->at(1).type, "LoadBalancerIP");
+  EXPECT_FALSE(reasons->at(1).prefix);
+  EXPECT_THAT(reasons->at(1).because, HasSubstr("status.loadBalancer.ingress has no IP address yet"));
+}
+
+TEST_F(WhyTest, a_headless_service_says_that_it_has_no_address) {
+  cart.type = ServiceType::cluster_ip;
+  cart.load_balancer_ips.clear();
+  builder.set_service(cart.name, ServiceFacts{.service = std::make_shared<const Service>(cart)});
+  const auto reasons = why(builder, {.service = cart.name}, "");
+  ASSERT_THAT(reasons.value(), SizeIs(1));
+  EXPECT_THAT(reasons->at(0).because, HasSubstr("headless"));
+}
+
+TEST_F(WhyTest, a_prefix_that_nobody_has_gets_a_sentence_that_names_what_is_in_force) {
+  const auto reasons = why(builder, {.prefix = prefix("203.0.113.0/24")}, "");
+  ASSERT_THAT(reasons.value(), SizeIs(1));
+  EXPECT_THAT(reasons->at(0).because,
+              HasSubstr("CiliumBGPPeeringPolicy rack is in force on this node, and no Service"));
+  EXPECT_THAT(reasons->at(0).because, HasSubstr("203.0.113.0/24"));
+}
+
+TEST_F(WhyTest, a_node_that_nothing_selects_gets_a_sentence) {
+  objects.policies.clear();
+  builder.set_plan(plan(node, objects), {});
+  for (const WhyQuestion& q : {WhyQuestion{}, WhyQuestion{.prefix = prefix("203.0.113.0/24")}})
+    EXPECT_THAT(why(builder, q, "").value().at(0).because, HasSubstr("no CiliumBGPPeeringPolicy selects this node"));
+}
+
+TEST_F(WhyTest, a_service_is_missing_only_when_services_are_listed) {
+  EXPECT_THAT(why(builder, {.service = cart.name}, "").error().message, HasSubstr("there is no Service shop/cart"));
+  const auto early = why(builder, {.service = cart.name}, "services, endpoint slices");
+  ASSERT_THAT(early.value(), SizeIs(1));
+  EXPECT_THAT(early->at(0).because, HasSubstr("waiting for services, endpoint slices"));
+}
+
+TEST_F(WhyTest, an_answer_that_may_change_says_so) {
+  only(cart);
+  const auto reasons = why(builder, {.service = cart.name}, "endpoint slices");
+  ASSERT_THAT(reasons.value(), SizeIs(2));
+  EXPECT_THAT(reasons->at(1).because, HasSubstr("the answer may change: waiting for endpoint slices"));
+}
+
 TEST_F(WhyTest, a_pod_cidr_that_nobody_exports_says_so) {
   policy("serviceSelector: {}");
   builder.set_node({.pod_cidrs = {prefix("10.1.0.0/24")}});
