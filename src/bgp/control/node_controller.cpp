@@ -74,6 +74,7 @@ NodeController::NodeController(kube::Client& client, Options options, Inputs inp
     : options_(std::move(options)),
       inputs_(inputs),
       speaker_(speaker),
+      drain_clock_(options_.state_dir.empty() ? "" : options_.state_dir + "/bgp-drain-since"),
       io_(client.io()),
       woken_(client.io()),
       changes_(client.io()),
@@ -142,12 +143,7 @@ NodeFacts NodeController::node_facts() {
   const auto said = node->annotations.find(kDrainKey);
   const bool drain = node->unschedulable || (said != node->annotations.end() && said->second != "false") ||
                      std::find(node->taints.begin(), node->taints.end(), kDrainKey) != node->taints.end();
-  if (!drain) {
-    draining_since_.reset();
-  } else {
-    if (!draining_since_) draining_since_ = Steady::now();
-    f.draining_for = std::chrono::duration_cast<std::chrono::seconds>(Steady::now() - *draining_since_);
-  }
+  f.draining_for = drain_clock_.update(drain, Wall::now(), Steady::now());
   return f;
 }
 

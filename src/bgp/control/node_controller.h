@@ -8,6 +8,7 @@
 #include <string>
 
 #include "async/scope.h"
+#include "bgp/control/drain_clock.h"
 #include "bgp/control/routes.h"
 #include "bgp/control/sources.h"
 #include "bgp/control/speaker_edge.h"
@@ -58,7 +59,7 @@ class NodeController {
   const std::vector<PeerFault>& faults() const { return faults_; }
   /// What is still waited for, in words; empty when everything is known.
   std::string waiting_for() const;
-  bool draining() const { return draining_since_.has_value(); }
+  bool draining() const { return drain_clock_.draining(); }
   /// The object in force, for events about it; empty kind when there is none.
   kube::ObjectReference object_in_force() const;
   std::int64_t generation_in_force() const;
@@ -86,6 +87,7 @@ class NodeController {
   Options options_;
   Inputs inputs_;
   SpeakerEdge& speaker_;
+  DrainClock drain_clock_;
   asio::io_context& io_;
   Notifier woken_;
   Notifier changes_;
@@ -99,7 +101,6 @@ class NodeController {
   std::map<std::string, std::vector<Address>> interfaces_;
   std::vector<Prefix> on_link_;
   Steady::time_point looked_at_kernel_{};
-  std::optional<Steady::time_point> draining_since_;
   bool stopping_ = false;
   bool replan_ = true;
   std::optional<bool> told_complete_;

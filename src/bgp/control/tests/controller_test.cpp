@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "async/tests/run.h"
+#include "base/file.h"
 #include "bgp/control/cluster_controller.h"
 #include "bgp/control/status_publisher.h"
 #include "bgp/control/tests/yaml.h"
@@ -129,6 +132,7 @@ class SilentSpeaker final : public SpeakerEdge {
   explicit SilentSpeaker(asio::io_context& io) : changes_(io) {}
   std::vector<PeerFault> apply(Wanted w) override {
     ++applied;
+    if (on_apply) on_apply(w);
     wanted = std::move(w);
     return {};
   }
@@ -142,6 +146,7 @@ class SilentSpeaker final : public SpeakerEdge {
 
   Wanted wanted;
   unsigned applied = 0;
+  std::function<void(const Wanted&)> on_apply;
   std::vector<PeerStatus> statuses;
 
  private:
@@ -208,6 +213,32 @@ TEST_F(NodeControllerTest, secrets_that_may_not_be_read_hold_their_peers_down_an
     co_await eventually([&] { return t.speaker.wanted.complete && t.speaker.wanted.instances.contains("65001"); });
     EXPECT_THAT(t.speaker.wanted.instances.at("65001").config.peers.at(0).held_down, HasSubstr("is not read yet"));
   });
+}
+
+TEST_F(NodeControllerTest, a_node_that_was_drained_long_ago_announces_nothing_after_a_restart) {
+  std::string dir = std::filesystem::temp_directory_path() / "weft-controller-XXXXXX";
+  ASSERT_NE(::mkdtemp(dir.data()), nullptr);
+  ASSERT_TRUE(write_file(dir + "/bgp-drain-since", rfc3339(Wall::now() - std::chrono::hours(1))));
+  policy();
+  own_node.upsert({.name = "n1", .pod_cidrs = {prefix("10.1.0.0/24")}, .unschedulable = true});
+  services.initialized_by("kubernetes services");
+  NodeController restarted{client,
+                           {.node = "n1", .cluster = "east", .state_dir = dir},
+                           {own_node, services, slices, remotes, nodes, kernel},
+                           speaker};
+  bool announced = false;
+  speaker.on_apply = [&](const Wanted& w) {
+    for (const auto& [name, instance] : w.instances)
+      for (const auto& p : instance.config.peers) announced = announced || !p.routes.empty();
+  };
+  const auto story = [](NodeControllerTest& t, NodeController& c) -> Task<> {
+    t.scope.spawn("controller", c.run());
+    co_await eventually([&] { return t.speaker.wanted.complete && t.speaker.wanted.instances.contains("65001"); });
+    co_await t.scope.stop();
+  };
+  testing::run(io, story(*this, restarted));
+  EXPECT_FALSE(announced);
+  std::filesystem::remove_all(dir);
 }
 
 TEST_F(NodeControllerTest, an_interface_address_follows_the_interface) {
