@@ -77,6 +77,9 @@ std::string bgp_peers_text(const json::value& peers, bool capabilities) {
     const auto why = text(o, {"down", "words"});
     if (text(o, {"sessionState"}) != "established" && !why.empty())
       notes += fmt::format("{}: {}: {}\n", text(o, {"node"}), text(o, {"peerAddress"}), why);
+    if (const auto bfd = text(o, {"bfd"}); text(o, {"sessionState"}) == "established" && !bfd.empty() && bfd != "up")
+      notes +=
+          fmt::format("{}: {}: BFD is asked for and not up: {}\n", text(o, {"node"}), text(o, {"peerAddress"}), bfd);
   });
   std::vector<std::string> head{"Node", "Local AS", "Peer AS", "Peer Address", "Session State", "Uptime"};
   if (capabilities) {

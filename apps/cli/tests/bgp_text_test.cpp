@@ -27,6 +27,19 @@ TEST(BgpText, a_second_family_stands_on_a_row_of_its_own_and_a_session_that_is_d
             "n1: eth1: Secret kube-system/tor is missing\n");
 }
 
+TEST(BgpText, a_session_without_the_bfd_that_it_asks_for_says_so) {
+  const auto shown = [](const char* bfd) {
+    return bgp_peers_text(
+        json::parse(
+            std::string(R"([{"node": "n1", "peerAddress": "10.0.0.1", "sessionState": "established", "bfd": ")") + bfd +
+            "\"}]"),
+        false);
+  };
+  EXPECT_THAT(shown("waiting: weft-bfd is absent"),
+              HasSubstr("\nn1: 10.0.0.1: BFD is asked for and not up: waiting: weft-bfd is absent\n"));
+  EXPECT_EQ(shown("up"), shown(""));
+}
+
 TEST(BgpText, capabilities_of_both_sides) {
   const auto text = bgp_peers_text(json::parse(kPeers), true);
   EXPECT_THAT(text, HasSubstr("Side    Capability"));

@@ -356,15 +356,18 @@ Task<> NodeController::say_goodbye(std::chrono::milliseconds grace) {
   co_await sleep_for(grace);
 }
 
-kube::ObjectReference NodeController::object_in_force() const {
+kube::ObjectReference NodeController::own_config() const {
   const auto config = sources_->node_configs.table().get(options_.node);
+  if (!config) return {};
+  return {kNodeConfigs.api_version(), kNodeConfigKind, "", config->meta.name, config->meta.uid};
+}
+
+kube::ObjectReference NodeController::object_in_force() const {
   const auto& source = plan().source;
-  if (config && source.starts_with(kNodeConfigKind))
-    return {kNodeConfigs.api_version(), kNodeConfigKind, "", config->meta.name, config->meta.uid};
   for (const auto& p : sources_->policies.all())
     if (source == std::string(kPolicyKind) + " " + p->meta.name)
       return {kPeeringPolicies.api_version(), kPolicyKind, "", p->meta.name, p->meta.uid};
-  return {};
+  return own_config();
 }
 
 std::int64_t NodeController::generation_in_force() const {

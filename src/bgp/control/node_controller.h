@@ -62,6 +62,9 @@ class NodeController {
   bool draining() const { return drain_clock_.draining(); }
   /// The object in force, for events about it; empty kind when there is none.
   kube::ObjectReference object_in_force() const;
+  /// This node's CiliumBGPNodeConfig, in force or not; empty when there is none.
+  kube::ObjectReference own_config() const;
+  /// Of own_config().
   std::int64_t generation_in_force() const;
   /// Wakes when plan, routes or faults may have changed.
   Notifier& changes() { return changes_; }
