@@ -1,7 +1,10 @@
 #include "apps/agent/bgp.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <filesystem>
+#include <set>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -160,37 +163,63 @@ control::Delivery BgpPart::delivery() const {
   return {speaker_->peers(), controller_.faults(), [this](const Prefix& p) { return speaker_->why(p); }};
 }
 
+namespace {
+
+// As netip.AddrPort writes it, which is the label of Cilium's collector: 10.0.0.1:179, [fe80::1%eth0]:179. A peer that
+// is not found on its link yet has the link's name.
+std::string neighbor_of(const bgp::PeerStatus& p) {
+  if (!p.address) return fmt::format("{}:{}", p.interface, p.port);
+  if (p.address->is_v4()) return fmt::format("{}:{}", p.address->to_string(), p.port);
+  const bool zone = p.address->is_link_local() && !p.interface.empty();
+  return fmt::format("[{}{}{}]:{}", p.address->to_string(), zone ? "%" : "", zone ? p.interface : "", p.port);
+}
+
+std::set<bgp::Asn> routers(const control::Plan& plan) {
+  std::set<bgp::Asn> out;
+  for (const auto& [name, instance] : plan.instances) out.insert(instance.config.local_as);
+  return out;
+}
+
+}  // namespace
+
 // cilium-compat section 9.
-void BgpPart::add_metrics(metrics::Registry& registry) {
-  registry.collect([this](metrics::Samples& out) {
-    const std::string prefix = "cilium_bgp_control_plane_";
-    for (const bgp::PeerStatus& p : speaker_->peers()) {
-      const metrics::Labels labels{{"vrouter", std::to_string(p.local_as)},
-                                   {"neighbor", p.address ? p.address->to_string() : p.interface},
-                                   {"neighbor_asn", std::to_string(p.peer_as)}};
-      out.gauge(prefix + "session_state", "1 when the session is established, 0 when it is not.", labels,
-                p.state == bgp::SessionState::established ? 1 : 0);
-      for (const auto& [family, s] : p.families) {
-        auto with_family = labels;
-        with_family["afi"] = family == bgp::kIpv6Unicast ? "ipv6" : "ipv4";
-        with_family["safi"] = "unicast";
-        out.gauge(prefix + "advertised_routes", "Routes that the peer has from us.", with_family,
-                  static_cast<double>(s.advertised));
-        out.gauge(prefix + "received_routes", "Routes that we have from the peer.", with_family,
-                  static_cast<double>(s.received));
-      }
+void BgpPart::report(metrics::Samples& out) const {
+  const std::string prefix = "cilium_bgp_control_plane_";
+  for (const bgp::PeerStatus& p : speaker_->peers()) {
+    const metrics::Labels labels{{"vrouter", std::to_string(p.local_as)},
+                                 {"neighbor", neighbor_of(p)},
+                                 {"neighbor_asn", std::to_string(p.peer_as)}};
+    out.gauge(prefix + "session_state", "1 when the session is established, 0 when it is not.", labels,
+              p.state == bgp::SessionState::established ? 1 : 0);
+    if (!p.bfd.empty())
+      out.gauge("weft_bgp_bfd_up", "1 when the BFD session that the peer asks for is up, 0 when it is not.", labels,
+                p.bfd == "up" ? 1 : 0);
+    for (const auto& [family, s] : p.families) {
+      auto with_family = labels;
+      with_family["afi"] = family == bgp::kIpv6Unicast ? "ipv6" : "ipv4";
+      with_family["safi"] = "unicast";
+      out.gauge(prefix + "advertised_routes", "Routes that the peer has from us.", with_family,
+                static_cast<double>(s.advertised));
+      out.gauge(prefix + "received_routes", "Routes that we have from the peer.", with_family,
+                static_cast<double>(s.received));
     }
-    for (const auto& [name, instance] : controller_.plan().instances)
-      out.counter(prefix + "reconcile_errors_total", "What could not be done as an object wants it.",
-                  {{"vrouter", std::to_string(instance.config.local_as)}}, static_cast<double>(controller_.errors()));
-  });
+  }
+  const auto& errors = controller_.errors();
+  for (const bgp::Asn asn : routers(controller_.plan())) {
+    const auto count = errors.find(asn);
+    out.counter(prefix + "reconcile_errors_total", "What could not be done as an object wants it.",
+                {{"vrouter", std::to_string(asn)}}, count == errors.end() ? 0 : static_cast<double>(count->second));
+  }
+}
+
+void BgpPart::add_metrics(metrics::Registry& registry) {
+  registry.collect([this](metrics::Samples& out) { report(out); });
   auto* registered = &registry;
   controller_.on_pass = [this, registered](double seconds) {
-    for (const auto& [name, instance] : controller_.plan().instances)
+    for (const bgp::Asn asn : routers(controller_.plan()))
       registered
           ->histogram("cilium_bgp_control_plane_reconcile_run_duration_seconds",
-                      "How long one pass from objects to wanted routes took.",
-                      {{"vrouter", std::to_string(instance.config.local_as)}},
+                      "How long one pass from objects to wanted routes took.", {{"vrouter", std::to_string(asn)}},
                       {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5})
           .Observe(seconds);
   };

@@ -36,6 +36,8 @@ class BgpPart {
 
   void add_views(api::Server& server);
   void add_metrics(metrics::Registry& registry);
+  /// What metrics say of peers and instances at this moment.
+  void report(metrics::Samples& out) const;
   bgp::control::NodeController& controller() { return controller_; }
   bgp::control::SpeakerEdge& speaker() { return *speaker_; }
   /// What came of the plan, for views::why_view.

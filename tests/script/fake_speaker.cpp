@@ -40,6 +40,7 @@ std::vector<bgp::PeerStatus> FakeSpeaker::peers() const {
       s.peer_as = p.remote_as.asn;
       s.address = p.address;
       s.interface = p.interface;
+      s.port = p.port;
       s.hold_time = p.hold_time;
       s.keepalive = p.keepalive;
       if (p.held_down.empty() && routers_.up.contains(p.name)) {

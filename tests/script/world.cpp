@@ -12,6 +12,7 @@
 #include "kube/json.h"
 #include "manifest/manifest.h"
 #include "mesh/values/codec.h"
+#include "metrics/registry.h"
 
 namespace weft::script {
 namespace {
@@ -261,6 +262,13 @@ std::string World::show_bgp(const std::string& view) {
         if (const auto words = kube::text_at(o, key); !words.empty()) out += fmt::format("; {}: {}", key, words);
       out += "\n";
     }
+  if (view == "metrics") {
+    metrics::Registry registry;
+    registry.collect([bgp](metrics::Samples& samples) { bgp->report(samples); });
+    std::istringstream all(registry.text());
+    for (std::string line; std::getline(all, line);)
+      if (!line.starts_with("#")) out += line + "\n";
+  }
   if (view == "notes") {
     for (const auto& text : controller.plan().ignored) out += text + "\n";
     for (const auto& f : controller.plan().findings) out += f.to_string() + "\n";

@@ -175,6 +175,14 @@ bool NodeController::kernel_matters() const {
   return false;
 }
 
+// Two instances may have one ASN, which is what metrics call a router by: an error of both counts once.
+void NodeController::count_error(const std::function<bool(const Plan::Instance&)>& of, const Plan& plan) {
+  std::set<Asn> routers;
+  for (const auto& [name, instance] : plan.instances)
+    if (of(instance)) routers.insert(instance.config.local_as);
+  for (const Asn asn : routers) ++errors_[asn];
+}
+
 void NodeController::keep_good_states() {
   GoodStates& good = sources_->good;
   sources_->policies.forget_gone(good);
@@ -270,7 +278,8 @@ void NodeController::step() {
     for (const Finding& f : next.findings) {
       const auto& before = builder_.plan().findings;
       if (std::find(before.begin(), before.end(), f) != before.end()) continue;
-      if (f.severity == Finding::Severity::error) ++errors_;
+      if (f.severity == Finding::Severity::error)
+        count_error([&](const Plan::Instance& i) { return concerns(f, i); }, next);
       log::warn("BGP object", {{"finding", f.to_string()}});
     }
     for (const auto& text : next.ignored)
@@ -292,7 +301,7 @@ void NodeController::step() {
   told_complete_ = all;
   faults_ = speaker_.apply(builder_.wanted(all));
   for (const PeerFault& f : faults_) {
-    ++errors_;
+    count_error([&](const Plan::Instance& i) { return i.config.name == f.instance; }, plan());
     log::warn("BGP peer cannot be as it is wanted", {{"instance", f.instance}, {"peer", f.peer}, {"why", f.why}});
   }
   ++passes_;

@@ -69,7 +69,8 @@ class NodeController {
   /// Wakes when plan, routes or faults may have changed.
   Notifier& changes() { return changes_; }
   std::uint64_t passes() const { return passes_; }
-  std::uint64_t errors() const { return errors_; }
+  /// What could not be done as an object wants it, by the ASN of the instance.
+  const std::map<Asn, std::uint64_t>& errors() const { return errors_; }
   /// How long each pass took; called by step().
   std::function<void(double seconds)> on_pass;
 
@@ -81,6 +82,7 @@ class NodeController {
   NodeFacts node_facts();
   NodePrefixes node_prefixes() const;
   Objects objects() const;
+  void count_error(const std::function<bool(const Plan::Instance&)>& of, const Plan& plan);
   void keep_good_states();
   void look_at_kernel();
   bool kernel_matters() const;
@@ -113,7 +115,7 @@ class NodeController {
   std::map<ObjectName, ObjectName> service_of_;           // slice → its Service, to see it leave
   std::set<ObjectName> dirty_;
   std::uint64_t passes_ = 0;
-  std::uint64_t errors_ = 0;
+  std::map<Asn, std::uint64_t> errors_;
 };
 
 }  // namespace weft::bgp::control

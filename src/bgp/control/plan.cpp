@@ -133,6 +133,8 @@ void plan_policy(const NodeFacts& node, const Objects& objects, const Object<Pee
     const std::string field = fmt::format("spec.virtualRouters[{}]", index++);
     const auto said = read_router_annotation(node, router.local_as, out.findings);
     Plan::Instance instance;
+    instance.field = field;
+    instance.uses = {object};
     instance.config.name = std::to_string(router.local_as);
     instance.config.local_as = router.local_as;
     instance.config.router_id = said.router_id.value_or(default_router_id(node));
@@ -229,6 +231,8 @@ void plan_node_config(const NodeFacts& node, const Objects& objects, Plan& out) 
   for (const InstanceSpec& spec : config.good->instances) {
     const std::string field = fmt::format("spec.bgpInstances[{}]", index++);
     Plan::Instance instance;
+    instance.field = field;
+    instance.uses = {object};
     instance.config.name = spec.name;
     instance.config.local_as = *spec.local_as;
     const auto said = read_router_annotation(node, *spec.local_as, out.findings);
@@ -243,6 +247,7 @@ void plan_node_config(const NodeFacts& node, const Objects& objects, Plan& out) 
       std::string held_down;
       if (!peer.config.empty()) {
         used_peers.insert(peer.config);
+        instance.uses.insert({kPeerConfigKind, peer.config});
         const auto it = objects.peer_configs.find(peer.config);
         if (it == objects.peer_configs.end()) {
           held_down = fmt::format("{} {} does not exist: create it", kPeerConfigKind, peer.config);
@@ -256,8 +261,11 @@ void plan_node_config(const NodeFacts& node, const Objects& objects, Plan& out) 
       }
       const Drain drain = drain_of(node, *settings, out.changes_in);
       std::map<AfiSafi, Group> groups;
+      std::set<std::string> advertisements;
       for (const auto& f : settings->families)
-        groups[f.family] = {f.family, rules_for(objects, f.advertisements, used_advertisements), {}};
+        groups[f.family] = {f.family, rules_for(objects, f.advertisements, advertisements), {}};
+      for (const auto& name : advertisements) instance.uses.insert({kAdvertisementKind, name});
+      used_advertisements.merge(advertisements);
       for (PeerConfig& place : places(node, peer, object, peer_field, out.findings)) {
         apply_settings(*settings, objects, place);
         if (!held_down.empty()) {
@@ -304,6 +312,15 @@ std::vector<Gateway> default_gateways(const std::vector<netlink::Route>& routes,
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
+}
+
+bool concerns(const Finding& finding, const Plan::Instance& instance) {
+  if (finding.object.kind == "Node")
+    return finding.field.ends_with(fmt::format("bgp-virtual-router.{}]", instance.config.local_as));
+  if (!instance.uses.contains(finding.object)) return false;
+  // Of the object in force: not what stands at another instance.
+  const auto list = instance.field.substr(0, instance.field.find('[') + 1);
+  return !finding.field.starts_with(list) || finding.field.starts_with(instance.field);
 }
 
 RouterAnnotation read_router_annotation(const NodeFacts& node, Asn asn, Findings& findings) {

@@ -76,6 +76,8 @@ struct Plan {
     InstanceConfig config;                // peers' `routes` name the groups
     std::set<std::string> withdrawn;      // peers that are told nothing any more: the node's drain is over
     std::map<std::string, Group> groups;  // by name: "ipv4 of <the first peer that has it>"
+    std::string field;                    // where the object in force has it: "spec.bgpInstances[0]"
+    std::set<ObjectRef> uses;             // objects beside it that this instance is made of
     bool operator==(const Instance&) const = default;
   };
   std::map<std::string, Instance> instances;
@@ -86,6 +88,9 @@ struct Plan {
   bool operator==(const Plan&) const = default;
 };
 Plan plan(const NodeFacts& node, const Objects& objects);
+
+/// Whether a finding of the plan is about this instance, or about what it is made of.
+bool concerns(const Finding& finding, const Plan::Instance& instance);
 
 /// Which of the policies that select a node's labels is in force: the oldest. Null when none does.
 ObjectPtr<PeeringPolicySpec> policy_in_force(const std::vector<ObjectPtr<PeeringPolicySpec>>& policies,

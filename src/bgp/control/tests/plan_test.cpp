@@ -215,6 +215,21 @@ TEST_F(PlanTest, no_gateway_is_said_with_the_mend) {
   EXPECT_THAT(lines(plan(node, objects).findings), HasSubstr("finds no IPv6 default route with a gateway on node n1"));
 }
 
+TEST_F(PlanTest, a_finding_concerns_the_instances_that_are_made_of_its_object) {
+  node_config(
+      "kind: CiliumBGPNodeConfig\nmetadata: {name: n1}\nspec: {bgpInstances: ["
+      "{name: a, localASN: 65001, peers: [{name: p, peerAddress: 10.0.0.1, peerConfigRef: {name: tor}}]}, "
+      "{name: b, localASN: 65002, peers: [{name: p, peerAddress: 10.0.0.1, peerConfigRef: {name: nope}}]}]}");
+  peer_config("tor", "{timers: {holdTimeSeconds: 2}}");
+  const auto p = plan(node, objects);
+  ASSERT_THAT(p.findings, SizeIs(2)) << lines(p.findings);
+  for (const Finding& f : p.findings) {
+    const bool of_peer_config = f.object.kind == kPeerConfigKind;
+    EXPECT_EQ(concerns(f, p.instances.at("a")), of_peer_config) << f.to_string();
+    EXPECT_EQ(concerns(f, p.instances.at("b")), !of_peer_config) << f.to_string();
+  }
+}
+
 TEST_F(PlanTest, families_in_another_order_are_the_same_session) {
   one_peer("{name: tor, peerAddress: 10.0.0.1, peerConfigRef: {name: tor}}");
   peer_config("tor", "{families: [{afi: ipv4, safi: unicast}, {afi: ipv6, safi: unicast}]}");
