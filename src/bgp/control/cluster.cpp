@@ -65,7 +65,11 @@ class Deriver {
   }
 
   std::string missing_secrets(const std::set<std::string>& wanted) const {
-    if (!in_.passwords) return {};
+    if (!in_.passwords) {
+      if (wanted.empty() || in_.passwords_error.empty()) return {};
+      return fmt::format("Secret {} cannot be read: {}; {}. Sessions of nodes that cannot read it either stay down",
+                         list_names(wanted), in_.passwords_error, secrets_mend("weft-operator", in_.secrets_namespace));
+    }
     std::set<std::string> missing;
     for (const auto& name : wanted)
       if (!in_.passwords->contains(name)) missing.insert(name);

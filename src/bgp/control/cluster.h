@@ -37,6 +37,7 @@ struct ClusterObjects {
   ObjectMap<NodeConfigSpec> node_configs;          // as they are now: router ids from the pool stay where they are
   std::map<std::string, std::string> owners;       // node → the cluster configuration that made its NodeConfig
   std::optional<std::set<std::string>> passwords;  // Secrets with key `password`; none: not listed yet
+  std::string passwords_error;                     // why not, when asking for them failed
   std::string secrets_namespace = "kube-system";
   std::optional<RouterIdPool> router_ids;
 };

@@ -118,6 +118,7 @@ ClusterObjects ClusterController::objects() const {
     o.node_configs.emplace(row.name, row.config);
     if (!row.owner.empty()) o.owners.emplace(row.name, row.owner);
   });
+  if (!sources_->passwords.initialized()) o.passwords_error = sources_->password_source.health().error;
   if (sources_->passwords.initialized()) {
     o.passwords.emplace();
     sources_->passwords.for_each([&](const Password& p) { o.passwords->insert(p.name); });
@@ -155,7 +156,10 @@ Task<> ClusterController::run() {
       }
       if (done) {
         backoff.reset();
-        co_await woken_.changed_since(seen);
+        // Nobody wakes us when reading Secrets fails.
+        const auto wait = sources_->passwords.initialized() ? std::chrono::nanoseconds(std::chrono::hours(1))
+                                                            : std::chrono::nanoseconds(std::chrono::seconds(2));
+        co_await woken_.changed_since(seen, wait);
       } else {
         const auto wait = backoff.next();
         co_await woken_.changed_since(seen, wait);

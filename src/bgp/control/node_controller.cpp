@@ -120,6 +120,7 @@ Objects NodeController::objects() const {
   o.advertisements = sources_->advertisements.by_name();
   o.pools = sources_->pools.all();
   o.secrets_namespace = options_.secrets_namespace;
+  o.passwords_error = secrets_error_;
   if (sources_->passwords.initialized()) {
     o.passwords.emplace();
     sources_->passwords.for_each([&](const Password& p) { o.passwords->emplace(p.name, p.value); });
@@ -268,6 +269,8 @@ void NodeController::step() {
   replan_ = streams_->plan_changed() || replan_;
   streams_->nodes.next();
   dirty_.merge(changed_services());
+  const std::string error = sources_->passwords.initialized() ? "" : sources_->password_source.health().error;
+  if (std::exchange(secrets_error_, error) != error) replan_ = true;
   if (!may_speak()) return;
 
   look_at_kernel();
@@ -336,7 +339,8 @@ Task<> NodeController::run() {
       step();
       const auto now = Steady::now();
       auto wait = std::chrono::nanoseconds(std::chrono::hours(1));
-      if (kernel_matters()) wait = options_.look_every;
+      // Nobody wakes us when reading Secrets fails.
+      if (kernel_matters() || !sources_->passwords.initialized()) wait = options_.look_every;
       if (plan_due_ != Steady::time_point::max()) wait = std::min<std::chrono::nanoseconds>(wait, plan_due_ - now);
       wait = std::max<std::chrono::nanoseconds>(wait, std::chrono::milliseconds(1));
       co_await woken_.changed_since(seen, wait);

@@ -106,6 +106,7 @@ class NodeController {
   std::map<std::string, std::vector<Address>> interfaces_;
   std::vector<Prefix> on_link_;
   Steady::time_point looked_at_kernel_{};
+  std::string secrets_error_;  // why Secrets are not listed
   bool stopping_ = false;
   bool replan_ = true;
   std::optional<bool> told_complete_;

@@ -33,6 +33,8 @@ std::optional<std::string> secret(const Objects& o, const std::string& name, std
   const std::string full = fmt::format("Secret {}/{}", o.secrets_namespace, name);
   if (!o.passwords) {
     why_not = full + " is not read yet";
+    if (!o.passwords_error.empty())
+      why_not += ": " + o.passwords_error + "; " + secrets_mend("weft-agent", o.secrets_namespace);
     return std::nullopt;
   }
   const auto it = o.passwords->find(name);
@@ -312,6 +314,13 @@ std::vector<Gateway> default_gateways(const std::vector<netlink::Route>& routes,
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
+}
+
+std::string secrets_mend(const std::string& who, const std::string& secrets_namespace) {
+  return fmt::format(
+      "let {} list and watch Secrets in {} (Role and RoleBinding weft-bgp-secrets, which the chart makes "
+      "in bgpControlPlane.secretsNamespace.name)",
+      who, secrets_namespace);
 }
 
 bool concerns(const Finding& finding, const Plan::Instance& instance) {

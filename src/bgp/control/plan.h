@@ -51,8 +51,12 @@ struct Objects {
   std::vector<ObjectPtr<PoolSpec>> pools;
   /// Secrets of `secrets_namespace` that have a key `password`, by name. None while they are not listed yet.
   std::optional<std::map<std::string, std::string>> passwords;
+  std::string passwords_error;  // why not, when asking for them failed
   std::string secrets_namespace = "kube-system";
 };
+
+/// What mends that Secrets cannot be read.
+std::string secrets_mend(const std::string& who, const std::string& secrets_namespace);
 
 /// One reason for routes to exist.
 struct Rule {

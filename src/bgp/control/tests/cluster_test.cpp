@@ -111,6 +111,20 @@ TEST_F(ClusterTest, a_missing_secret_is_a_condition_that_goes_when_it_arrives) {
   EXPECT_EQ(condition(derive(objects), kPeerConfigKind, "tor", "cilium.io/MissingAuthSecret"), "");
 }
 
+TEST_F(ClusterTest, secrets_that_cannot_be_read_are_no_reason_to_say_that_none_is_missing) {
+  peer_config("{authSecretRef: tor-md5}");
+  objects.passwords.reset();
+  const auto message = [&] {
+    return condition(derive(objects), kPeerConfigKind, "tor", "cilium.io/MissingAuthSecret");
+  };
+  EXPECT_EQ(message(), "") << "they are about to be listed";
+  objects.passwords_error = "403 Forbidden";
+  EXPECT_THAT(message(), HasSubstr("Secret tor-md5 cannot be read: 403 Forbidden; let weft-operator list and watch "
+                                   "Secrets in kube-system"));
+  peer_config("{}");
+  EXPECT_EQ(message(), "") << "nobody needs one";
+}
+
 TEST_F(ClusterTest, an_instance_without_asn_needs_the_override_and_is_left_out_elsewhere) {
   config("east", "2026-01-01T00:00:00Z", "{}", "localPort: 179");
   override_of("n1", "{name: main, localASN: 65005}");

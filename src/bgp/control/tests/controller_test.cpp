@@ -96,7 +96,11 @@ TEST_F(ClusterControllerTest, conditions_come_and_go_with_an_event) {
   });
 }
 
-TEST_F(ClusterControllerTest, works_while_secrets_may_not_be_read) {
+TEST_F(ClusterControllerTest, works_while_secrets_may_not_be_read_and_says_so) {
+  server.put(
+      kPeerConfigs,
+      yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPPeerConfig\nmetadata: {name: tor}\nspec: {authSecretRef: s}"));
+
   server.intercept = [](const kube::Request& r) -> std::optional<kube::Response> {
     if (r.target.find("secrets") == std::string::npos) return std::nullopt;
     return kube::Response{.status = 403};
@@ -105,6 +109,8 @@ TEST_F(ClusterControllerTest, works_while_secrets_may_not_be_read) {
   server.put(kClusterConfigs, yaml(kConfig));
   drive([](ClusterControllerTest& t) -> Task<> {
     co_await eventually([&] { return t.server.get(kNodeConfigs, "", "n1").has_value(); });
+    const auto missing = [&t] { return condition(t.server, kPeerConfigs, "tor", "cilium.io/MissingAuthSecret"); };
+    co_await eventually([&] { return missing().starts_with("True Secret s cannot be read"); }, missing);
   });
 }
 
@@ -130,7 +136,11 @@ TEST_F(NodeControllerTest, secrets_that_may_not_be_read_hold_their_peers_down_an
   services.initialized_by("kubernetes services");
   drive([](NodeControllerTest& t) -> Task<> {
     co_await eventually([&] { return t.speaker.wanted.complete && t.speaker.wanted.instances.contains("65001"); });
-    EXPECT_THAT(t.speaker.wanted.instances.at("65001").config.peers.at(0).held_down, HasSubstr("is not read yet"));
+    const auto held = [&t] { return t.speaker.wanted.instances.at("65001").config.peers.at(0).held_down; };
+    EXPECT_THAT(held(), HasSubstr("is not read yet"));
+    co_await eventually([&] { return held().find("let weft-agent list and watch Secrets") != std::string::npos; },
+                        held);
+    EXPECT_THAT(held(), HasSubstr("403"));
   });
 }
 
