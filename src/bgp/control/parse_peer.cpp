@@ -106,7 +106,7 @@ Parsed<PeerConfigSpec> parse_peer_config(const json::object& object) {
   out.spec.auth_secret = spec.text("authSecretRef");
   out.spec.graceful_restart = read_graceful_restart(spec);
   out.spec.ebgp_multihop = static_cast<std::uint8_t>(spec.integer_or("ebgpMultihop", 1, 255, 1));
-  if (spec.has("families")) out.spec.families = read_families(spec, true);
+  if (!spec.none("families")) out.spec.families = read_families(spec, true);
   read_extensions(spec, "ebgpMultihop", out.spec);
   return out;
 }

@@ -65,7 +65,7 @@ std::optional<Neighbor> read_neighbor(const Reader& r) {
   read_timers(r, s);
   s.graceful_restart = read_graceful_restart(r);
   s.families = default_peer_settings().families;
-  if (r.has("families")) s.families = read_families(r, false);
+  if (!r.none("families")) s.families = read_families(r, false);
   n.attributes = read_rules(r);
   read_extensions(r, "eBGPMultihopTTL", s);
   if (!address) return std::nullopt;

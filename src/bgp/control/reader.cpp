@@ -55,6 +55,11 @@ void Reader::error_at(std::string_view key, std::size_t index, std::string value
 
 bool Reader::has(std::string_view key) const { return find(key) != nullptr; }
 
+bool Reader::none(std::string_view key) const {
+  const auto* v = find(key);
+  return v == nullptr || (v->is_array() && v->get_array().empty());
+}
+
 void Reader::require(std::string_view key) const {
   if (!has(key)) error(key, "is missing", "it is required here");
 }

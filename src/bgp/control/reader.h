@@ -26,6 +26,8 @@ class Reader {
   Reader(const json::object& root, ObjectRef object, Findings& findings);
 
   bool has(std::string_view key) const;
+  /// Not there, or a list without entries.
+  bool none(std::string_view key) const;
   /// A nested object, also when absent; of another type, that is a finding and it reads as empty.
   Reader at(std::string_view key) const;
   /// The same, or nothing when absent.

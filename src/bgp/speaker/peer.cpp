@@ -210,7 +210,7 @@ void Peer::act(fsm::action::Deliver& deliver) {
   if (applied.announced + applied.withdrawn > 0) told_.imports();
   if (!applied.over_limit) return;
   const AfiSafi family = unicast(applied.over_limit_family);
-  const std::size_t limit = config_.max_received;
+  const std::size_t limit = received_limit(config_);
   on(fsm::event::Reset{prefix_limit(family, limit),
                        fmt::format("the peer sent more than {} prefixes of {}; raise the limit, or let it send less",
                                    limit, family.to_string()),

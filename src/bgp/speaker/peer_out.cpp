@@ -5,13 +5,6 @@
 
 namespace weft::bgp {
 
-namespace {
-
-// Nobody's table is that long; what a peer without a limit may cost has one all the same.
-constexpr std::size_t kMostPrefixes = 4'000'000;
-
-}  // namespace
-
 std::string Peer::set_of(AfiSafi family) const {
   const auto found = config_.routes.find(family);
   return found == config_.routes.end() ? std::string() : found->second;
@@ -95,7 +88,7 @@ void Peer::set_facts() {
   if (const auto a = address()) source_.address = *a;
   InRib::PeerFacts facts;
   facts.source = source_;
-  facts.max_prefixes = config_.max_received == 0 ? kMostPrefixes : config_.max_received;
+  facts.max_prefixes = received_limit(config_);
   facts.import = config_.import;
   instance_.in().set_peer(key(), std::move(facts));
 }

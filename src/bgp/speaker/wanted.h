@@ -26,6 +26,9 @@ struct PeerBfd {
   bool operator==(const PeerBfd&) const = default;
 };
 
+/// Nobody's table is that long; what a peer without a limit may cost has one all the same.
+inline constexpr std::size_t kMostReceived = 4'000'000;
+
 /// How we meet one peer. Changing what OPEN or the TCP connection carries resets that session alone; everything else
 /// is changed on the running session.
 struct PeerConfig {
@@ -49,13 +52,16 @@ struct PeerConfig {
   std::optional<PeerBfd> bfd;
   std::vector<AfiSafi> families{kIpv4Unicast, kIpv6Unicast};
   bool extended_next_hop = false;  // offer RFC 8950; an unnumbered peer always does
-  std::size_t max_received = 0;    // prefixes a family; beyond it the session ends (Cease/1); 0: no limit
+  std::size_t max_received = 0;    // prefixes a family; beyond it the session ends (Cease/1); 0: kMostReceived
   std::optional<ImportPolicy> import;
   std::map<AfiSafi, std::string> routes;  // which RouteSet of the instance goes out, by family; none: nothing
   /// RFC 8326: every route carries GRACEFUL_SHUTDOWN, and LOCAL_PREF 0 towards internal peers.
   bool graceful_shutdown = false;
   bool operator==(const PeerConfig&) const = default;
 };
+
+/// How many prefixes of one family the peer may send.
+inline std::size_t received_limit(const PeerConfig& p) { return p.max_received == 0 ? kMostReceived : p.max_received; }
 
 /// One speaker of ours with an ASN and a router id.
 struct InstanceConfig {

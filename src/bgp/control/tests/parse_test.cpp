@@ -29,6 +29,16 @@ std::string advertisement_with(const std::string& entry) {
   return "kind: CiliumBGPAdvertisement\nmetadata: {name: a}\nspec: {advertisements: [" + entry + "]}\n";
 }
 
+TEST(ParsePeerConfig, an_empty_list_of_families_is_as_good_as_none) {
+  for (const char* spec : {"{}", "{families: []}"}) {
+    const auto p = parse_peer_config(yaml(peer_with(spec)));
+    EXPECT_THAT(p.findings, IsEmpty()) << spec;
+    EXPECT_EQ(p.spec.families, default_peer_settings().families) << spec;
+  }
+  const auto policy = parse_peering_policy(yaml(policy_with("families: []")));
+  EXPECT_EQ(policy.spec.routers.at(0).neighbors.at(0).settings.families, default_peer_settings().families);
+}
+
 TEST(ParsePolicy, the_rack_policy_of_the_documentation_reads_whole) {
   const auto p = parse_peering_policy(yaml(R"(
 apiVersion: cilium.io/v2alpha1

@@ -162,5 +162,12 @@ TEST(Faults, TwoPasswordsOfOneAddressAtOneListenerNameBothPeers) {
   EXPECT_THAT(faults(w), IsEmpty());
 }
 
+TEST(ReceivedLimit, a_peer_without_a_limit_has_one_all_the_same_and_says_which) {
+  PeerConfig p;
+  EXPECT_EQ(received_limit(p), 4'000'000u);
+  p.max_received = 5;
+  EXPECT_EQ(received_limit(p), 5u);
+}
+
 }  // namespace
 }  // namespace weft::bgp
