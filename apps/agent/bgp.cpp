@@ -127,8 +127,10 @@ void BgpPart::add_views(api::Server& server) {
   server.route_value("GET", "/v1/bgp/peers", [this](Request) -> Answer {
     return on_node(control::peers_view(speaker_->peers(), controller_.plan(), Wall::now()), options_.node_name);
   });
-  const auto routes = [this](std::vector<bgp::RouteView> (control::SpeakerEdge::*of)(const bgp::RouteQuery&) const) {
-    return [this, of](Request r) -> Answer {
+  using View = json::array (*)(const std::vector<bgp::RouteView>&, const control::Plan&, Wall::time_point);
+  const auto routes = [this](std::vector<bgp::RouteView> (control::SpeakerEdge::*of)(const bgp::RouteQuery&) const,
+                             View view = control::routes_view) {
+    return [this, of, view](Request r) -> Answer {
       const auto words = route_words(r);
       if (!words) return fail(words.error());
       std::vector<bgp::RouteView> all;
@@ -136,10 +138,11 @@ void BgpPart::add_views(api::Server& server) {
         auto some = (*speaker_.*of)(q);
         all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
       }
-      return on_node(control::routes_view(all, controller_.plan(), Wall::now()), options_.node_name);
+      return on_node(view(all, controller_.plan(), Wall::now()), options_.node_name);
     };
   };
-  server.route_value("GET", "/v1/bgp/routes/available", routes(&control::SpeakerEdge::routes_available));
+  server.route_value("GET", "/v1/bgp/routes/available",
+                     routes(&control::SpeakerEdge::routes_available, control::available_view));
   server.route_value("GET", "/v1/bgp/routes/advertised", routes(&control::SpeakerEdge::routes_advertised));
   server.route_value("GET", "/v1/bgp/routes/received", routes(&control::SpeakerEdge::routes_received));
   server.route_value("GET", "/v1/bgp/why", [this](Request r) -> Answer {

@@ -1,5 +1,7 @@
 #include "apps/cli/bgp_text.h"
 
+#include <map>
+
 #include "apps/cli/objects.h"
 #include "apps/cli/terminal.h"
 #include "base/clock.h"
@@ -95,6 +97,13 @@ std::string bgp_routes_text(const json::value& routes, const std::string& kind) 
   const bool with_peer = kind != "available";
   // Of what we send, State says what is on its way; the column is there when something is.
   bool with_state = kind == "received";
+  // A prefix may go out in several ways: then each row says to whom. The column is there when something is.
+  std::map<std::string, unsigned> ways;
+  const auto route = [](const json::object& o) {
+    return text(o, {"node"}) + " " + text(o, {"instance"}) + " " + text(o, {"prefix"});
+  };
+  bool with_whom = false;
+  if (kind == "available") each(routes, [&](const json::object& o) { with_whom |= ++ways[route(o)] > 1; });
   each(routes, [&](const json::object& o) { with_state |= kind == "advertised" && !text(o, {"note"}).empty(); });
   each(routes, [&](const json::object& o) {
     std::vector<std::string> row{or_dash(text(o, {"node"})), number_or_dash(o, "localASN")};
@@ -106,6 +115,12 @@ std::string bgp_routes_text(const json::value& routes, const std::string& kind) 
     row.push_back(or_dash(text(o, {"nextHop"})));
     row.push_back(age_of(o, "ageSeconds"));
     row.push_back(or_dash(text(o, {"attributes"})));
+    if (with_whom) {
+      std::string whom;
+      for (const auto& p : list(o, {"peers"}))
+        if (p.is_string()) whom += (whom.empty() ? "" : ", ") + std::string(p.as_string());
+      row.push_back(or_dash(whom));
+    }
     if (with_state) {
       std::string state = truth(o, "best") && kind == "received" ? "best" : "";
       if (truth(o, "stale")) state += state.empty() ? "stale" : ", stale";
@@ -117,6 +132,7 @@ std::string bgp_routes_text(const json::value& routes, const std::string& kind) 
   std::vector<std::string> head{"Node", "VRouter"};
   if (with_peer) head.emplace_back("Peer");
   head.insert(head.end(), {"Prefix", "NextHop", "Age", "Attrs"});
+  if (with_whom) head.emplace_back("For");
   if (with_state) head.emplace_back("State");
   return table(head, rows);
 }

@@ -62,6 +62,17 @@ TEST(BgpText, routes_name_the_peer_unless_they_are_only_available) {
   EXPECT_THAT(bgp_routes_text(v, "received"), HasSubstr("best: not imported"));
 }
 
+TEST(BgpText, a_prefix_that_goes_out_in_two_ways_says_to_whom) {
+  const auto text = bgp_routes_text(json::parse(R"([
+    {"node": "n1", "instance": "main", "prefix": "10.1.0.0/24", "attributes": "[a]", "peers": ["tor-a", "tor-b"]},
+    {"node": "n1", "instance": "main", "prefix": "10.1.0.0/24", "attributes": "[b]", "peers": ["far"]},
+    {"node": "n1", "instance": "main", "prefix": "10.2.0.0/24", "attributes": "[a]", "peers": ["tor-a"]}])"),
+                                    "available");
+  EXPECT_THAT(text, HasSubstr("Attrs  For\n"));
+  EXPECT_THAT(text, HasSubstr("[a]    tor-a, tor-b\n"));
+  EXPECT_THAT(text, HasSubstr("[b]    far\n"));
+}
+
 TEST(BgpText, why_shows_a_sentence_where_there_is_no_route) {
   EXPECT_EQ(bgp_why_text(
                 json::parse(R"([{"node": "n1", "peer": "", "service": "", "type": "", "prefix": "", "advertised": false,

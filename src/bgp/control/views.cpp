@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "kube/json.h"
+
 namespace weft::bgp::control {
 
 namespace {
@@ -147,6 +149,32 @@ json::array routes_view(const std::vector<RouteView>& routes, const Plan& plan, 
     o["best"] = r.best;
     o["note"] = r.note;
     out.push_back(std::move(o));
+  }
+  return out;
+}
+
+json::array available_view(const std::vector<RouteView>& routes, const Plan& plan, Wall::time_point now) {
+  json::array out;
+  std::map<std::string, std::size_t> places;  // what is shown → where
+  const auto peers_of = [&](const RouteView& r, json::array& into) {
+    const auto instance = plan.instances.find(r.instance);
+    if (instance == plan.instances.end()) return;
+    for (const PeerConfig& p : instance->second.config.peers)
+      if (const auto set = p.routes.find(unicast(r.prefix.family())); set != p.routes.end() && set->second == r.note)
+        into.emplace_back(p.name);
+  };
+  json::array all = routes_view(routes, plan, now);
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    json::object o = std::move(all[i].get_object());
+    for (const char* key : {"peer", "note", "best", "stale"}) o.erase(key);
+    const auto [place, fresh] = places.try_emplace(
+        fmt::format("{}\n{}\n{}", routes[i].instance, kube::text_at(o, "prefix"), kube::text_at(o, "attributes")),
+        out.size());
+    if (fresh) {
+      o["peers"] = json::array();
+      out.emplace_back(std::move(o));
+    }
+    peers_of(routes[i], out[place->second].get_object()["peers"].get_array());
   }
   return out;
 }

@@ -22,6 +22,8 @@ namespace json = boost::json;
 json::array peers_view(const std::vector<PeerStatus>& peers, const Plan& plan, Wall::time_point now);
 /// [{instance, localASN, peer, prefix, nextHop, ageSeconds, attributes, stale, best, note}]
 json::array routes_view(const std::vector<RouteView>& routes, const Plan& plan, Wall::time_point now);
+/// The same of what we have to say, each route once, with whom it is for: {…, peers: [names]} instead of peer and note.
+json::array available_view(const std::vector<RouteView>& routes, const Plan& plan, Wall::time_point now);
 /// What came of the plan at the speaker.
 struct Delivery {
   std::vector<PeerStatus> peers;

@@ -44,8 +44,9 @@ class WhyView : public ::testing::Test {
 };
 
 TEST_F(WhyView, a_route_that_the_peer_has_stands_without_more_words) {
-  EXPECT_EQ(shown("unsent") + shown("session") + shown("refused"), R"("""""")");
+  EXPECT_EQ(shown("unsent"), R"("")");
   EXPECT_THAT(asked, ::testing::ElementsAre(prefix("198.51.100.0/24"))) << "what goes out is asked about, and once";
+  EXPECT_EQ(shown("session") + shown("refused"), R"("""")");
 }
 
 TEST_F(WhyView, what_the_speaker_could_not_send_is_said_in_its_words) {
@@ -73,6 +74,28 @@ TEST_F(WhyView, what_is_not_wanted_is_not_asked_about) {
   wish.announced.reset();
   EXPECT_EQ(shown("unsent"), R"("")");
   EXPECT_THAT(asked, ::testing::IsEmpty());
+}
+
+TEST(AvailableView, a_route_stands_once_for_all_the_peers_that_it_is_for) {
+  Plan plan;
+  auto& instance = plan.instances["main"];
+  for (const char* name : {"tor-a", "tor-b", "far"}) {
+    PeerConfig p;
+    p.name = name;
+    p.routes[kIpv4Unicast] = std::string("ipv4 of ") + (p.name == "far" ? "far" : "tor-a");
+    instance.config.peers.push_back(p);
+  }
+  RouteView near{.instance = "main", .prefix = prefix("10.1.0.0/24"), .note = "ipv4 of tor-a"};
+  RouteView far = near;
+  far.note = "ipv4 of far";
+  const auto peers = [&] {
+    std::string out;
+    for (const auto& row : available_view({near, far}, plan, {})) out += json::serialize(row.at("peers"));
+    return out;
+  };
+  EXPECT_EQ(peers(), R"(["tor-a","tor-b","far"])");
+  far.attributes.med = 7;
+  EXPECT_EQ(peers(), R"(["tor-a","tor-b"]["far"])");
 }
 
 }  // namespace
