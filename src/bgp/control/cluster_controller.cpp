@@ -28,11 +28,13 @@ const kube::Resource* resource_of(const std::string& kind) {
   return nullptr;
 }
 
-bool holds(const json::array& conditions, const std::string& type) {
+// What a condition that holds says; empty when it does not hold.
+std::string message_of(const json::array& conditions, const std::string& type) {
   for (const auto& c : conditions)
-    if (c.is_object() && kube::text_at(c.get_object(), "type") == type)
-      return kube::text_at(c.get_object(), "status") == "True";
-  return false;
+    if (c.is_object() && kube::text_at(c.get_object(), "type") == type &&
+        kube::text_at(c.get_object(), "status") == "True")
+      return kube::text_at(c.get_object(), "message");
+  return {};
 }
 
 bool same(const std::vector<kube::Condition>& a, const std::vector<kube::Condition>& b) {
@@ -268,7 +270,7 @@ Task<Result<>> ClusterController::write_conditions(ObjectRef object, std::vector
     bool changed = false;
     std::vector<const kube::Condition*> news;
     for (const auto& c : conditions) {
-      const bool held = holds(list, c.type);
+      const std::string before = message_of(list, c.type);
       // A condition that never held is not worth an entry.
       const bool known = std::any_of(list.begin(), list.end(), [&](const json::value& v) {
         return v.is_object() && kube::text_at(v.get_object(), "type") == c.type;
@@ -279,7 +281,8 @@ Task<Result<>> ClusterController::write_conditions(ObjectRef object, std::vector
       if (said.message.empty()) said.message = c.holds ? c.reason : "it is not so";
       if (!kube::set_condition(list, said, Wall::now())) continue;
       changed = true;
-      if (c.holds && !held) news.push_back(&c);
+      // Another conflict, another bad field: news as well, though the condition held before.
+      if (c.holds && said.message != before) news.push_back(&c);
     }
     if (!changed) co_return Result<>{};
     json::object status;

@@ -96,6 +96,29 @@ TEST_F(ClusterControllerTest, conditions_come_and_go_with_an_event) {
   });
 }
 
+TEST_F(ClusterControllerTest, another_reason_under_a_condition_that_holds_is_an_event_too) {
+  server.put(kube::kNodes, yaml(kNode));
+  const auto config = [](const char* peers) {
+    return yaml(std::string("apiVersion: cilium.io/v2\nkind: CiliumBGPClusterConfig\nmetadata: {name: east}\nspec: "
+                            "{bgpInstances: [{name: main, localASN: 65001, peers: [") +
+                peers + "]}]}");
+  };
+  server.put(kClusterConfigs, config("{name: a, peerAddress: 10.0.0.1, peerConfigRef: {name: a}}"));
+  drive([](ClusterControllerTest& t) -> Task<> {
+    const auto told = [&t](const char* words) {
+      for (const auto& e : t.server.all(kube::kEvents))
+        if (kube::text_at(e, "message").find(words) != std::string::npos) return true;
+      return false;
+    };
+    co_await eventually([&] { return told("CiliumBGPPeerConfig a does not exist"); });
+    t.server.put(kClusterConfigs,
+                 yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPClusterConfig\nmetadata: {name: east}\nspec: "
+                      "{bgpInstances: [{name: main, localASN: 65001, peers: [{name: a, peerAddress: 10.0.0.1, "
+                      "peerConfigRef: {name: a}}, {name: b, peerAddress: 10.0.0.2, peerConfigRef: {name: b}}]}]}"));
+    co_await eventually([&] { return told("CiliumBGPPeerConfig a, b does not exist"); });
+  });
+}
+
 TEST_F(ClusterControllerTest, works_while_secrets_may_not_be_read_and_says_so) {
   server.put(
       kPeerConfigs,
