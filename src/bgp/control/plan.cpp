@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kMd5Limit = 80;   // TCP_MD5SIG_MAXKEYLEN
 constexpr std::size_t kSha1Limit = 20;  // RFC 5880 §6.7.4
 
+std::string router_annotation(Asn asn) { return fmt::format("cilium.io/bgp-virtual-router.{}", asn); }
+
 /// How far a draining node is with one peer: marked routes carry the graceful-shutdown community (RFC 8326), then they
 /// are withdrawn.
 enum class Drain { none, marked, withdrawn };
@@ -143,7 +145,7 @@ void plan_policy(const NodeFacts& node, const Objects& objects, const Object<Pee
     if (said.local_port && !listening.emplace(*said.local_port, instance.config.name).second) {
       out.findings.push_back({Finding::Severity::error,
                               {"Node", node.name},
-                              fmt::format("metadata.annotations[cilium.io/bgp-virtual-router.{}]", router.local_as),
+                              "metadata.annotations[" + router_annotation(router.local_as) + "]",
                               fmt::format("local-port={}", *said.local_port),
                               "is the port of another virtual router",
                               "give each its own; this one does not listen"});
@@ -237,8 +239,14 @@ void plan_node_config(const NodeFacts& node, const Objects& objects, Plan& out) 
     instance.uses = {object};
     instance.config.name = spec.name;
     instance.config.local_as = *spec.local_as;
-    const auto said = read_router_annotation(node, *spec.local_as, out.findings);
-    instance.config.router_id = spec.router_id ? *spec.router_id : said.router_id.value_or(default_router_id(node));
+    instance.config.router_id = spec.router_id.value_or(default_router_id(node));
+    if (const auto key = router_annotation(*spec.local_as); node.annotations.contains(key))
+      out.findings.push_back({Finding::Severity::warning,
+                              {"Node", node.name},
+                              "metadata.annotations[" + key + "]",
+                              "",
+                              "has no effect on a CiliumBGPNodeConfig",
+                              "give routerID and localPort in CiliumBGPNodeConfigOverride " + node.name});
     instance.config.listen_port = spec.local_port;
     InstanceBuilder builder(instance, object, out.findings);
     std::size_t n = 0;
@@ -324,8 +332,7 @@ std::string secrets_mend(const std::string& who, const std::string& secrets_name
 }
 
 bool concerns(const Finding& finding, const Plan::Instance& instance) {
-  if (finding.object.kind == "Node")
-    return finding.field.ends_with(fmt::format("bgp-virtual-router.{}]", instance.config.local_as));
+  if (finding.object.kind == "Node") return finding.field.ends_with(router_annotation(instance.config.local_as) + "]");
   if (!instance.uses.contains(finding.object)) return false;
   // Of the object in force: not what stands at another instance.
   const auto list = instance.field.substr(0, instance.field.find('[') + 1);
@@ -334,7 +341,7 @@ bool concerns(const Finding& finding, const Plan::Instance& instance) {
 
 RouterAnnotation read_router_annotation(const NodeFacts& node, Asn asn, Findings& findings) {
   RouterAnnotation out;
-  const std::string key = fmt::format("cilium.io/bgp-virtual-router.{}", asn);
+  const std::string key = router_annotation(asn);
   const auto it = node.annotations.find(key);
   if (it == node.annotations.end()) return out;
   const auto wrong = [&](const std::string& part, const char* what) {

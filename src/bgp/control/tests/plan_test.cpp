@@ -91,6 +91,16 @@ TEST_F(PlanTest, the_node_annotation_gives_router_id_and_port) {
   EXPECT_EQ(p.instances.at("65001").config.listen_port, 1790);
 }
 
+TEST_F(PlanTest, the_annotation_is_for_policies_and_a_node_config_says_what_to_use_instead) {
+  one_peer("{name: tor, peerAddress: 10.0.0.1}");
+  node.annotations["cilium.io/bgp-virtual-router.65001"] = "router-id=1.2.3.4,local-port=1790";
+  const auto p = plan(node, objects);
+  EXPECT_EQ(p.instances.at("main").config.router_id.value, addr("192.0.2.11").to_v4());
+  EXPECT_FALSE(p.instances.at("main").config.listen_port);
+  EXPECT_THAT(lines(p.findings), HasSubstr("has no effect on a CiliumBGPNodeConfig; give routerID and localPort in "
+                                           "CiliumBGPNodeConfigOverride n1"));
+}
+
 TEST_F(PlanTest, a_bad_annotation_is_named_and_the_rest_of_it_used) {
   objects.policies = {policy("rack", "2026-01-01T00:00:00Z")};
   node.annotations["cilium.io/bgp-virtual-router.65001"] = "router-id=fd00::1,local-port=1790";
