@@ -1,5 +1,7 @@
 #include "apps/agent/speaker.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -43,6 +45,11 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
     return speaker_.routes_received(q);
   }
   std::vector<bgp::PrefixAnswer> why(const Prefix& prefix) const override { return speaker_.why(prefix); }
+  std::vector<std::string> troubles() const override {
+    const auto& missing = speaker_.missing_in_kernel();
+    if (missing.empty()) return {};
+    return {fmt::format("{} route(s) are not in the kernel, the first: {}", missing.size(), missing.begin()->second)};
+  }
   Notifier& changes() override { return speaker_.changes(); }
   Task<> stop(std::string text, bool graceful) override {
     co_await speaker_.stop(std::move(text), graceful);

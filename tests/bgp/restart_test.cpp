@@ -203,6 +203,28 @@ TEST_F(RestartTest, routes_of_an_earlier_run_are_pruned_when_every_peer_has_said
   EXPECT_EQ(kernel.last.size(), 11u);
 }
 
+TEST_F(RestartTest, a_route_that_the_kernel_refuses_is_not_counted_as_imported_and_says_why) {
+  struct Refusing : FakeKernel {
+    std::map<Prefix, std::string> missing() const override {
+      if (last.empty()) return {};
+      return {{last.front().prefix, "no such device"}};
+    }
+  } kernel;
+  Pair p;
+  p.b.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.kernel = &kernel}, SpeakerOptions{});
+  ImportPolicy all;
+  all.rules = {{*Prefix::parse("10.0.0.0/8"), 8, 32, true}};
+  p.b.peer().import = all;
+  p.a.set() = routes("10.1.0.0", 3);
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("3 routes", [&] { return kernel.last.size() == 3; }, p.seen()));
+  EXPECT_EQ(p.b.status("a").families[kIpv4Unicast].imported, 2u);
+  const Prefix refused = kernel.last.front().prefix;
+  EXPECT_EQ(p.b.speaker->missing_in_kernel().size(), 1u);
+  EXPECT_EQ(p.b.speaker->routes_received({.prefix = refused}).at(0).note, "not in the kernel: no such device");
+}
+
 TEST_F(RestartTest, a_peer_that_never_comes_back_delays_pruning_for_a_bounded_time) {
   FakeKernel kernel;
   Pair p;

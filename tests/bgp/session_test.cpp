@@ -271,6 +271,21 @@ TEST_F(SessionTest, routes_are_shown_whole_by_family_and_by_prefix) {
   EXPECT_EQ(counts({.limit = 2}), (Counts{2, 2, 2}));
 }
 
+TEST_F(SessionTest, received_routes_show_the_best_and_why_another_is_preferred) {
+  Pair p;
+  p.a.set() = routes("10.1.0.0", 2);
+  p.b.set().set({*Prefix::parse("10.1.0.1/32"), {}});  // B has one of them itself
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("the routes", [&] { return p.b.received("a") == 2; }, p.seen()));
+  const auto one = [&](const char* prefix) {
+    return p.b.speaker->routes_received({.prefix = *Prefix::parse(prefix)}).at(0);
+  };
+  EXPECT_TRUE(one("10.1.0.0/32").best);
+  EXPECT_FALSE(one("10.1.0.1/32").best);
+  EXPECT_NE(one("10.1.0.1/32").note.find("our own route is preferred"), std::string::npos) << one("10.1.0.1/32").note;
+}
+
 TEST_F(SessionTest, a_removed_peer_is_told_and_its_routes_go) {
   Pair p;
   p.a.set() = routes("10.1.0.0", 5);

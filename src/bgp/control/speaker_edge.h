@@ -21,6 +21,8 @@ class SpeakerEdge {
   virtual std::vector<RouteView> routes_received(const RouteQuery& query) const = 0;
   /// Whether each peer has the prefix from us, and why (not).
   virtual std::vector<PrefixAnswer> why(const Prefix& prefix) const = 0;
+  /// What could not be done and is no peer's fault: a sentence each.
+  virtual std::vector<std::string> troubles() const { return {}; }
   /// Notified when a status may show something else.
   virtual Notifier& changes() = 0;
   virtual Task<> stop(std::string text, bool graceful) = 0;

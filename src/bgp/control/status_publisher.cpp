@@ -13,13 +13,14 @@ namespace weft::bgp::control {
 
 namespace {
 
-std::string trouble_of(const NodeController& c) {
+std::string trouble_of(const NodeController& c, const SpeakerEdge& speaker) {
   Findings errors;
   for (const Finding& f : c.plan().findings)
     if (f.severity == Finding::Severity::error) errors.push_back(f);
   std::string out = join(errors);
   for (const PeerFault& f : c.faults())
     out += (out.empty() ? "" : "; ") + (f.peer.empty() ? "instance " + f.instance : "peer " + f.peer) + ": " + f.why;
+  for (const auto& text : speaker.troubles()) out += (out.empty() ? "" : "; ") + text;
   return out;
 }
 
@@ -57,7 +58,7 @@ void StatusPublisher::record_changes(const std::vector<PeerStatus>& peers) {
     if (!text.empty() && text != last) events_.record(about, Type::warning, reason, options_.node + ": " + text);
     last = std::move(text);
   };
-  news(trouble_, trouble_of(controller_), "BGPReconcileError");
+  news(trouble_, trouble_of(controller_, speaker_), "BGPReconcileError");
   std::string without_bfd;
   for (const PeerStatus& p : peers) {
     const auto since = unwatched_.find({p.instance, p.name});

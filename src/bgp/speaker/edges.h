@@ -62,9 +62,11 @@ struct KernelRoute {
 class KernelEdge {
  public:
   virtual ~KernelEdge() = default;
-  /// Makes the kernel's routes of protocol bgp be these. Without `prune`, routes that an earlier run left and that are
-  /// not among them stay. Errors, one a route: the others are done.
+  /// Makes the kernel's routes of netlink::kBgpRouteProtocol be these. Without `prune`, routes that an earlier run left
+  /// and that are not among them stay. Errors, one a route: the others are done.
   virtual std::vector<Error> apply(const std::vector<KernelRoute>& routes, bool prune) = 0;
+  /// What of the last apply() is not in the kernel, and why.
+  virtual std::map<Prefix, std::string> missing() const { return {}; }
 };
 
 }  // namespace weft::bgp

@@ -65,14 +65,22 @@ Result<> KernelRoutes::check_free(const netlink::Route& route,
 
 std::vector<Error> KernelRoutes::apply(const std::vector<KernelRoute>& routes, bool prune) {
   std::vector<Error> errors;
-  if (auto r = read_existing(); !r) return {r.error()};
+  missing_.clear();
+  const auto failed = [&](const Prefix& prefix, Error error) {
+    missing_[prefix] = error.message;
+    errors.push_back(std::move(error));
+  };
+  if (auto r = read_existing(); !r) {
+    for (const KernelRoute& route : routes) missing_[route.prefix] = r.error().message;
+    return {r.error()};
+  }
   std::map<Place, netlink::Route> wanted;
   for (const KernelRoute& route : routes) {
     auto r = to_netlink(route);
     if (r)
       wanted.emplace(place(*r), std::move(*r));
     else
-      errors.push_back(r.error());
+      failed(route.prefix, r.error());
   }
   // What goes leaves first, so that a route that moves to another metric never stands twice.
   const auto remove = [&](std::map<Place, netlink::Route>& from) {
@@ -98,11 +106,11 @@ std::vector<Error> KernelRoutes::apply(const std::vector<KernelRoute>& routes, b
     const bool inherited = left_over_.contains(at);
     if (before == installed_.end() && !inherited)
       if (auto free = check_free(route, foreign); !free) {
-        errors.push_back(free.error());
+        failed(route.destination, free.error());
         continue;
       }
     if (auto r = kernel_.replace_route(route); !r) {
-      errors.push_back(r.error());
+      failed(route.destination, r.error().in("route " + route.destination.to_string()));
       continue;
     }
     left_over_.erase(at);

@@ -1,5 +1,5 @@
-// KernelRoutes: the routes of the speaker in the kernel's tables, marked with protocol bgp so that what an earlier run
-// left is known again. Never touches a route of somebody else.
+// KernelRoutes: the routes of the speaker in the kernel's tables, marked with a protocol of ours so that what an
+// earlier run left is known again. Never touches a route of somebody else.
 #pragma once
 
 #include <map>
@@ -14,6 +14,7 @@ class KernelRoutes : public KernelEdge {
  public:
   explicit KernelRoutes(netlink::Kernel& kernel) : kernel_(kernel) {}
   std::vector<Error> apply(const std::vector<KernelRoute>& routes, bool prune) override;
+  std::map<Prefix, std::string> missing() const override { return missing_; }
 
   /// Aggregates are discarded only when nothing else of the same length is there.
   static constexpr std::uint32_t kBlackholeMetric = 0xfffffffe;
@@ -33,6 +34,7 @@ class KernelRoutes : public KernelEdge {
   bool known_ = false;  // the two maps hold what the kernel has of our protocol
   std::map<Place, netlink::Route> installed_;
   std::map<Place, netlink::Route> left_over_;  // of an earlier run
+  std::map<Prefix, std::string> missing_;
 };
 
 }  // namespace weft::bgp

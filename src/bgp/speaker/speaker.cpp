@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "base/log.h"
 
@@ -301,6 +302,8 @@ void Speaker::apply_kernel() {
     routes.insert(routes.end(), some.begin(), some.end());
   }
   const auto errors = edges_.kernel->apply(routes, kernel_told_->second);
+  if (auto missing = edges_.kernel->missing(); std::exchange(missing_in_kernel_, missing) != missing)
+    shared_->changes.notify();
   if (errors.empty()) return;
   log::warn("BGP routes are not in the kernel", {{"routes", errors.size()}, {"first", errors.front().message}});
   kernel_retry_.expires_after(kKernelRetry);

@@ -54,6 +54,8 @@ class Speaker {
   /// Whether each peer has the prefix from us, and why (not).
   std::vector<PrefixAnswer> why(const Prefix& prefix) const;
   std::vector<ListenerStatus> listeners() const;
+  /// Routes that shall be in the kernel and are not, and why.
+  const std::map<Prefix, std::string>& missing_in_kernel() const { return missing_in_kernel_; }
   /// Connections of nobody we know, closed at once.
   std::uint64_t strangers() const { return strangers_; }
 
@@ -94,6 +96,9 @@ class Speaker {
   std::vector<KernelRoute> kernel_routes(const std::string& instance, Running& running) const;
   /// An error that names the peer when there is none.
   Result<Peer*> find(const std::string& instance, const std::string& peer) const;
+  PeerStatus status_of(const Peer& peer) const;
+  /// Best, or what is preferred and why.
+  static void show_place(const Running& running, const Peer& peer, RouteView& v);
   void each_peer(const RouteQuery& filter, const std::function<void(const Peer&)>& visit) const;
 
   std::shared_ptr<Shared> shared_;
@@ -110,6 +115,7 @@ class Speaker {
   asio::steady_timer kernel_retry_;
   /// What the kernel was told last: revisions of what is imported, by instance, and whether to prune.
   std::optional<std::pair<std::map<std::string, std::uint64_t>, bool>> kernel_told_;
+  std::map<Prefix, std::string> missing_in_kernel_;
   bool deferral_over_ = false;
   bool bfd_patience_over_ = false;
   bool bfd_due_ = false, kernel_due_ = false, passwords_due_ = false;

@@ -5,6 +5,17 @@
 
 namespace weft::bgp {
 
+namespace {
+
+constexpr std::size_t kMostRanked = 500'000;
+
+void add_note(RouteView& v, const std::string& note) {
+  if (note.empty() || v.note == note) return;
+  v.note += (v.note.empty() ? "" : "; ") + note;
+}
+
+}  // namespace
+
 void Speaker::each_peer(const RouteQuery& filter, const std::function<void(const Peer&)>& visit) const {
   for (const auto& [name, running] : running_) {
     if (!filter.instance.empty() && filter.instance != name) continue;
@@ -15,13 +26,25 @@ void Speaker::each_peer(const RouteQuery& filter, const std::function<void(const
 
 std::vector<PeerStatus> Speaker::peers() const {
   std::vector<PeerStatus> out;
-  each_peer({}, [&](const Peer& p) { out.push_back(p.status()); });
+  each_peer({}, [&](const Peer& p) { out.push_back(status_of(p)); });
   return out;
+}
+
+// An imported route that the kernel refused is not imported.
+PeerStatus Speaker::status_of(const Peer& peer) const {
+  PeerStatus s = peer.status();
+  for (const auto& [prefix, why] : missing_in_kernel_) {
+    const auto family = s.families.find(unicast(prefix.family()));
+    if (family != s.families.end() && family->second.imported > 0 &&
+        !peer.instance().in().why_not_imported(peer.name(), prefix))
+      --family->second.imported;
+  }
+  return s;
 }
 
 std::optional<PeerStatus> Speaker::peer(const std::string& instance, const std::string& name) const {
   const auto p = find(instance, name);
-  return p ? std::optional((*p)->status()) : std::nullopt;
+  return p ? std::optional(status_of(**p)) : std::nullopt;
 }
 
 std::vector<RouteView> Speaker::routes_available(const RouteQuery& filter) const {
@@ -63,11 +86,32 @@ std::vector<RouteView> Speaker::routes_advertised(const RouteQuery& filter) cons
 std::vector<RouteView> Speaker::routes_received(const RouteQuery& filter) const {
   std::vector<RouteView> out;
   each_peer(filter, [&](const Peer& p) {
+    const Running& running = running_.at(p.instance().name());
     p.received(filter, [&](RouteView v) {
-      if (out.size() < filter.limit) out.push_back(std::move(v));
+      if (out.size() >= filter.limit) return;
+      // Each place is a look into every peer's table. Who shows whole tables waits for nobody's sessions.
+      if (out.size() * running.peers.size() < kMostRanked)
+        show_place(running, p, v);
+      else
+        add_note(v, "not ranked: ask for less");
+      if (const auto missing = missing_in_kernel_.find(v.prefix);
+          missing != missing_in_kernel_.end() && !p.instance().in().why_not_imported(p.name(), v.prefix))
+        add_note(v, "not in the kernel: " + missing->second);
+      out.push_back(std::move(v));
     });
   });
   return out;
+}
+
+void Speaker::show_place(const Running& running, const Peer& peer, RouteView& v) {
+  std::optional<SharedAttributes> ours;
+  for (const auto& [set, rib] : running.instance->sets())
+    if (!ours) ours = rib.routes().find(v.prefix);
+  for (const InRib::Ranked& r : running.instance->in().rank(v.prefix, ours)) {
+    if (r.peer != peer.name()) continue;
+    v.best = r.best;
+    if (!r.best) add_note(v, r.note);
+  }
 }
 
 std::vector<PrefixAnswer> Speaker::why(const Prefix& prefix) const {

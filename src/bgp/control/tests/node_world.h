@@ -44,6 +44,7 @@ class SilentSpeaker final : public SpeakerEdge {
   std::vector<RouteView> routes_advertised(const RouteQuery&) const override { return {}; }
   std::vector<RouteView> routes_received(const RouteQuery&) const override { return {}; }
   std::vector<PrefixAnswer> why(const Prefix&) const override { return {}; }
+  std::vector<std::string> troubles() const override { return said; }
   Notifier& changes() override { return changes_; }
   Task<> stop(std::string, bool) override { co_return; }
 
@@ -51,6 +52,7 @@ class SilentSpeaker final : public SpeakerEdge {
   unsigned applied = 0;
   std::function<void(const Wanted&)> on_apply;
   std::vector<PeerStatus> statuses;
+  std::vector<std::string> said;
 
  private:
   Notifier changes_;

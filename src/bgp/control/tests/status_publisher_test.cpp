@@ -90,6 +90,15 @@ TEST_F(StatusPublisherTest, a_node_config_that_cannot_be_used_says_so_in_its_own
   });
 }
 
+TEST_F(StatusPublisherTest, routes_that_the_kernel_refuses_are_an_error_and_an_event) {
+  speaker.said = {"1 route(s) are not in the kernel, the first: route 10.9.0.0/16: no such device"};
+  publish({}, [](StatusPublisherTest& t) -> Task<> {
+    co_await t.until_status_has("not in the kernel");
+    EXPECT_THAT(t.condition_of("cilium.io/BGPReconcileError"), HasSubstr("True 1 route(s) are not in the kernel"));
+    co_await eventually([&] { return t.recorded("BGPReconcileError"); });
+  });
+}
+
 TEST_F(StatusPublisherTest, a_session_without_the_bfd_that_it_asks_for_is_a_condition_and_an_event) {
   speaker.statuses[0].bfd = "waiting: weft-bfd is absent";
   publish({.bfd_patience = 10ms}, [](StatusPublisherTest& t) -> Task<> {
