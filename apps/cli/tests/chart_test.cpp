@@ -101,6 +101,20 @@ TEST_F(Chart, renders_agents_and_operator_by_default) {
   EXPECT_FALSE(objects_.contains("Secret/cilium-clustermesh"));
 }
 
+TEST_F(Chart, an_agent_with_bgp_may_take_as_long_to_stop_as_its_goodbye_does) {
+  const auto seconds = [&](const char* value) {
+    render({std::string("bgpControlPlane.enabled=true,bgpControlPlane.stopGrace=") + value});
+    return number(object("DaemonSet/weft-agent"), {"spec", "template", "spec", "terminationGracePeriodSeconds"});
+  };
+  EXPECT_EQ(seconds("2s"), 15);
+  EXPECT_EQ(seconds("0s"), 13);
+  EXPECT_EQ(seconds("40s"), 53);
+  EXPECT_EQ(seconds("1m30s"), 103);
+  EXPECT_EQ(seconds("1h"), 3613);
+  render({});
+  EXPECT_EQ(number(object("DaemonSet/weft-agent"), {"spec", "template", "spec", "terminationGracePeriodSeconds"}), 5);
+}
+
 TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accepted) {
   render(
       {"cluster.name=east,cluster.id=7,routingMode=native,ipv6.enabled=false,bpf.lbServiceMapMax=200000,"

@@ -124,3 +124,14 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   {{- end -}}
 {{- end -}}
 {{- end }}
+
+{{/* Seconds that an agent with BGP may take to stop: bgpControlPlane.stopGrace, such as 90s or 1m30s, and 13 for the last words. */}}
+{{- define "weft.bgpStopSeconds" -}}
+{{- $given := toString .Values.bgpControlPlane.stopGrace -}}
+{{- $seconds := 13 -}}
+{{- range $unit, $each := dict "h" 3600 "m" 60 "s" 1 -}}
+  {{- $n := regexFind (printf "[0-9]+%s" $unit) $given | trimSuffix $unit -}}
+  {{- if $n -}}{{- $seconds = add $seconds (mul (int $n) (int $each)) -}}{{- end -}}
+{{- end -}}
+{{- $seconds -}}
+{{- end }}
