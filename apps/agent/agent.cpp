@@ -306,6 +306,9 @@ Task<Result<>> Agent::run() {
     p.bgp->add_views(p.socket);
     p.bgp->add_metrics(p.metrics);
     p.bgp->start();
+  } else if (!p.options.bgp) {
+    if (const auto r = forget_bgp(p.options, p.edges.kernel); !r)
+      log::warn("routes that BGP learned stay", {{"error", r.error().message}});
   }
   if (p.edges.serve) p.serve();
   const auto self = co_await p.own_node();

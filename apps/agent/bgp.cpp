@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "bgp/speaker/kernel_routes.h"
 
 namespace weft::agent {
 
@@ -58,6 +59,17 @@ Result<control::RouteWords> route_words(const api::Request& r) {
 }
 
 }  // namespace
+
+Result<> forget_bgp(const Options& options, netlink::Kernel& kernel) {
+  for (const std::string& path :
+       {marker_of(options), control::good_states_file(options.state_dir), control::drain_file(options.state_dir)}) {
+    std::error_code ignored;
+    std::filesystem::remove(path, ignored);
+  }
+  const auto errors = bgp::KernelRoutes(kernel).apply({}, true);
+  if (!errors.empty()) return fail(errors.front());
+  return {};
+}
 
 BgpPart::BgpPart(kube::Client& client, const Options& options, Tables& tables, netlink::Kernel& kernel,
                  const MakeSpeaker& make_speaker)
@@ -115,7 +127,7 @@ Task<> BgpPart::stop() {
   set_marker();
   std::error_code ec;
   if (leaving) std::filesystem::remove(marker_, ec);
-  co_await speaker_->stop(leaving ? "the node is drained" : "the agent stops", !leaving);
+  co_await speaker_->stop(leaving ? "the node is drained" : "the agent stops", !leaving && any_graceful_restart());
 }
 
 void BgpPart::add_views(api::Server& server) {

@@ -23,6 +23,9 @@ namespace weft::agent {
 /// `restarting`: a run before this one left its sessions without a word, and peers may keep our routes (RFC 4724).
 using MakeSpeaker = std::function<std::unique_ptr<bgp::control::SpeakerEdge>(bool restarting)>;
 
+/// What is left of a run with BGP when it is off: learned routes and blackholes in the kernel, files in state_dir.
+Result<> forget_bgp(const Options& options, netlink::Kernel& kernel);
+
 class BgpPart {
  public:
   BgpPart(kube::Client& client, const Options& options, Tables& tables, netlink::Kernel& kernel,
@@ -31,7 +34,8 @@ class BgpPart {
 
   void start();
   /// Says goodbye: peers with graceful restart are left without a word, the others get marked routes for a moment and
-  /// then a Cease. A draining node leaves for good.
+  /// then a Cease. A draining node leaves for good, and so does one without graceful restart: learned routes and
+  /// blackholes leave the kernel with the sessions.
   Task<> stop();
 
   void add_views(api::Server& server);

@@ -13,7 +13,8 @@ namespace weft::netlink {
 /// Mark every route that is ours (rtm_protocol, see /etc/iproute2/rt_protos), so that pruning leaves others' alone.
 inline constexpr std::uint8_t kRouteProtocol = 214;     // to nodes, by src/routing
 inline constexpr std::uint8_t kPodRouteProtocol = 215;  // to pods of this node, by src/pods
-inline constexpr std::uint8_t kBgpRouteProtocol = 186;  // RTPROT_BGP: learned from routers, by src/bgp
+// Learned from routers, by src/bgp. Not RTPROT_BGP (186): FRR on the same node marks its own with that.
+inline constexpr std::uint8_t kBgpRouteProtocol = 216;
 inline constexpr std::uint32_t kMainTable = 254;
 
 struct Vxlan {

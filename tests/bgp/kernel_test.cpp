@@ -22,7 +22,7 @@ class KernelRoutesTest : public NetTest {
   }
   void TearDown() override {
     if (kernel_)
-      shell("ip route flush proto bgp table all; ip -6 route flush proto bgp table all; ip link del fabric1");
+      shell("ip route flush proto 216 table all; ip -6 route flush proto 216 table all; ip link del fabric1");
   }
   std::size_t count(std::uint32_t table = kTable) const {
     const auto routes = kernel_->routes({.table = table, .protocol = netlink::kBgpRouteProtocol});

@@ -10,6 +10,8 @@
 
 namespace weft::bgp::control {
 
+inline std::string drain_file(const std::string& state_dir) { return state_dir + "/bgp-drain-since"; }
+
 class DrainClock {
  public:
   /// The moment is kept in the file `path`; empty: in memory only.

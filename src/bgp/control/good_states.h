@@ -14,6 +14,8 @@ namespace weft::bgp::control {
 
 namespace json = boost::json;
 
+inline std::string good_states_file(const std::string& state_dir) { return state_dir + "/bgp-good-states.json"; }
+
 class GoodStates {
  public:
   /// Reads what an earlier run left; a file that is missing or damaged counts as empty. An empty path: memory only.

@@ -10,7 +10,7 @@ namespace weft::bgp::control {
 
 struct NodeController::Sources {
   Sources(kube::Client& client, const Options& o)
-      : good(o.state_dir.empty() ? "" : o.state_dir + "/bgp-good-states.json"),
+      : good(o.state_dir.empty() ? "" : good_states_file(o.state_dir)),
         policies(client, kPeeringPolicies, parse_peering_policy, &good),
         node_configs(client, kNodeConfigs, parse_node_config, &good, {.field_selector = "metadata.name=" + o.node}),
         peer_configs(client, kPeerConfigs, parse_peer_config, &good),
@@ -74,7 +74,7 @@ NodeController::NodeController(kube::Client& client, Options options, Inputs inp
     : options_(std::move(options)),
       inputs_(inputs),
       speaker_(speaker),
-      drain_clock_(options_.state_dir.empty() ? "" : options_.state_dir + "/bgp-drain-since"),
+      drain_clock_(options_.state_dir.empty() ? "" : drain_file(options_.state_dir)),
       io_(client.io()),
       woken_(client.io()),
       changes_(client.io()),
