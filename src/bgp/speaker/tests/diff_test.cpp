@@ -38,6 +38,13 @@ PeerDifference after(const std::function<void(PeerConfig&)>& change) {
   return difference(i, i.peers[0], i, p);
 }
 
+TEST(ReceivedLimit, a_peer_without_a_limit_has_one_all_the_same_and_says_which) {
+  PeerConfig p;
+  EXPECT_EQ(received_limit(p), 4'000'000u);
+  p.max_received = 5;
+  EXPECT_EQ(received_limit(p), 5u);
+}
+
 TEST(Difference, OfEqualPeersIsNone) {
   const auto d = after([](PeerConfig&) {});
   EXPECT_EQ(d.change, PeerChange::none);
@@ -160,13 +167,6 @@ TEST(Faults, TwoPasswordsOfOneAddressAtOneListenerNameBothPeers) {
   EXPECT_THAT(faults(w), SizeIs(1)) << "the wildcard of the other takes both";
   w.instances["blue"].config.listen_addresses = {*Address::parse("10.0.0.8")};
   EXPECT_THAT(faults(w), IsEmpty());
-}
-
-TEST(ReceivedLimit, a_peer_without_a_limit_has_one_all_the_same_and_says_which) {
-  PeerConfig p;
-  EXPECT_EQ(received_limit(p), 4'000'000u);
-  p.max_received = 5;
-  EXPECT_EQ(received_limit(p), 5u);
 }
 
 }  // namespace
