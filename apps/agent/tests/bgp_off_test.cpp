@@ -33,8 +33,9 @@ TEST(BgpOff, what_bgp_left_goes_and_routes_of_others_stay) {
   options.state_dir = dir;
   ASSERT_TRUE(forget_bgp(options, kernel));
   std::string left;
-  for (const auto& r : kernel.routes({.table = std::nullopt, .protocol = std::nullopt}).value())
-    left += r.destination.to_string() + " ";
+  const auto routes = kernel.routes({.table = std::nullopt, .protocol = std::nullopt});
+  ASSERT_TRUE(routes);
+  for (const auto& r : *routes) left += r.destination.to_string() + " ";
   EXPECT_EQ(left, "10.9.0.0/16 10.10.0.0/16 ");
   EXPECT_TRUE(std::filesystem::exists(dir + "/other"));
   std::filesystem::remove(dir + "/other");
