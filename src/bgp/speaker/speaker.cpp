@@ -191,7 +191,8 @@ void Speaker::apply_passwords() {
     for (const auto& [name, running] : running_) {
       if (!running.instance || !listens_at(running.instance->config(), at)) continue;
       for (const auto& [peer_name, peer] : running.peers)
-        if (const auto a = peer->address(); a && peer->config().password) passwords[*a] = *peer->config().password;
+        if (const auto a = peer->address(); a && peer->config().password && peer->config().held_down.empty())
+          passwords.emplace(*a, *peer->config().password);
     }
     listener->set_passwords(std::move(passwords));
   }
