@@ -45,11 +45,14 @@ void build(CLI::App& app, Context& context) {
   app.name("weft");
   app.set_version_flag("--version", std::string("weft " WEFT_VERSION));
   app.require_subcommand(1);
+  const auto named = [&context](const std::string&) { context.cluster_named = true; };
   app.add_option("--context", context.target.context,
-                 "The kubeconfig context of the cluster; the current one when not given");
+                 "The kubeconfig context of the cluster; the current one when not given")
+      ->each(named);
   app.add_option("--kubeconfig", context.target.kubeconfig,
-                 "The kubeconfig; $KUBECONFIG or ~/.kube/config when not given");
-  app.add_option("-n,--namespace", context.target.ns, "Where Weft runs")->capture_default_str();
+                 "The kubeconfig; $KUBECONFIG or ~/.kube/config when not given")
+      ->each(named);
+  app.add_option("-n,--namespace", context.target.ns, "Where Weft runs")->capture_default_str()->each(named);
   app.add_option("--helm-release-name", context.target.release, "The Helm release")->capture_default_str();
   add_install_commands(app, context);
   add_clustermesh_commands(app, context);

@@ -60,7 +60,7 @@ Task<Result<json::object>> merge(std::shared_ptr<kube::Client> c, kube::Resource
   if (!out && out.error().code == Errc::not_found) out = co_await c->create(r, ns, o);
   co_return out;
 }
-Task<Result<json::object>> ask(std::shared_ptr<kube::Client> c, std::string target) {
+Task<Result<json::object>> ask_server(std::shared_ptr<kube::Client> c, std::string target) {
   auto out = co_await c->request_json("GET", target);
   co_return out;
 }
@@ -99,7 +99,7 @@ Result<> Cluster::apply(const kube::Resource& r, const json::object& object) {
 }
 
 Result<std::string> Cluster::version() {
-  const auto out = wait(ask(client_, "/version"));
+  const auto out = wait(ask_server(client_, "/version"));
   if (!out) return fail(out.error().in(name_));
   return text(*out, {"gitVersion"});
 }

@@ -7,6 +7,7 @@
 #include "apps/cli/cluster.h"
 #include "apps/cli/commands.h"
 #include "apps/cli/install_plan.h"
+#include "apps/cli/list_text.h"
 #include "apps/cli/objects.h"
 #include "apps/cli/output.h"
 #include "apps/cli/terminal.h"
@@ -234,7 +235,7 @@ int uninstall(Context& context, bool wait, const std::string& duration) {
   return 0;
 }
 
-int status(Context& context, bool wait, const std::string& duration, OutputFormat format) {
+int show_status(Context& context, bool wait, const std::string& duration, OutputFormat format) {
   const auto limit = parse_duration(duration);
   if (!limit) return report(limit.error().in("--wait-duration"));
   auto cluster = Cluster::open(context.target);
@@ -265,19 +266,12 @@ int config_view(Context& context, OutputFormat format) {
     return report(
         {Errc::not_found, fmt::format("{}: no ConfigMap weft-config in namespace {}; run weft install --context {}",
                                       cluster->name(), context.target.ns, cluster->name())});
-  const auto* data = find(**config, {"data"});
-  const json::object none;
-  const json::object& o = data && data->is_object() ? data->as_object() : none;
-  if (format != OutputFormat::text) {
-    print(o, format);
-    return 0;
+  if (format == OutputFormat::text) {
+    std::fputs(config_text(**config).c_str(), stdout);
+  } else {
+    const auto* data = find(**config, {"data"});
+    print(data ? *data : json::value(json::object()), format);
   }
-  std::map<std::string, std::string> sorted;
-  for (const auto& [k, v] : o)
-    if (v.is_string()) sorted[std::string(k)] = std::string(v.as_string());
-  std::vector<std::vector<std::string>> rows;
-  for (const auto& [k, v] : sorted) rows.push_back({k, v});
-  std::fputs(table({"KEY", "VALUE"}, rows).c_str(), stdout);
   return 0;
 }
 
@@ -332,7 +326,7 @@ void add_install_commands(CLI::App& app, Context& context) {
     cmd->add_option("--wait-duration", *duration, "How long to wait at most")->capture_default_str();
     add_output_option(*cmd, *format);
     cmd->callback([&context, wait, duration, format] {
-      context.action = [&context, wait, duration, format] { return status(context, *wait, *duration, *format); };
+      context.action = [&context, wait, duration, format] { return show_status(context, *wait, *duration, *format); };
     });
   }
   auto* config = app.add_subcommand("config", "The configuration that agents run with");

@@ -15,6 +15,7 @@ namespace weft::cli {
 
 struct Context {
   Target target;                // --context, --kubeconfig, --namespace, --helm-release-name
+  bool cluster_named = false;   // one of the first three was given: a cluster is meant, not this node
   std::function<int()> action;  // chosen by the command line; its value is the exit code
 };
 

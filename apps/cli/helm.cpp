@@ -29,6 +29,25 @@ std::optional<fs::path> source_tree() {
   return std::nullopt;
 }
 
+/// Empty: it is nowhere.
+Result<std::string> find_tool(const std::string& name, const char* variable) {
+  if (const char* given = std::getenv(variable); given && *given) {
+    if (executable(given)) return std::string(given);
+    return fail(Errc::not_found, fmt::format("${} {}: not an executable file", variable, given));
+  }
+  if (const auto beside = own_folder() / name; executable(beside)) return beside.string();
+  if (const auto tree = source_tree(); tree && executable(*tree / ".cache/tools/bin" / name))
+    return (*tree / ".cache/tools/bin" / name).string();
+  const char* path = std::getenv("PATH");
+  for (std::string_view rest = path ? path : ""; !rest.empty();) {
+    const auto colon = rest.find(':');
+    const auto folder = rest.substr(0, colon);
+    if (!folder.empty() && executable(fs::path(folder) / name)) return (fs::path(folder) / name).string();
+    rest = colon == std::string_view::npos ? std::string_view() : rest.substr(colon + 1);
+  }
+  return std::string();
+}
+
 /// A values file that is gone when its user is done. Values may hold keys, so nobody else may read it.
 class TempFile {
  public:
@@ -69,22 +88,16 @@ std::string text_of(const json::object& o, const char* key) {
 }  // namespace
 
 Result<std::string> find_helm() {
-  if (const char* given = std::getenv("WEFT_HELM"); given && *given) {
-    if (executable(given)) return std::string(given);
-    return fail(Errc::not_found, fmt::format("$WEFT_HELM {}: not an executable file", given));
-  }
-  if (const auto beside = own_folder() / "helm"; executable(beside)) return beside.string();
-  if (const auto tree = source_tree(); tree && executable(*tree / ".cache/tools/bin/helm"))
-    return (*tree / ".cache/tools/bin/helm").string();
-  const char* path = std::getenv("PATH");
-  for (std::string_view rest = path ? path : ""; !rest.empty();) {
-    const auto colon = rest.find(':');
-    const auto folder = rest.substr(0, colon);
-    if (!folder.empty() && executable(fs::path(folder) / "helm")) return (fs::path(folder) / "helm").string();
-    rest = colon == std::string_view::npos ? std::string_view() : rest.substr(colon + 1);
-  }
+  if (auto found = find_tool("helm", "WEFT_HELM"); !found || !found->empty()) return found;
   return fail(Errc::not_found,
               "helm: not found beside this program nor in PATH; install Helm 3.14 or later, or name it in $WEFT_HELM");
+}
+
+Result<std::string> find_kubectl() {
+  if (auto found = find_tool("kubectl", "WEFT_KUBECTL"); !found || !found->empty()) return found;
+  return fail(Errc::not_found,
+              "kubectl: not found beside this program nor in PATH; it reaches the agents' pods: install it, or name it "
+              "in $WEFT_KUBECTL");
 }
 
 Result<std::string> find_chart(const std::string& given) {

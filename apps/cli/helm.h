@@ -23,6 +23,8 @@ struct Target {
 
 /// $WEFT_HELM, beside this program, .cache/tools/bin of the source tree it was built in, PATH.
 Result<std::string> find_helm();
+/// The same with $WEFT_KUBECTL.
+Result<std::string> find_kubectl();
 /// `given` (must hold a Chart.yaml), $WEFT_CHART, share/weft/chart of the installation, charts/weft of the source tree.
 Result<std::string> find_chart(const std::string& given);
 

@@ -131,13 +131,22 @@ std::string identities_text(const json::value& identities) {
 
 std::string endpoints_text(const json::value& endpoints) {
   Rows rows;
+  bool nodes = false;  // entries from several agents say which
+  each(endpoints, [&](const json::object& o) { nodes = nodes || !text(o, {"node"}).empty(); });
   each(endpoints, [&](const json::object& o) {
     const auto identity = number(o, {"identity"});
-    rows.push_back({id_of(o), named(o, "namespace", "pod"), strings(list(o, {"addresses"})),
-                    identity == 0 ? "-" : std::to_string(identity), or_dash(text(o, {"state"})),
-                    or_dash(text(o, {"interface"}))});
+    std::vector<std::string> row{id_of(o),
+                                 named(o, "namespace", "pod"),
+                                 strings(list(o, {"addresses"})),
+                                 identity == 0 ? "-" : std::to_string(identity),
+                                 or_dash(text(o, {"state"})),
+                                 or_dash(text(o, {"interface"}))};
+    if (nodes) row.insert(row.begin(), or_dash(text(o, {"node"})));
+    rows.push_back(std::move(row));
   });
-  return table({">ID", "Pod", "Addresses", ">Identity", "State", "Interface"}, rows);
+  std::vector<std::string> head{">ID", "Pod", "Addresses", ">Identity", "State", "Interface"};
+  if (nodes) head.insert(head.begin(), "Node");
+  return table(head, rows);
 }
 
 std::string lb_text(const json::value& entries) {
@@ -153,6 +162,16 @@ std::string lb_text(const json::value& entries) {
     add_with_backends(rows, {id_of(o), or_dash(text(o, {"frontend"})), or_dash(text(o, {"flags"}))}, backends);
   });
   return table({"ID", "Frontend", "Flags", "Backend"}, rows);
+}
+
+std::string config_text(const json::object& config_map) {
+  std::map<std::string, std::string> sorted;
+  if (const auto* data = find(config_map, {"data"}); data && data->is_object())
+    for (const auto& [k, v] : data->as_object())
+      if (v.is_string()) sorted[std::string(k)] = std::string(v.as_string());
+  Rows rows;
+  for (const auto& [k, v] : sorted) rows.push_back({k, v});
+  return table({"KEY", "VALUE"}, rows);
 }
 
 }  // namespace weft::cli

@@ -19,6 +19,8 @@ std::string nodes_text(const json::value& nodes);
 std::string identities_text(const json::value& identities);
 std::string endpoints_text(const json::value& endpoints);
 std::string lb_text(const json::value& entries);
+/// A ConfigMap's data, sorted by key.
+std::string config_text(const json::object& config_map);
 /// Only those with global: true.
 json::value global_services(const json::value& services);
 

@@ -3,11 +3,16 @@
 #include <gtest/gtest.h>
 #include <CLI/CLI.hpp>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/json.hpp>
 
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
+#include "api/server.h"
+#include "api/views.h"
 #include "apps/cli/app.h"
 #include "apps/cli/cluster.h"
 #include "apps/cli/completion.h"
@@ -97,6 +102,69 @@ TEST(CommandLine, a_node_without_agent_is_told) {
   EXPECT_EQ(t.code, 1);
   EXPECT_THAT(t.err, HasSubstr("/absent/weft.sock: nobody listens there"));
   EXPECT_THAT(t.err, HasSubstr("is the agent running on this node?"));
+}
+
+TEST(CommandLine, a_list_is_of_a_socket_or_of_a_cluster) {
+  auto t = type({"endpoint", "list", "--socket", "/absent/weft.sock", "--context", "a"});
+  EXPECT_EQ(t.code, 2);
+  EXPECT_THAT(t.err, HasSubstr("give one or the other"));
+  for (const char* words : {"service", "node", "identity", "endpoint"}) {
+    t = type({words, "list", "--kubeconfig", "/absent/config"});
+    EXPECT_EQ(t.code, 1) << words;
+    EXPECT_THAT(t.err, HasSubstr("/absent/config")) << words;
+  }
+  t = type({"bpf", "lb", "list", "-n", "x", "--kubeconfig", "/absent/config"});
+  EXPECT_THAT(t.err, HasSubstr("/absent/config"));
+  t = type({"config", "view", "--kubeconfig", "/absent/config"});
+  EXPECT_EQ(t.code, 1);
+  EXPECT_THAT(t.err, HasSubstr("/absent/config"));
+}
+
+/// An agent's socket with one endpoint, on a thread of its own, since the client blocks.
+class FakeAgent {
+ public:
+  FakeAgent() {
+    char name[] = "/tmp/weft-cli-XXXXXX";
+    folder_ = ::mkdtemp(name);
+    server_ = std::make_unique<api::Server>(io_, socket());
+    server_->route_value("GET", "/v1/endpoints", [](const api::Request&) -> Result<json::value> {
+      const api::EndpointInfo e{.id = 7,
+                                .pod = {"shop", "cart-1"},
+                                .addresses = {*Address::parse("10.1.0.5"), *Address::parse("fd00:1::5")},
+                                .identity = 65792,
+                                .interface = "lxc1",
+                                .state = "ready"};
+      return json::array{api::view(e)};
+    });
+    EXPECT_TRUE(server_->listen());
+    const auto serve = [](api::Server& s) -> Task<> { co_await s.run(); };
+    asio::co_spawn(io_, serve(*server_), asio::detached);
+    thread_ = std::thread([this] { io_.run(); });
+  }
+  ~FakeAgent() {
+    io_.stop();
+    thread_.join();
+    std::filesystem::remove_all(folder_);
+  }
+  std::string socket() const { return folder_ + "/weft.sock"; }
+
+ private:
+  std::string folder_;
+  asio::io_context io_{1};
+  std::unique_ptr<api::Server> server_;
+  std::thread thread_;
+};
+
+TEST(CommandLine, endpoints_are_those_of_the_agent_at_the_socket) {
+  const FakeAgent agent;
+  const auto socket = agent.socket();
+  EXPECT_EQ(type({"endpoint", "list", "--socket", socket.c_str()}).out,
+            "ID  Pod          Addresses            Identity  State  Interface\n"
+            " 7  shop/cart-1  10.1.0.5, fd00:1::5     65792  ready  lxc1\n");
+  const auto listed = json::parse(type({"endpoint", "list", "--socket", socket.c_str(), "-o", "json"}).out);
+  ASSERT_EQ(listed.as_array().size(), 1u);
+  EXPECT_EQ(listed.at(0).at("pod"), json::value("cart-1"));
+  EXPECT_EQ(type({"identity", "list", "--socket", socket.c_str()}).code, 1) << "it has no such list";
 }
 
 TEST(CommandLine, durations_as_go_writes_them) {

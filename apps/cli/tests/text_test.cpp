@@ -76,6 +76,12 @@ TEST(Lists, an_answer_of_another_shape_is_not_a_crash) {
   }
 }
 
+TEST(Lists, configuration_is_sorted_by_key) {
+  EXPECT_EQ(config_text(obj(R"({"metadata": {}, "data": {"routing-mode": "tunnel", "cluster-name": "east"}})")),
+            "KEY           VALUE\ncluster-name  east\nrouting-mode  tunnel\n");
+  EXPECT_EQ(config_text({}), "KEY  VALUE\n");
+}
+
 TEST(Lists, nodes_identities_endpoints_and_maps) {
   EXPECT_EQ(nodes_text(json::parse(
                 R"([{"cluster": "c2", "name": "n1", "addresses": [{"type": "InternalIP", "ip": "172.18.2.11"},
@@ -93,6 +99,10 @@ TEST(Lists, nodes_identities_endpoints_and_maps) {
           R"([{"id": 12, "namespace": "shop", "pod": "cart-1", "addresses": ["10.1.0.5", "fd00:1::5"], "identity": 65792, "state": "ready", "interface": "lxc1"}])")),
       "ID  Pod          Addresses            Identity  State  Interface\n"
       "12  shop/cart-1  10.1.0.5, fd00:1::5     65792  ready  lxc1\n");
+  EXPECT_EQ(endpoints_text(json::parse(R"([{"id": 12, "namespace": "shop", "pod": "cart-1", "node": "n1"}])")),
+            "Node  ID  Pod          Addresses  Identity  State  Interface\n"
+            "n1    12  shop/cart-1  -                 -  -      -\n")
+      << "from several nodes";
   EXPECT_EQ(
       lb_text(json::parse(
           R"([{"id": 3, "frontend": "10.96.3.7:80/TCP", "flags": "ClusterIP", "backends": [{"slot": 1, "backendId": 41, "address": "10.1.0.5:8080", "state": "active"}]}])")),
