@@ -20,7 +20,7 @@ bool pod_ready(const json::object& pod) {
 
 /// Why this node's view is what it is, its report being `report` (null: none).
 NodeView view_of(const std::string& node, bool agent_ready, const api::MeshStatus* report, const std::string& remote,
-                 const std::vector<std::string>& configured, Wall::time_point now) {
+                 const std::vector<std::string>& configured, const std::string& ns, Wall::time_point now) {
   NodeView v;
   v.node = node;
   if (report) {
@@ -31,9 +31,8 @@ NodeView view_of(const std::string& node, bool agent_ready, const api::MeshStatu
   if (!report) {
     v.why = agent_ready ? "the agent has not reported yet" : "the agent is not ready and has not reported";
   } else if (now - report->updated > api::kReportStale) {
-    v.why =
-        fmt::format("the agent's last report is {} old; is it running? (kubectl -n kube-system logs -l k8s-app=weft)",
-                    age(now - report->updated));
+    v.why = fmt::format("the agent's last report is {} old; is it running? (kubectl -n {} logs -l k8s-app=weft)",
+                        age(now - report->updated), ns);
   } else if (!v.status) {
     const bool wanted = std::find(configured.begin(), configured.end(), remote) != configured.end();
     v.why = wanted ? "configured, not yet picked up by the agent" : "not configured";
@@ -152,7 +151,8 @@ MeshReport mesh_report(const MeshInput& in) {
     std::optional<std::uint64_t> nodes;
     for (const auto& [node, agent_ready] : agents) {
       const auto it = reports.find(node);
-      auto v = view_of(node, agent_ready, it == reports.end() ? nullptr : it->second, name, configured, in.now);
+      auto v = view_of(node, agent_ready, it == reports.end() ? nullptr : it->second, name, configured, in.objects.ns,
+                       in.now);
       if (v.status) {
         ++remote.configured;
         if (v.status->cluster_id != 0) remote.id = v.status->cluster_id;
