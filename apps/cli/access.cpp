@@ -63,6 +63,11 @@ std::vector<std::string> AccessInfo::endpoints() const {
   return out;
 }
 
+std::string ca_secret_of(const std::optional<json::object>& config) {
+  const auto noted = config ? text(*config, {"metadata", "annotations", "weft.io/ca-secret"}) : std::string();
+  return noted.empty() ? "cilium-ca" : noted;
+}
+
 Result<AccessInfo> access_info(const ClusterObjects& o) {
   AccessInfo a;
   a.context = o.context;
@@ -114,13 +119,14 @@ Result<AccessInfo> access_info(const ClusterObjects& o) {
   if (a.port == 0)
     return fail(Errc::unavailable, fmt::format("{}: Service clustermesh-apiserver has no port number yet", o.context));
   if (!o.ca)
-    return fail(Errc::not_found, fmt::format("{}: no Secret cilium-ca in namespace {}; run weft upgrade --context {}",
-                                             o.context, o.ns, o.context));
+    return fail(Errc::not_found, fmt::format("{}: no Secret {} in namespace {}; run weft upgrade --context {}",
+                                             o.context, o.ca_secret, o.ns, o.context));
   auto ca = base64_decode(text(*o.ca, {"data", "ca.crt"}));
-  if (!ca) return fail(Errc::invalid, fmt::format("{}: Secret cilium-ca: ca.crt: {}", o.context, ca.error().message));
+  if (!ca)
+    return fail(Errc::invalid, fmt::format("{}: Secret {}: ca.crt: {}", o.context, o.ca_secret, ca.error().message));
   a.ca = std::move(*ca);
   auto id = certificate_key_id(a.ca);
-  if (!id) return fail(id.error().in(fmt::format("{}: Secret cilium-ca: ca.crt", o.context)));
+  if (!id) return fail(id.error().in(fmt::format("{}: Secret {}: ca.crt", o.context, o.ca_secret)));
   a.ca_key_id = std::move(*id);
   return a;
 }

@@ -22,7 +22,8 @@ struct ClusterObjects {
   std::string ns = "kube-system";
   std::optional<json::object> config;      // ConfigMap weft-config
   std::optional<json::object> service;     // Service clustermesh-apiserver
-  std::optional<json::object> ca;          // Secret cilium-ca
+  std::string ca_secret = "cilium-ca";     // tls.secretName
+  std::optional<json::object> ca;          // the Secret of that name
   std::vector<json::object> nodes;         // Nodes
   std::vector<json::object> cilium_nodes;  // CiliumNodes
   std::vector<json::object> mesh_pods;     // Pods k8s-app=clustermesh-apiserver
@@ -49,6 +50,10 @@ struct AccessInfo {
 
   std::vector<std::string> endpoints() const;  // "192.0.2.1:32379"
 };
+
+/// The Secret that holds the cluster's certificate authority (tls.secretName): what the chart noted at ConfigMap
+/// weft-config; cilium-ca where it noted nothing.
+std::string ca_secret_of(const std::optional<json::object>& config);
 
 /// Errors name the context and the command that mends: not installed, no cluster id, mesh not enabled, no address yet.
 Result<AccessInfo> access_info(const ClusterObjects&);

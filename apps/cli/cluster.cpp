@@ -123,7 +123,8 @@ Result<ClusterObjects> Cluster::objects() {
   };
   WEFT_TRY(one(kube::kConfigMaps, "weft-config", o.config));
   WEFT_TRY(one(kube::kServices, "clustermesh-apiserver", o.service));
-  WEFT_TRY(one(kube::kSecrets, "cilium-ca", o.ca));
+  o.ca_secret = ca_secret_of(o.config);
+  WEFT_TRY(one(kube::kSecrets, o.ca_secret.c_str(), o.ca));
   WEFT_TRY(many(kube::kNodes, "", "", o.nodes));
   WEFT_TRY(many(kube::kCiliumNodes, "", "", o.cilium_nodes));
   WEFT_TRY(many(kube::kPods, target_.ns, "k8s-app=clustermesh-apiserver", o.mesh_pods));
@@ -158,26 +159,27 @@ Result<MeshInput> Cluster::mesh_input() {
   return in;
 }
 
-Result<> inherit_ca(Cluster& from, Cluster& to) {
-  const auto theirs = from.find(kube::kSecrets, from.target().ns, "cilium-ca");
+Result<> inherit_ca(Cluster& from, Cluster& to, const std::string& secret) {
+  const auto config = from.find(kube::kConfigMaps, from.target().ns, "weft-config");
+  if (!config) return std::unexpected(config.error());
+  const auto name = ca_secret_of(*config);
+  const auto theirs = from.find(kube::kSecrets, from.target().ns, name);
   if (!theirs) return std::unexpected(theirs.error());
   const auto* data = *theirs ? find(**theirs, {"data"}) : nullptr;
   if (!data)
-    return fail(Errc::not_found,
-                fmt::format("{}: no Secret cilium-ca in namespace {} to inherit; install Weft there first", from.name(),
-                            from.target().ns));
-  const auto ours = to.find(kube::kSecrets, to.target().ns, "cilium-ca");
+    return fail(Errc::not_found, fmt::format("{}: no Secret {} in namespace {} to inherit; install Weft there first",
+                                             from.name(), name, from.target().ns));
+  const auto ours = to.find(kube::kSecrets, to.target().ns, secret);
   if (!ours) return std::unexpected(ours.error());
   if (*ours) {
     const auto* own = find(**ours, {"data"});
     if (own && *own == *data) return {};
-    return fail(Errc::exists, fmt::format("{}: has a Secret cilium-ca of its own in namespace {}; delete it first, or "
+    return fail(Errc::exists, fmt::format("{}: has a Secret {} of its own in namespace {}; delete it first, or "
                                           "connect with --allow-mismatching-ca",
-                                          to.name(), to.target().ns));
+                                          to.name(), secret, to.target().ns));
   }
-  json::object meta{{"name", "cilium-ca"},
-                    {"namespace", to.target().ns},
-                    {"labels", json::object{{"app.kubernetes.io/part-of", "weft"}}}};
+  json::object meta{
+      {"name", secret}, {"namespace", to.target().ns}, {"labels", json::object{{"app.kubernetes.io/part-of", "weft"}}}};
   return to.apply(
       kube::kSecrets,
       {{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", std::move(meta)}, {"type", "Opaque"}, {"data", *data}});

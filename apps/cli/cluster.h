@@ -50,8 +50,8 @@ class Cluster {
   std::shared_ptr<kube::Client> client_;
 };
 
-/// Gives `to` the certificate authority of `from` (Secret cilium-ca), so that the two can be meshed. Errc::exists when
-/// `to` has another one already.
-Result<> inherit_ca(Cluster& from, Cluster& to);
+/// Gives `to` the certificate authority of `from`, as the Secret `secret` (its tls.secretName), so that the two can be
+/// meshed. Errc::exists when `to` has another one already.
+Result<> inherit_ca(Cluster& from, Cluster& to, const std::string& secret = "cilium-ca");
 
 }  // namespace weft::cli

@@ -50,6 +50,21 @@ struct ValueFlags {
     }
     return false;
   }
+  /// The text at `path`, as Helm weighs them; empty when none of them gives it.
+  Result<std::string> text_at(std::string_view path) const {
+    std::string out;
+    for (const auto& f : files) {
+      const auto content = read_file(f);
+      if (!content) return std::unexpected(content.error());
+      const auto parsed = parse_yaml(*content);
+      if (!parsed) return fail(parsed.error().in(f));
+      const auto* v = parsed->is_object() ? at_path(parsed->as_object(), path) : nullptr;
+      if (v && v->is_string()) out = std::string(v->as_string());
+    }
+    for (const auto* texts : {&sets, &set_strings})
+      if (auto v = set_text(*texts, path)) out = std::move(*v);
+    return out;
+  }
 };
 
 struct InstallFlags {
@@ -170,7 +185,10 @@ int install(Context& context, const InstallFlags& f, bool upgrade) {
       target.context = f.inherit_ca;
       auto from = Cluster::open(target);
       if (!from) return report(from.error());
-      if (const auto r = inherit_ca(*from, *cluster); !r) return report(r.error());
+      const auto secret = f.values.text_at("tls.secretName");
+      if (!secret) return report(secret.error());
+      if (const auto r = inherit_ca(*from, *cluster, secret->empty() ? "cilium-ca" : *secret); !r)
+        return report(r.error());
     }
   }
   f.values.append_to(arguments);

@@ -61,6 +61,30 @@ std::string_view name_of(const json::value& entry) {
   return n && n->is_string() ? std::string_view(n->as_string()) : std::string_view();
 }
 
+/// The "key=value" parts of --set texts, in order; commas in braces or behind a backslash separate nothing.
+template <class Fn>
+void each_set(const std::vector<std::string>& sets, Fn&& fn) {
+  for (const std::string& text : sets) {
+    std::size_t depth = 0;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i <= text.size(); ++i) {
+      const char c = i < text.size() ? text[i] : ',';
+      if (c == '\\') {
+        ++i;
+      } else if (c == '{') {
+        ++depth;
+      } else if (c == '}' && depth > 0) {
+        --depth;
+      } else if (c == ',' && (depth == 0 || i == text.size())) {
+        const auto part = std::string_view(text).substr(begin, i - begin);
+        const auto equals = std::min(part.find('='), part.size());
+        fn(part.substr(0, equals), part.substr(std::min(equals + 1, part.size())));
+        begin = i + 1;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 const json::value* at_path(const json::object& values, std::string_view path) {
@@ -95,26 +119,19 @@ json::object merge_values(json::object base, const json::object& over) {
 }
 
 bool sets_path(const std::vector<std::string>& sets, std::string_view path) {
-  for (const std::string& text : sets) {
-    std::size_t depth = 0;
-    std::size_t begin = 0;
-    for (std::size_t i = 0; i <= text.size(); ++i) {
-      const char c = i < text.size() ? text[i] : ',';
-      if (c == '\\') {
-        ++i;
-      } else if (c == '{') {
-        ++depth;
-      } else if (c == '}' && depth > 0) {
-        --depth;
-      } else if (c == ',' && (depth == 0 || i == text.size())) {
-        const auto part = std::string_view(text).substr(begin, i - begin);
-        const auto key = part.substr(0, part.find('='));
-        if (key == path || (key.starts_with(path) && (key[path.size()] == '.' || key[path.size()] == '['))) return true;
-        begin = i + 1;
-      }
-    }
-  }
-  return false;
+  bool found = false;
+  each_set(sets, [&](std::string_view key, std::string_view) {
+    found = found || key == path || (key.starts_with(path) && (key[path.size()] == '.' || key[path.size()] == '['));
+  });
+  return found;
+}
+
+std::optional<std::string> set_text(const std::vector<std::string>& sets, std::string_view path) {
+  std::optional<std::string> out;
+  each_set(sets, [&](std::string_view key, std::string_view value) {
+    if (key == path) out = std::string(value);
+  });
+  return out;
 }
 
 Result<std::vector<MeshCluster>> mesh_clusters(const json::object& values) {

@@ -3,6 +3,7 @@
 
 #include <boost/json/fwd.hpp>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,8 @@ json::object merge_values(json::object base, const json::object& over);
 
 /// Does one of the --set texts ("a.b=1,c={x,y}") set `path` or something below it?
 bool sets_path(const std::vector<std::string>& sets, std::string_view path);
+/// The last of their values for exactly `path`.
+std::optional<std::string> set_text(const std::vector<std::string>& sets, std::string_view path);
 
 /// One entry of clustermesh.config.clusters.
 struct MeshCluster {

@@ -280,6 +280,17 @@ TEST_F(Chart, the_stores_probes_reach_it_on_the_host_and_in_a_pod_network) {
   EXPECT_THAT(pod, HasSubstr(R"("--health-address=::")"));
 }
 
+TEST_F(Chart, the_secret_of_the_authority_is_found_by_the_name_it_was_given) {
+  for (const auto& [set, name] :
+       std::map<std::string, std::string>{{"", "cilium-ca"}, {"tls.secretName=ours", "ours"}}) {
+    auto sets = kMesh;
+    if (!set.empty()) sets.push_back(set);
+    render(sets);
+    EXPECT_TRUE(certificate_key_id(secret(name, "ca.crt")));
+    EXPECT_EQ(ca_secret_of(object("ConfigMap/weft-config")), name);
+  }
+}
+
 TEST_F(Chart, the_store_restarts_when_it_has_to_trust_somebody_else) {
   const auto note = [&] {
     return text(object("Deployment/clustermesh-apiserver"),

@@ -346,6 +346,28 @@ TEST_F(FakeCluster, an_authority_is_inherited_once_and_never_replaced) {
   EXPECT_THAT(inherit_ca(none, other).error().message, HasSubstr("cluster3: no Secret cilium-ca"));
 }
 
+TEST_F(FakeCluster, an_authority_in_a_secret_of_another_name_is_found_and_inherited) {
+  add_mesh();
+  add_node("n1", "172.18.1.11");
+  ASSERT_TRUE(cluster.apply(
+      kube::kConfigMaps,
+      obj(R"({"metadata": {"name": "weft-config", "namespace": "kube-system", "annotations": {"weft.io/ca-secret": "our-ca"}}})")));
+  EXPECT_THAT(access_info(*cluster.objects()).error().message, HasSubstr("no Secret our-ca in namespace kube-system"));
+  auto ca = *server.get(kube::kSecrets, "kube-system", "cilium-ca");
+  ca["metadata"] = obj(R"({"name": "our-ca", "namespace": "kube-system"})");
+  server.put(kube::kSecrets, ca);
+  server.erase(kube::kSecrets, "kube-system", "cilium-ca");
+  const auto access = access_info(*cluster.objects());
+  ASSERT_TRUE(access) << access.error().message;
+  kube::FakeServer other_server(*io);
+  Cluster other({.context = "cluster2"}, io,
+                std::make_shared<kube::Client>(*io, kube::FakeServer::config(), other_server.transport()));
+  ASSERT_TRUE(inherit_ca(cluster, other, "their-ca"));
+  const auto copied = other_server.get(kube::kSecrets, "kube-system", "their-ca");
+  ASSERT_TRUE(copied);
+  EXPECT_EQ(copied->at("data"), ca.at("data"));
+}
+
 TEST_F(FakeCluster, objects_are_made_or_merged) {
   const auto crd = obj(R"({"metadata": {"name": "a.cilium.io"}, "spec": {"group": "cilium.io", "scope": "Cluster"}})");
   ASSERT_TRUE(cluster.apply(kube::kCustomResourceDefinitions, crd));

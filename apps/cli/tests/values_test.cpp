@@ -33,6 +33,12 @@ TEST(Values, set_texts_are_searched_for_a_path) {
   EXPECT_FALSE(sets_path({"a={cluster.id=1,b}"}, "cluster.id"));
 }
 
+TEST(Values, the_last_set_text_of_a_path_counts) {
+  EXPECT_EQ(set_text({"tls.secretName=a,x=1", "tls.secretName=b"}, "tls.secretName"), "b");
+  EXPECT_EQ(set_text({"tls.secretNames=a", "tls=b"}, "tls.secretName"), std::nullopt);
+  EXPECT_EQ(set_text({"tls.secretName="}, "tls.secretName"), "");
+}
+
 TEST(Values, a_cluster_is_added_to_a_list_and_replaced_by_name) {
   auto v = with_cluster({}, {"west", {"192.0.2.1", "2001:db8::1"}, "", 32379});
   EXPECT_EQ(v, obj(R"({"clustermesh": {"config": {"enabled": true, "clusters":
