@@ -141,9 +141,12 @@ int main(int argc, char** argv) {
   std::string config_dir;
   bool version = false;
   bool cleanup = false;
+  bool cleanup_and_wait = false;
   app.add_option("--config-dir", config_dir, "folder with one file a key, as a mounted ConfigMap");
   app.add_flag("--version", version, "print the version and exit");
-  app.add_flag("--cleanup", cleanup, "take back what the agent left in this node's kernel and CNI folder, then exit");
+  app.add_flag("--cleanup", cleanup, "take back what agents left in this node's kernel and folders, then exit");
+  app.add_flag("--cleanup-and-wait", cleanup_and_wait,
+               "the same, then answer probes until told to end: how weft uninstall cleans nodes");
   app.allow_extras();
   app.footer(
       "Every key of the weft-config ConfigMap is also a flag: --cluster-name=east overrides the file cluster-name.");
@@ -157,16 +160,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "weft-agent: %s\n", options.error().message.c_str());
     return 2;
   }
-  if (cleanup) {
-    auto kernel = weft::netlink::make_linux_kernel();
-    if (!kernel) {
-      std::fprintf(stderr, "weft-agent: %s\n", kernel.error().message.c_str());
-      return 1;
-    }
-    const auto report = weft::agent::clean_up(*options, **kernel);
-    for (const auto& line : report.lines) std::puts(line.c_str());
-    return report.ok ? 0 : 1;
-  }
+  if (cleanup || cleanup_and_wait) return weft::agent::clean_up_node(*options, cleanup_and_wait);
   weft::log::configure(options->log_level, options->log_format);
   boost::asio::io_context io(1);
   return weft::run_to_completion(io, weft::agent::run(io, *options));

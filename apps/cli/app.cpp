@@ -55,6 +55,7 @@ void build(CLI::App& app, Context& context) {
   app.add_option("-n,--namespace", context.target.ns, "Where Weft runs")->capture_default_str()->each(named);
   app.add_option("--helm-release-name", context.target.release, "The Helm release")->capture_default_str();
   add_install_commands(app, context);
+  add_uninstall_command(app, context);
   add_clustermesh_commands(app, context);
   add_list_commands(app, context);
   add_bgp_commands(app, context);

@@ -1,4 +1,4 @@
-// weft install | upgrade | uninstall | status | config view
+// weft install | upgrade | status | config view
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
@@ -216,43 +216,6 @@ int install(Context& context, const InstallFlags& f, bool upgrade) {
   return 0;
 }
 
-int uninstall(Context& context, bool wait, const std::string& duration) {
-  const auto limit = parse_duration(duration);
-  if (!limit) return report(limit.error().in("--wait-duration"));
-  const auto program = find_helm();
-  if (!program) return report(program.error());
-  auto cluster = Cluster::open(context.target);
-  if (!cluster) return report(cluster.error());
-  const Helm helm(*program, context.target);
-  const auto release = helm.release();
-  if (!release) return report(release.error());
-  if (!*release)
-    return report({Errc::not_found, fmt::format("{}: no release {} in namespace {}", cluster->name(),
-                                                context.target.release, context.target.ns)});
-  const auto out = helm.run({"uninstall", context.target.release});
-  if (!out) return report(out.error());
-  if (wait) {
-    const auto r = wait_until(*limit, [&]() -> Result<std::string> {
-      const auto pods = cluster->list(kube::kPods, context.target.ns, "app.kubernetes.io/part-of=weft");
-      if (!pods) return std::unexpected(pods.error());
-      return pods->empty() ? std::string() : fmt::format("{} pods to end", pods->size());
-    });
-    if (!r) return report(r.error().in(cluster->name()));
-  }
-  // The agents' own objects, which no chart knows of.
-  const auto reports = cluster->list(kube::kConfigMaps, context.target.ns, api::kMeshStatusSelector);
-  if (!reports) return report(reports.error());
-  for (const auto& r : *reports)
-    if (const auto gone = cluster->remove(kube::kConfigMaps, context.target.ns, name_of(r)); !gone)
-      return report(gone.error());
-  std::printf("✅ Weft is uninstalled from %s; the CRDs, their objects and the Secret cilium-ca stay\n",
-              cluster->name().c_str());
-  // What is pinned goes on serving, with backends as they were last known: on purpose for an upgrade, not for good.
-  std::puts(
-      "ℹ️  On each node the pinned datapath goes on until `weft-agent --cleanup` is run there, or the node restarts");
-  return 0;
-}
-
 int show_status(Context& context, bool wait, const std::string& duration, OutputFormat format) {
   const auto limit = parse_duration(duration);
   if (!limit) return report(limit.error().in("--wait-duration"));
@@ -321,17 +284,6 @@ void add_install_commands(CLI::App& app, Context& context) {
     }
     cmd->callback([&context, flags, upgrade] {
       context.action = [&context, flags, upgrade] { return install(context, *flags, upgrade); };
-    });
-  }
-  {
-    auto wait = std::make_shared<bool>(false);
-    auto duration = std::make_shared<std::string>("5m");
-    auto* cmd = app.add_subcommand("uninstall", "Take Weft out of a cluster; CRDs and the certificate authority stay");
-    cmd->fallthrough();
-    cmd->add_flag("--wait", *wait, "Wait until the pods have ended");
-    cmd->add_option("--wait-duration,--timeout", *duration, "How long to wait at most")->capture_default_str();
-    cmd->callback([&context, wait, duration] {
-      context.action = [&context, wait, duration] { return uninstall(context, *wait, *duration); };
     });
   }
   {

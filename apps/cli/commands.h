@@ -19,7 +19,8 @@ struct Context {
   std::function<int()> action;  // chosen by the command line; its value is the exit code
 };
 
-void add_install_commands(CLI::App& app, Context& context);      // install, upgrade, uninstall, status, config view
+void add_install_commands(CLI::App& app, Context& context);      // install, upgrade, status, config view
+void add_uninstall_command(CLI::App& app, Context& context);     // uninstall
 void add_clustermesh_commands(CLI::App& app, Context& context);  // clustermesh …
 void add_list_commands(CLI::App& app, Context& context);         // service|node|identity|endpoint list, bpf lb list
 void add_bgp_commands(CLI::App& app, Context& context);          // bgp peers|routes|why

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "apps/cli/access.h"
+#include "apps/cli/cleanup_plan.h"
 #include "apps/cli/helm.h"
 #include "apps/cli/mesh_report.h"
 #include "apps/cli/objects.h"
@@ -289,6 +290,19 @@ TEST_F(Chart, the_secret_of_the_authority_is_found_by_the_name_it_was_given) {
     EXPECT_TRUE(certificate_key_id(secret(name, "ca.crt")));
     EXPECT_EQ(ca_secret_of(object("ConfigMap/weft-config")), name);
   }
+}
+
+TEST_F(Chart, agents_can_be_made_to_clean_up) {
+  render({});
+  const auto& set = object("DaemonSet/weft-agent");
+  const auto patch = cleanup_patch(set);
+  ASSERT_TRUE(patch) << patch.error().message;
+  const auto& containers = patch->at("spec").at("template").at("spec").at("containers").as_array();
+  const auto& was = set.at("spec").at("template").at("spec").at("containers").as_array();
+  ASSERT_EQ(containers.size(), was.size());
+  auto args = was[0].at("args").as_array();
+  args.emplace_back(kCleanupFlag);
+  EXPECT_EQ(containers[0].at("args"), json::value(args));
 }
 
 TEST_F(Chart, the_store_restarts_when_it_has_to_trust_somebody_else) {
