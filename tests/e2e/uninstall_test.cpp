@@ -134,6 +134,29 @@ TEST_F(Uninstall, lists_of_a_cluster_come_from_agents_pods) {
   std::filesystem::remove(kubectl);
 }
 
+// What is there when somebody interrupts weft uninstall: agents' pods that clean up, and the release.
+TEST_F(Uninstall, an_interrupted_one_is_taken_back_by_an_upgrade) {
+  if (!lab.kubectl("cluster1", {"-n", "kube-system", "get", "daemonset", "weft-agent"}).ok()) install();
+  const auto patched = lab.kubectl(
+      "cluster1",
+      {"-n", "kube-system", "patch", "daemonset", "weft-agent", "--type=json", "-p",
+       R"([{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--cleanup-and-wait"}])"});
+  ASSERT_TRUE(patched.ok()) << patched.describe();
+  for (const auto& node : kNodes)
+    EXPECT_TRUE(eventually(90s, node + " is clean", [&] {
+      const auto left = left_on(node);
+      return Seen{left.empty(), left};
+    }));
+  const auto back = weft({"upgrade", "--wait", "--wait-duration", "3m"});
+  ASSERT_TRUE(back.ok()) << back.describe();
+  const auto args = lab.kubectl("cluster1", {"-n", "kube-system", "get", "daemonset", "weft-agent", "-o",
+                                             "jsonpath={.spec.template.spec.containers[0].args}"});
+  EXPECT_EQ(args.out, R"(["--config-dir=/etc/weft/config"])");
+  for (const auto& node : kNodes)
+    EXPECT_THAT(left_on(node), AllOf(HasSubstr("05-weft.conflist"), HasSubstr("/sys/fs/bpf/weft"))) << node;
+  pods_have_a_network();
+}
+
 TEST_F(Uninstall, a_datapath_that_is_kept_is_taken_over) {
   if (!lab.kubectl("cluster1", {"-n", "kube-system", "get", "daemonset", "weft-agent"}).ok()) install();
   const auto kept = weft({"uninstall", "--keep-datapath", "--wait", "--wait-duration", "3m"});
