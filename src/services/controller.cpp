@@ -1,7 +1,8 @@
 #include "services/controller.h"
 
-#include "async/scope.h"
+#include <fmt/format.h>
 
+#include "async/scope.h"
 #include "base/log.h"
 
 namespace weft::services {
@@ -17,8 +18,29 @@ ServiceController::ServiceController(Site site, Table<Service>& services, Table<
       frontends_(frontends),
       service_changes_(services),
       slice_changes_(slices),
-      remote_changes_(remotes) {
+      remote_changes_(remotes),
+      woken_(frontends.notifier().io()) {
   frontends_.expect("services");
+}
+
+void ServiceController::set_zone(std::string zone) {
+  if (site_.zone == zone) return;
+  site_.zone = std::move(zone);
+  services_.for_each([&](const Service& s) { dirty_.insert(s.key()); });
+  woken_.notify();
+}
+
+std::vector<ServiceController::Contested> ServiceController::contested() const {
+  std::vector<Contested> out;
+  for (const FrontendKey& key : contested_) {
+    const auto& claims = claims_.at(key);
+    const ObjectName& holder = claims.begin()->first;
+    for (auto it = std::next(claims.begin()); it != claims.end(); ++it)
+      out.push_back(
+          {it->first, fmt::format("{} is taken by Service {}: give one of the two another external IP or port",
+                                  key.to_string(), holder.to_string())});
+  }
+  return out;
 }
 
 void ServiceController::note_slice(const Change<EndpointSlice>& change, std::set<ObjectName>& dirty) {
@@ -73,8 +95,14 @@ void ServiceController::recompute(const ObjectName& name) {
   for (const FrontendKey& key : touched) {
     const auto it = claims_.find(key);
     if (it == claims_.end()) {
+      contested_.erase(key);
       frontends_.remove(key);
       continue;
+    }
+    if (it->second.size() > 1) {
+      contested_.insert(key);
+    } else {
+      contested_.erase(key);
     }
     frontends_.upsert(it->second.begin()->second);
     if (it->second.size() > 1 && it->second.contains(name) && it->second.begin()->first != name)
@@ -117,7 +145,6 @@ void ServiceController::step() {
 
 Task<> ServiceController::run() {
   // One wake-up for three tables: each forwards its notifications to this one.
-  Notifier any(frontends_.notifier().io());
   Scope scope(frontends_.notifier().io(), "service-merge");
   const auto forward = [](Notifier& from, Notifier& to) -> Task<> {
     for (auto seen = from.version();;) {
@@ -126,13 +153,13 @@ Task<> ServiceController::run() {
       to.notify();
     }
   };
-  scope.spawn("services", forward(services_.notifier(), any));
-  scope.spawn("slices", forward(slices_.notifier(), any));
-  scope.spawn("remotes", forward(remotes_.notifier(), any));
+  scope.spawn("services", forward(services_.notifier(), woken_));
+  scope.spawn("slices", forward(slices_.notifier(), woken_));
+  scope.spawn("remotes", forward(remotes_.notifier(), woken_));
   for (;;) {
-    const auto seen = any.version();
+    const auto seen = woken_.version();
     step();
-    co_await any.changed_since(seen);
+    co_await woken_.changed_since(seen);
   }
 }
 

@@ -4,6 +4,8 @@
 #include <functional>
 #include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "async/task.h"
 #include "services/merge.h"
@@ -25,6 +27,14 @@ class ServiceController {
                     Table<Frontend>& frontends, ServedBefore served_before = {});
 
   Task<> run();
+  /// The node moved to another zone: every service is computed anew. run() must run.
+  void set_zone(std::string zone);
+  /// Addresses that a service asks for and another has: one sentence each, with the mend.
+  struct Contested {
+    ObjectName service;
+    std::string why;
+  };
+  std::vector<Contested> contested() const;
   /// One pass over what changed so far; run() calls it on every change. For tests and benchmarks.
   void step();
 
@@ -49,7 +59,9 @@ class ServiceController {
   // An address can be claimed by two services (externalIPs): the first by name has it until it lets go.
   std::map<FrontendKey, std::map<ObjectName, Frontend>> claims_;
   std::map<ObjectName, std::set<FrontendKey>> claimed_by_;
+  std::set<FrontendKey> contested_;  // claimed by more than one service
   bool announced_ = false;
+  Notifier woken_;
 };
 
 }  // namespace weft::services

@@ -88,9 +88,39 @@ TEST_F(ServiceControllerTest, a_contested_external_ip_has_one_holder_and_passes_
   backends();
   const FrontendKey contested{{addr("192.0.2.1"), 80}, Protocol::tcp};
   EXPECT_EQ(frontends.get(contested)->service.name, "basket");
+  ASSERT_EQ(controller.contested().size(), 1u);
+  EXPECT_EQ(controller.contested()[0].service.to_string(), "shop/cart");
+  EXPECT_EQ(controller.contested()[0].why,
+            "192.0.2.1:80/TCP is taken by Service shop/basket: give one of the two another external IP or port");
   services.remove(b.name);
   backends();
+  EXPECT_TRUE(controller.contested().empty());
   EXPECT_EQ(frontends.get(contested)->service.name, "cart");
+}
+
+TEST_F(ServiceControllerTest, a_node_that_moves_to_another_zone_chooses_its_backends_anew) {
+  Table<Frontend> out{io, "frontends"};
+  ServiceController zoned{
+      {.cluster = "east", .node = "n1", .zone = "z1", .service_topology = true}, services, slices, remotes, out};
+  auto s = cart();
+  s.global = false;
+  s.traffic_distribution = "PreferClose";
+  services.upsert(s);
+  auto both = slice("a", "cart", "10.1.0.1");
+  both.endpoints[0].for_zones = {"z1"};
+  both.endpoints[0].has_hints = true;
+  both.endpoints.push_back({.addresses = {addr("10.1.0.2")}, .for_zones = {"z2"}, .has_hints = true});
+  slices.upsert(both);
+  const auto chosen = [&] {
+    zoned.step();
+    std::string names;
+    for (const Backend& b : out.all().at(0)->backends)
+      if (b.preferred) names += b.address.address.to_string() + " ";
+    return names;
+  };
+  EXPECT_EQ(chosen(), "10.1.0.1 ");
+  zoned.set_zone("z2");
+  EXPECT_EQ(chosen(), "10.1.0.2 ");
 }
 
 TEST_F(ServiceControllerTest, a_change_touches_only_its_own_service) {
