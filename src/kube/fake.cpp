@@ -129,8 +129,15 @@ class FakeServer::FakeStream final : public BodyStream {
       auto e = std::upper_bound(server_.log_.begin(), server_.log_.end(), seen_,
                                 [](std::uint64_t seen, const Logged& l) { return seen < l.revision; });
       for (; e != server_.log_.end(); ++e) {
-        if (e->collection != target_.collection() || !target_.matches(e->object)) continue;
-        out += json::serialize(json::object{{"type", e->type}, {"object", e->object}}) + "\n";
+        if (e->collection != target_.collection()) continue;
+        const bool now = target_.matches(e->object), before = !e->before.empty() && target_.matches(e->before);
+        if (!now && !before) continue;
+        // An object that leaves the selection is deleted for this watch: its last state in it, at the revision of the
+        // change. One that comes in is new.
+        json::object object = now ? e->object : e->before;
+        metadata_of(object)["resourceVersion"] = std::to_string(e->revision);
+        const char* type = !now ? "DELETED" : !before && e->type == "MODIFIED" ? "ADDED" : e->type.c_str();
+        out += json::serialize(json::object{{"type", type}, {"object", std::move(object)}}) + "\n";
       }
       seen_ = server_.revision_;
       if (!out.empty()) co_return out;
@@ -242,7 +249,10 @@ Config FakeServer::config() {
 
 void FakeServer::store(const std::string& collection, const std::string& key, json::object object, bool fresh) {
   metadata_of(object)["resourceVersion"] = std::to_string(++revision_);
-  log_.push_back({revision_, collection, fresh ? "ADDED" : "MODIFIED", object});
+  const auto& objects = objects_[collection];
+  const auto old = objects.find(key);
+  log_.push_back({revision_, collection, fresh ? "ADDED" : "MODIFIED", object,
+                  old == objects.end() ? json::object() : old->second});
   objects_[collection][key] = std::move(object);
   changed_.notify();
 }
@@ -254,7 +264,7 @@ void FakeServer::remove_now(const std::string& collection, const std::string& ke
   json::object last = std::move(it->second);
   objects.erase(it);
   metadata_of(last)["resourceVersion"] = std::to_string(++revision_);
-  log_.push_back({revision_, collection, "DELETED", std::move(last)});
+  log_.push_back({revision_, collection, "DELETED", std::move(last), {}});
   changed_.notify();
 }
 

@@ -67,6 +67,7 @@ class FakeServer {
     std::string collection;  // "<group>/<plural>"
     std::string type;
     json::object object;
+    json::object before;  // as it was; empty: it is new
   };
   Response serve(const Request& request);
   Response serve_list(const Target& t);
