@@ -7,16 +7,13 @@
 #include "api/metrics.h"
 #include "api/server.h"
 #include "apps/agent/mesh_report.h"
+#include "apps/agent/sources.h"
 #include "apps/agent/views.h"
 #include "async/backoff.h"
 #include "base/log.h"
 #include "identity/allocator.h"
 #include "identity/endpoint_publisher.h"
 #include "identity/node_publisher.h"
-#include "kube/reflector.h"
-#include "kube/types/cilium.h"
-#include "kube/types/endpoint_slice.h"
-#include "kube/types/service.h"
 #include "mesh/config_dir.h"
 #include "mesh/metrics.h"
 #include "pods/endpoint_manager.h"
@@ -28,53 +25,26 @@
 namespace weft::agent {
 namespace {
 
-// Rows from Kubernetes. Constructed before anybody waits for a table to be initialized.
-struct Sources {
-  Sources(kube::Client& client, const Options& o, Tables& t)
-      : own_node(client, kube::kNodes, t.own_node, kube::parse_core_node,
-                 {.field_selector = "metadata.name=" + o.node_name}),
-        services(client, kube::kServices, t.services, kube::parse_service),
-        slices(client, kube::kEndpointSlices, t.slices, kube::parse_endpoint_slice),
-        namespaces(client, kube::kNamespaces, t.namespaces, kube::parse_namespace),
-        pods(client, kube::kPods, t.pods, kube::parse_pod, {.field_selector = "spec.nodeName=" + o.node_name}),
-        nodes(client, kube::kCiliumNodes, t.nodes,
-              [c = kube::ClusterInfo{o.cluster_name, o.cluster_id}](const auto& object) {
-                return kube::parse_cilium_node(object, c);
-              }),
-        cilium_endpoints(client, kube::kCiliumEndpoints, t.cilium_endpoints, kube::parse_cilium_endpoint),
-        identities(client, kube::kCiliumIdentities, t.identities,
-                   [c = kube::ClusterInfo{o.cluster_name, o.cluster_id}](const auto& object) {
-                     return kube::parse_cilium_identity(object, c);
-                   }) {}
-
-  void start(Scope& scope) {
-    scope.spawn("own node", own_node.run());
-    scope.spawn("services", services.run());
-    scope.spawn("endpoint slices", slices.run());
-    scope.spawn("namespaces", namespaces.run());
-    scope.spawn("pods", pods.run());
-    scope.spawn("cilium nodes", nodes.run());
-    scope.spawn("cilium endpoints", cilium_endpoints.run());
-    scope.spawn("identities", identities.run());
-  }
-
-  kube::Reflector<kube::CoreNode> own_node;
-  kube::Reflector<Service> services;
-  kube::Reflector<EndpointSlice> slices;
-  kube::Reflector<kube::Namespace> namespaces;
-  kube::Reflector<kube::Pod> pods;
-  kube::Reflector<Node> nodes;
-  kube::Reflector<kube::CiliumEndpoint> cilium_endpoints;
-  kube::Reflector<Identity> identities;
-};
-
-std::vector<Address> internal_ips(const kube::CoreNode& node, const Options& o) {
+std::vector<Address> internal_ips(const kube::CoreNode& node) {
   std::vector<Address> out;
   for (const NodeAddress& a : node.addresses) {
     if (a.type != NodeAddressType::internal_ip) continue;
-    const auto ip = Address::parse(a.value);
-    if (ip && (ip->is_v4() ? o.ipv4 : o.ipv6)) out.push_back(*ip);
+    if (const auto ip = Address::parse(a.value)) out.push_back(*ip);
   }
+  return out;
+}
+
+// Those under which the node is known to pods. (Between nodes all count, or two ends of a tunnel would see different
+// sets of them.)
+std::vector<Address> enabled(std::vector<Address> ips, const Options& o) {
+  std::erase_if(ips, [&](const Address& ip) { return ip.is_v4() ? !o.ipv4 : !o.ipv6; });
+  return ips;
+}
+
+std::vector<Prefix> native_routing_cidrs(const Options& o) {
+  std::vector<Prefix> out;
+  for (const auto& p : {o.native_routing_cidr4, o.native_routing_cidr6})
+    if (p) out.push_back(*p);
   return out;
 }
 
@@ -100,6 +70,15 @@ struct Agent::Parts {
         allocator(edges.kube, tables.identities, options.cluster_name,
                   identity_range(options.cluster_id, options.max_connected_clusters)),
         node_publisher(edges.kube, tables.nodes),
+        routes{.mode = options.routing,
+               .local = {options.cluster_name, options.node_name},
+               .auto_direct_node_routes = options.auto_direct_node_routes,
+               .tunnel_port = options.tunnel_port,
+               .underlay = options.underlay,
+               .mtu = options.mtu,
+               .masquerade_v4 = options.masquerade_v4 && options.ipv4,
+               .masquerade_v6 = options.masquerade_v6 && options.ipv6,
+               .native_routing_cidrs = native_routing_cidrs(options)},
         socket(io, options.socket_path),
         health(io, fmt::format("tcp://127.0.0.1:{}", options.health_port)),
         scrapes(io, "tcp://" + options.metrics_address.value_or(SocketAddress{}).to_string()) {}
@@ -116,6 +95,7 @@ struct Agent::Parts {
   pods::PodsApi pods_api;
   identity::IdentityAllocator allocator;
   identity::NodePublisher node_publisher;
+  const routing::Config routes;
   metrics::Registry metrics;
   api::Server socket;
   api::Server health;
@@ -128,10 +108,15 @@ struct Agent::Parts {
   std::unique_ptr<BgpPart> bgp;
   std::string network_trouble = "no pod CIDR yet";  // empty once pods can be attached
   std::string waiting_for = "the first answer of the Kubernetes API";
+  std::string address_trouble;  // why the addresses of the Node are not followed; empty when they are
 
   Task<std::shared_ptr<const kube::CoreNode>> own_node();
+  Task<> follow_node(std::vector<Address> applied);
+  void follow_addresses(const kube::CoreNode& node, std::vector<Address>& applied);
   Task<> follow_pod_cidrs();
-  Result<> open_network(const kube::CoreNode& node, const std::vector<Prefix>& pod_cidrs);
+  Result<> open_network(const std::vector<Prefix>& pod_cidrs);
+  void publish_node(const kube::CoreNode& node);
+  std::vector<api::Problem> problems() const;
   Result<> install_plugin();
   Task<> join_mesh();
   void serve();
@@ -148,6 +133,7 @@ Task<> Agent::stop() {
 }
 
 Tables& Agent::tables() { return parts_->tables; }
+std::vector<api::Problem> Agent::problems() const { return parts_->problems(); }
 BgpPart* Agent::bgp() { return parts_->bgp.get(); }
 
 std::vector<std::string> Agent::socket_namespaces() const {
@@ -171,13 +157,48 @@ Task<std::shared_ptr<const kube::CoreNode>> Agent::Parts::own_node() {
   for (bool told = false;;) {
     changes.next();
     auto node = tables.own_node.get(options.node_name);
-    if (node && !internal_ips(*node, options).empty()) co_return node;
+    if (node && !enabled(internal_ips(*node), options).empty()) co_return node;
     waiting_for = node ? fmt::format("an InternalIP of node {} in an enabled family", options.node_name)
                        : fmt::format("the Node object {}", options.node_name);
     if (!told && tables.own_node.initialized()) log::info("waiting", {{"for", waiting_for}});
     told = tables.own_node.initialized();
     co_await changes.changed();
   }
+}
+
+// What a person changes at the Node object while we run: labels, zone and addresses.
+Task<> Agent::Parts::follow_node(std::vector<Address> applied) {
+  for (;;) {
+    const auto seen = tables.own_node.notifier().version();
+    if (const auto node = tables.own_node.get(options.node_name)) {
+      services->set_zone(zone_of(*node));
+      follow_addresses(*node, applied);
+      if (network_trouble.empty()) publish_node(*node);
+    }
+    co_await tables.own_node.notifier().changed_since(seen);
+  }
+}
+
+void Agent::Parts::follow_addresses(const kube::CoreNode& node, std::vector<Address>& applied) {
+  auto ips = internal_ips(node);
+  if (enabled(ips, options).empty()) {
+    const std::string trouble = fmt::format(
+        "node {} has no InternalIP in an enabled family any more: give it one in status.addresses; routes "
+        "and endpoints keep {}",
+        options.node_name, applied.front().to_string());
+    if (trouble != address_trouble) log::error("addresses of the node", {{"error", trouble}});
+    address_trouble = trouble;
+    return;
+  }
+  address_trouble.clear();
+  if (ips == applied) return;
+  applied = std::move(ips);
+  const auto underlay = routing::detect_underlay(edges.kernel, applied);
+  log::info("the node's addresses changed",
+            {{"first", applied.front().to_string()}, {"device", underlay ? underlay->device : "none yet"}});
+  if (underlay) endpoints.set_mtu(routing::pod_mtu(routes, *underlay));
+  router->set_node_ips(applied);
+  endpoint_publisher->set_node_addresses(enabled(applied, options));
 }
 
 // The node's podCIDRs may come late and may grow: addresses are handed out as soon as there are some, and only then
@@ -198,7 +219,7 @@ Task<> Agent::Parts::follow_pod_cidrs() {
           options.node_name);
       log::warn("no pod network yet", {{"why", network_trouble}});
     } else if (wanted != applied || !network_trouble.empty()) {
-      const auto done = open_network(*node, wanted);
+      const auto done = open_network(wanted);
       network_trouble = done ? "" : done.error().message;
       if (!done) {
         // A busy kernel or a read-only folder: neither changes the Node, so nobody else would wake us.
@@ -209,15 +230,35 @@ Task<> Agent::Parts::follow_pod_cidrs() {
       }
       applied = wanted;
       backoff.reset();
+      publish_node(*node);
     }
     co_await tables.own_node.notifier().changed_since(seen);
   }
 }
 
-Result<> Agent::Parts::open_network(const kube::CoreNode& node, const std::vector<Prefix>& pod_cidrs) {
-  WEFT_TRY(endpoints.set_pod_cidrs(pod_cidrs));
+void Agent::Parts::publish_node(const kube::CoreNode& node) {
   node_publisher.set(identity::describe_node(node, {options.cluster_name, options.cluster_id}, endpoints.gateways()),
                      node.uid);
+}
+
+std::vector<api::Problem> Agent::Parts::problems() const {
+  Problems out;
+  out.add("", "", waiting_for.empty() ? "" : "waiting for " + waiting_for);
+  out.add("Node", options.node_name, address_trouble);
+  if (waiting_for.empty()) out.add("", "", network_trouble);
+  out.add("CiliumNode", options.node_name, node_publisher.error());
+  sources.add_problems(out);
+  out.add_frontends(lb_loop.health(), tables.frontends);
+  if (services)
+    for (auto& c : services->contested()) out.add("Service", c.service.to_string(), std::move(c.why));
+  if (router)
+    for (auto& problem : router->status().problems) out.add("", "", std::move(problem));
+  out.add_endpoints(tables.endpoints, endpoint_publisher ? &endpoint_publisher->health() : nullptr);
+  return std::move(out).take();
+}
+
+Result<> Agent::Parts::open_network(const std::vector<Prefix>& pod_cidrs) {
+  WEFT_TRY(endpoints.set_pod_cidrs(pod_cidrs));
   return options.cni_conf_dir.empty() ? Result<>{} : install_plugin();
 }
 
@@ -255,7 +296,7 @@ Task<> Agent::Parts::join_mesh() {
 }
 
 void Agent::Parts::serve() {
-  add_views(socket, options, tables, lb, edges.lb);
+  add_views(socket, options, tables, lb, lb_loop.health(), edges.lb, [this] { return problems(); });
   socket.route("POST", "/v1/cni", [this](api::Request request) -> Task<api::Response> {
     const auto reply = [](pods::PodsApi& api, api::Request r) -> Task<api::Response> {
       auto body = r.json_body();
@@ -312,7 +353,7 @@ Task<Result<>> Agent::run() {
   }
   if (p.edges.serve) p.serve();
   const auto self = co_await p.own_node();
-  const auto ips = internal_ips(*self, p.options);
+  const auto ips = internal_ips(*self);
 
   const services::Site site{.cluster = p.options.cluster_name,
                             .node = p.options.node_name,
@@ -329,28 +370,25 @@ Task<Result<>> Agent::run() {
   p.scope.spawn("service merge", p.services->run());
   p.scope.spawn("service maps", p.lb_loop.run());
 
-  const routing::Config routes{
-      .mode = p.options.routing == RoutingMode::tunnel ? routing::Mode::tunnel : routing::Mode::native,
-      .local = {p.options.cluster_name, p.options.node_name},
-      .tunnel_port = p.options.tunnel_port,
-      .underlay = ips.front().family(),
-      .masquerade_v4 = p.options.masquerade_v4 && p.options.ipv4,
-      .masquerade_v6 = p.options.masquerade_v6 && p.options.ipv6};
   auto underlay = routing::detect_underlay(p.edges.kernel, ips);
   if (!underlay) co_return fail(underlay.error().in("the network between nodes"));
-  p.endpoints.set_mtu(routing::pod_mtu(routes, p.options.mtu != 0 ? p.options.mtu : underlay->mtu));
-  p.router = std::make_unique<routing::NodeRouter>(p.io, p.edges.kernel, p.tables.nodes, routes, ips,
+  p.endpoints.set_mtu(routing::pod_mtu(p.routes, *underlay));
+  p.router = std::make_unique<routing::NodeRouter>(p.io, p.edges.kernel, p.tables.nodes, p.routes, ips,
                                                    std::move(p.edges.monitor));
   p.router->start(p.scope);
   p.endpoint_publisher = std::make_unique<identity::EndpointPublisher>(
       p.edges.kube, p.allocator,
       identity::EndpointPublisher::Tables{p.tables.local_pods, p.tables.pods, p.tables.namespaces,
                                           p.tables.cilium_endpoints, p.tables.identities, p.tables.endpoints},
-      identity::EndpointPublisherOptions{.cluster = p.options.cluster_name, .node_addresses = ips, .filter = {}});
+      identity::EndpointPublisherOptions{.cluster = p.options.cluster_name,
+                                         .node = p.options.node_name,
+                                         .node_addresses = enabled(ips, p.options),
+                                         .filter = p.options.labels});
   p.scope.spawn("endpoints", p.endpoint_publisher->run());
   p.scope.spawn("cilium node", p.node_publisher.run());
   p.scope.spawn("pod CIDRs", p.follow_pod_cidrs());
-  p.scope.spawn("mesh status", publish_mesh_status(p.edges.kube, p.options, p.tables));
+  p.scope.spawn("node", p.follow_node(ips));
+  p.scope.spawn("status", publish_mesh_status(p.edges.kube, p.options, p.tables, [&p] { return p.problems(); }));
   p.waiting_for.clear();
 
   Notifier never(p.io);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/problem.h"
 #include "apps/agent/bgp.h"
 #include "apps/agent/options.h"
 #include "apps/agent/tables.h"
@@ -52,6 +53,8 @@ class Agent {
     std::string why;
   };
   Readiness readiness() const;
+  /// What the node was asked to do and cannot, as of now.
+  std::vector<api::Problem> problems() const;
   /// Network namespaces that may hold sockets: those of the local pods and our own.
   std::vector<std::string> socket_namespaces() const;
 

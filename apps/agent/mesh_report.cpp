@@ -2,12 +2,16 @@
 
 #include <boost/json.hpp>
 
+#include "apps/agent/problems.h"
 #include "async/backoff.h"
 #include "base/log.h"
+#include "identity/gc.h"
 #include "kube/resources.h"
 
 namespace weft::agent {
 namespace {
+
+constexpr auto kLookEvery = std::chrono::seconds(5);
 
 api::RemoteStatus remote_of(const RemoteStatus& r) {
   return {.name = r.name,
@@ -59,28 +63,37 @@ Task<Result<>> write(kube::Client& client, boost::json::object object) {
 
 }  // namespace
 
-api::MeshStatus mesh_status_of(const Options& options, const Table<RemoteStatus>& remotes, Wall::time_point now) {
+api::MeshStatus mesh_status_of(const Options& options, const Table<RemoteStatus>& remotes,
+                               std::vector<api::Problem> problems, Wall::time_point now) {
   api::MeshStatus out{.node = options.node_name,
                       .cluster = options.cluster_name,
                       .cluster_id = options.cluster_id,
                       .updated = now,
                       .version = WEFT_VERSION};
   remotes.for_each([&](const RemoteStatus& r) { out.remotes.push_back(remote_of(r)); });
+  out.problem_count = problems.size();
+  problems.resize(std::min(problems.size(), kProblemsReported));
+  out.problems = std::move(problems);
   return out;
 }
 
-Task<> publish_mesh_status(kube::Client& client, const Options& options, Tables& tables) {
+Task<> publish_mesh_status(kube::Client& client, const Options& options, Tables& tables, TellProblems problems) {
+  identity::Suspects<api::Problem> lasting(kProblemLasts);
   std::optional<api::MeshStatus> published;
   Steady::time_point published_at{};
   Backoff backoff(std::chrono::milliseconds(500), std::chrono::seconds(30));
   const std::string ns = client.config().ns.empty() ? "kube-system" : client.config().ns;
   for (;;) {
     const auto seen = tables.remotes.notifier().version();
-    const auto now = mesh_status_of(options, tables.remotes, Wall::now());
+    const auto all = problems();
+    const auto now =
+        mesh_status_of(options, tables.remotes, lasting.look({all.begin(), all.end()}, Steady::now()), Wall::now());
     const auto due = published_at + api::publish_delay(published ? &*published : nullptr, now);
     const auto left = due - Steady::now();
     if (left > std::chrono::nanoseconds(0)) {
-      co_await tables.remotes.notifier().changed_since(seen, left);
+      // Nobody wakes us for a problem.
+      const auto wait = std::min<std::chrono::nanoseconds>(left, kLookEvery);
+      co_await tables.remotes.notifier().changed_since(seen, wait);
       continue;
     }
     const auto self = tables.own_node.get(options.node_name);

@@ -83,6 +83,19 @@ Setter secs(std::chrono::seconds Options::* field) {
     return {};
   };
 }
+/// A prefix of one family; empty: none.
+Setter cidr(std::optional<Prefix> Options::* field, Family family) {
+  return [=](Options& o, const std::string& v) -> Result<> {
+    (o.*field).reset();
+    if (v.empty()) return {};
+    const auto p = Prefix::parse(v);
+    if (!p || p->family() != family)
+      return fail(Errc::invalid, fmt::format("use an {} prefix such as {}", to_string(family),
+                                             family == Family::v4 ? "10.0.0.0/8" : "fd00::/8"));
+    o.*field = *p;
+    return {};
+  };
+}
 /// One of a few words.
 template <class T>
 Setter word(T Options::* field, std::map<std::string, T> words) {
@@ -115,7 +128,22 @@ const std::map<std::string, Setter>& setters() {
       {"enable-ipv4-masquerade", flag(&Options::masquerade_v4)},
       {"enable-ipv6-masquerade", flag(&Options::masquerade_v6)},
       {"routing-mode",
-       word<RoutingMode>(&Options::routing, {{"native", RoutingMode::native}, {"tunnel", RoutingMode::tunnel}})},
+       word<routing::Mode>(&Options::routing, {{"native", routing::Mode::native}, {"tunnel", routing::Mode::tunnel}})},
+      {"tunnel-protocol", word<std::string>(&Options::tunnel_protocol, {{"vxlan", "vxlan"}})},
+      {"underlay-protocol",
+       word<routing::UnderlayProtocol>(&Options::underlay, {{"auto", routing::UnderlayProtocol::automatic},
+                                                            {"ipv4", routing::UnderlayProtocol::ipv4},
+                                                            {"ipv6", routing::UnderlayProtocol::ipv6}})},
+      {"auto-direct-node-routes", flag(&Options::auto_direct_node_routes)},
+      {"ipv4-native-routing-cidr", cidr(&Options::native_routing_cidr4, Family::v4)},
+      {"ipv6-native-routing-cidr", cidr(&Options::native_routing_cidr6, Family::v6)},
+      {"labels",
+       [](Options& o, const std::string& v) -> Result<> {
+         auto r = identity::LabelsFilter::with(v);
+         if (!r) return fail(r.error());
+         o.labels = std::move(*r);
+         return {};
+       }},
       {"tunnel-port", num(&Options::tunnel_port, 1, 65535)},
       {"mtu", num(&Options::mtu, 0, 65535)},
       {"clustermesh-config", text(&Options::clustermesh_config)},

@@ -10,25 +10,32 @@
 
 #include "base/log.h"
 #include "base/net.h"
+#include "identity/labels_filter.h"
 #include "model/names.h"
 #include "model/service.h"
+#include "routing/plan.h"
 
 namespace weft::agent {
 
-enum class RoutingMode { native, tunnel };
-
 struct Options {
-  std::string node_name;                      // node-name, else $K8S_NODE_NAME, else the host's name
-  std::string cluster_name = "default";       // cluster-name
-  ClusterId cluster_id = 0;                   // cluster-id
-  ClusterId max_connected_clusters = 255;     // max-connected-clusters: 255 or 511
-  bool ipv4 = true;                           // enable-ipv4
-  bool ipv6 = true;                           // enable-ipv6
-  bool masquerade_v4 = true;                  // enable-ipv4-masquerade
-  bool masquerade_v6 = true;                  // enable-ipv6-masquerade
-  RoutingMode routing = RoutingMode::native;  // routing-mode
-  std::uint16_t tunnel_port = 8472;           // tunnel-port
-  unsigned mtu = 0;                           // mtu: of the underlay, 0 = read from the device
+  std::string node_name;                          // node-name, else $K8S_NODE_NAME, else the host's name
+  std::string cluster_name = "default";           // cluster-name
+  ClusterId cluster_id = 0;                       // cluster-id
+  ClusterId max_connected_clusters = 255;         // max-connected-clusters: 255 or 511
+  bool ipv4 = true;                               // enable-ipv4
+  bool ipv6 = true;                               // enable-ipv6
+  bool masquerade_v4 = true;                      // enable-ipv4-masquerade
+  bool masquerade_v6 = true;                      // enable-ipv6-masquerade
+  routing::Mode routing = routing::Mode::native;  // routing-mode
+  std::string tunnel_protocol = "vxlan";          // tunnel-protocol: nothing else is offered
+  std::uint16_t tunnel_port = 8472;               // tunnel-port
+  // underlay-protocol: auto | ipv4 | ipv6, the same in every cluster of the mesh
+  routing::UnderlayProtocol underlay = routing::UnderlayProtocol::automatic;
+  bool auto_direct_node_routes = true;         // auto-direct-node-routes: native mode, nodes on the same link
+  std::optional<Prefix> native_routing_cidr4;  // ipv4-native-routing-cidr: not masqueraded besides pod CIDRs
+  std::optional<Prefix> native_routing_cidr6;  // ipv6-native-routing-cidr
+  identity::LabelsFilter labels;               // labels: rules for identity-relevant labels
+  unsigned mtu = 0;                            // mtu: of the underlay, 0 = read from the device
   std::string clustermesh_config = "/var/lib/cilium/clustermesh/";  // clustermesh-config
   std::chrono::seconds clustermesh_sync_timeout{60};                // clustermesh-sync-timeout
   std::chrono::seconds clustermesh_cache_ttl{0};                    // clustermesh-cache-ttl, 0 = never

@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 
 #include "api/views.h"
-#include "apps/agent/mesh_report.h"
+#include "apps/agent/problems.h"
 
 namespace weft::agent {
 namespace {
@@ -48,7 +48,8 @@ json::value endpoints_view(const Tables& tables) {
                              .labels = e.labels,
                              .interface = e.interface,
                              .container_id = e.container_id,
-                             .state = e.state}));
+                             .state = e.state,
+                             .why = e.why}));
   });
   return out;
 }
@@ -56,24 +57,25 @@ json::value endpoints_view(const Tables& tables) {
 }  // namespace
 
 void add_views(api::Server& server, const Options& options, Tables& tables, const LbReconciler& lb,
-               const LbMaps& maps) {
+               const ReconcileHealth& lb_health, const LbMaps& maps, TellProblems problems) {
   using Answer = Result<json::value>;
   using R = const api::Request&;
   const std::string cluster = options.cluster_name;
-  const auto id_of = [&lb](const FrontendKey& key) -> std::uint32_t {
+  const auto info = [&lb, &lb_health](const FrontendKey& key) -> api::Programmed {
     const auto it = lb.state().services().find(key);
-    return it == lb.state().services().end() ? 0 : it->second.id;
+    return {it == lb.state().services().end() ? 0 : it->second.id, error_of(lb_health, key)};
   };
-  server.route_value("GET", "/v1/services", [&tables, id_of, cluster](R) -> Answer {
-    return api::services_view(tables.frontends, id_of, cluster);
+  server.route_value("GET", "/v1/services", [&tables, info, cluster](R) -> Answer {
+    return api::services_view(tables.frontends, info, cluster);
   });
   server.route_value("GET", "/v1/nodes", [&tables](R) -> Answer { return api::nodes_view(tables.nodes); });
   server.route_value("GET", "/v1/identities",
                      [&tables](R) -> Answer { return api::identities_view(tables.identities); });
   server.route_value("GET", "/v1/ips", [&tables](R) -> Answer { return api::ip_identities_view(tables.ips); });
   server.route_value("GET", "/v1/endpoints", [&tables](R) -> Answer { return endpoints_view(tables); });
-  server.route_value("GET", "/v1/mesh", [&tables, &options](R) -> Answer {
-    return api::to_json(mesh_status_of(options, tables.remotes, Wall::now()));
+  server.route_value("GET", "/v1/problems", [problems](R) -> Answer { return json::value(api::to_json(problems())); });
+  server.route_value("GET", "/v1/mesh", [&tables, &options, problems](R) -> Answer {
+    return api::to_json(mesh_status_of(options, tables.remotes, problems(), Wall::now()));
   });
   server.route_value("GET", "/v1/bpf/lb", [&tables, &maps](R) -> Answer { return lb_view(maps, tables); });
   server.route_value("GET", "/v1/bpf/usage", [&maps](R) -> Answer { return usage_view(maps); });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/server.h"
+#include "apps/agent/mesh_report.h"
 #include "apps/agent/options.h"
 #include "apps/agent/tables.h"
 #include "datapath/lb_reconciler.h"
@@ -9,6 +10,7 @@
 namespace weft::agent {
 
 /// Everything must outlive the server.
-void add_views(api::Server& server, const Options& options, Tables& tables, const LbReconciler& lb, const LbMaps& maps);
+void add_views(api::Server& server, const Options& options, Tables& tables, const LbReconciler& lb,
+               const ReconcileHealth& lb_health, const LbMaps& maps, TellProblems problems);
 
 }  // namespace weft::agent

@@ -155,7 +155,9 @@ json::object to_json(const MeshStatus& s) {
           {"clusterId", s.cluster_id},
           {"updated", time_json(s.updated)},
           {"version", s.version},
-          {"remotes", std::move(remotes)}};
+          {"remotes", std::move(remotes)},
+          {"problems", to_json(s.problems)},
+          {"problemCount", s.problem_count}};
 }
 
 Result<MeshStatus> mesh_status_from_json(const json::value& v) {
@@ -178,6 +180,8 @@ Result<MeshStatus> mesh_status_from_json(const json::value& v) {
       }
     }
   }
+  if (const auto* problems = v.as_object().if_contains("problems")) s.problems = problems_from_json(*problems);
+  f.read("problemCount", s.problem_count);
   if (error.empty() && s.node.empty()) error = "node is missing";
   if (error.empty() && s.cluster.empty()) error = "cluster is missing";
   if (!error.empty()) return fail(Errc::invalid, fmt::format("mesh status: {}", error));
@@ -201,7 +205,9 @@ std::chrono::milliseconds publish_delay(const MeshStatus* published, const MeshS
                      r.synced_nodes, r.synced_services, r.synced_endpoints, r.synced_identities});
     return out;
   };
-  if (counts(*published) != counts(now)) return std::chrono::seconds(5);
+  if (counts(*published) != counts(now) || published->problems != now.problems ||
+      published->problem_count != now.problem_count)
+    return std::chrono::seconds(5);
   return kReportEvery;
 }
 

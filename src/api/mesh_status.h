@@ -1,5 +1,5 @@
-// What one agent says about the mesh: the contract between agents, which publish it, and `weft clustermesh status`,
-// which reads it with nothing but access to the Kubernetes API.
+// What one agent says about the mesh, and of what it cannot do: the contract between agents, which publish it, and
+// `weft clustermesh status` and `weft status`, which read it with nothing but access to the Kubernetes API.
 //
 // Each agent keeps a ConfigMap "weft-mesh-status-<node>" in its own namespace, labelled weft.io/status=mesh, owned by
 // its Node, with one key "mesh.json" (the JSON form below). Not an annotation of the CiliumNode: those travel to every
@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "api/problem.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "model/names.h"
@@ -70,6 +71,8 @@ struct MeshStatus {
   Wall::time_point updated{};
   std::string version;
   std::vector<RemoteStatus> remotes;  // sorted by name
+  std::vector<Problem> problems;      // what this node cannot do; the first of them
+  std::uint64_t problem_count = 0;    // all of them
   bool operator==(const MeshStatus&) const = default;
 };
 
@@ -78,8 +81,8 @@ inline constexpr auto kReportStale = std::chrono::seconds(150);
 
 /// {node, cluster, clusterId, updated, version, remotes: [{name, ready, why, clusterId, nodes, services, endpoints,
 /// identities, lastSync, rttMs, reconnections, failures, rejected, rejectedExample, warnings, urls, config: {…},
-/// synced: {nodes, services, endpoints, identities}}]}; times in RFC 3339, null when never; rttMs null when not
-/// measured.
+/// synced: {nodes, services, endpoints, identities}}], problems: [{kind, object, why}], problemCount}; times in RFC 3339,
+/// null when never; rttMs null when not measured.
 json::object to_json(const MeshStatus&);
 json::object to_json(const RemoteStatus&);
 /// Unknown fields are ignored and missing ones keep their defaults, so that CLI and agents of different releases talk.

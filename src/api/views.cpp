@@ -43,7 +43,7 @@ std::string_view to_string(FrontendKind k) {
 
 std::string_view to_string(BackendState s) { return s == BackendState::active ? "active" : "terminating"; }
 
-json::object view(const Frontend& f, std::uint32_t id, const std::string& local_cluster) {
+json::object view(const Frontend& f, const Programmed& datapath, const std::string& local_cluster) {
   json::array backends;
   for (const Backend& b : f.backends) {
     backends.push_back(json::object{{"address", b.address.to_string()},
@@ -55,7 +55,10 @@ json::object view(const Frontend& f, std::uint32_t id, const std::string& local_
                                     {"preferred", b.preferred},
                                     {"heldBack", b.held_back}});
   }
-  return {{"id", id},
+  const char* state = !datapath.error.empty() ? "error" : datapath.id == 0 ? "pending" : "programmed";
+  return {{"id", datapath.id},
+          {"state", state},
+          {"reason", datapath.error},
           {"frontend", f.address.to_string()},
           {"type", to_string(f.kind)},
           {"namespace", f.service.ns},
@@ -68,8 +71,8 @@ json::object view(const Frontend& f, std::uint32_t id, const std::string& local_
           {"backends", std::move(backends)}};
 }
 
-json::array services_view(const Table<Frontend>& table, const FrontendId& id, const std::string& local_cluster) {
-  return rows(table, [&](const Frontend& f) { return view(f, id ? id(f.address) : 0, local_cluster); });
+json::array services_view(const Table<Frontend>& table, const FrontendInfo& info, const std::string& local_cluster) {
+  return rows(table, [&](const Frontend& f) { return view(f, info ? info(f.address) : Programmed{}, local_cluster); });
 }
 
 json::object view(const Node& n) {
@@ -130,7 +133,8 @@ json::object view(const EndpointInfo& e) {
           {"labels", labels_json(e.labels)},
           {"interface", e.interface},
           {"containerID", e.container_id},
-          {"state", e.state}};
+          {"state", e.state},
+          {"why", e.why}};
 }
 
 json::object view(const LbMapEntry& e) {

@@ -2,7 +2,7 @@
 // Kubernetes, addresses are text, lists are sorted by key; a field once published keeps its meaning.
 //
 // Where the agent serves them: /v1/services, /v1/nodes, /v1/identities, /v1/endpoints, /v1/mesh (mesh_status.h),
-// /v1/bpf/lb.
+// /v1/problems (problem.h), /v1/bpf/lb.
 #pragma once
 
 #include <boost/json/fwd.hpp>
@@ -25,14 +25,19 @@ namespace json = boost::json;
 std::string_view to_string(FrontendKind);  // "ClusterIP", "ExternalIP", "LoadBalancer", "NodePort"
 std::string_view to_string(BackendState);  // "active", "terminating"
 
-/// The number the datapath knows a frontend by; 0 when it has none yet.
-using FrontendId = std::function<std::uint32_t(const FrontendKey&)>;
+/// What the datapath says of a frontend.
+struct Programmed {
+  std::uint32_t id = 0;  // the number it is known by; 0: it is not in the maps
+  std::string error;     // why it is not there as it should be; empty when it is, or will be in a moment
+};
+using FrontendInfo = std::function<Programmed(const FrontendKey&)>;
 
-/// {id, frontend: "10.96.0.10:80/TCP", type, namespace, name, portName, global, affinity, algorithm,
+/// {id, state: "programmed" | "pending" | "error", reason, frontend: "10.96.0.10:80/TCP", type, namespace, name,
+/// portName, global, affinity, algorithm,
 ///  sessionAffinitySeconds, backends: [{address, state, cluster, node, zone, preferred, heldBack}]}.
 /// `local_cluster` is what an empty backend.cluster stands for.
-json::object view(const Frontend&, std::uint32_t id, const std::string& local_cluster);
-json::array services_view(const Table<Frontend>&, const FrontendId&, const std::string& local_cluster);
+json::object view(const Frontend&, const Programmed&, const std::string& local_cluster);
+json::array services_view(const Table<Frontend>&, const FrontendInfo&, const std::string& local_cluster);
 
 /// {cluster, name, addresses: [{type, ip}], podCIDRs, healthIPs, encryptionKey, labels, source}
 json::object view(const Node&);
@@ -56,6 +61,7 @@ struct EndpointInfo {
   std::string interface;  // host side
   std::string container_id;
   std::string state;  // "ready", "waiting-for-identity", …
+  std::string why;    // what it waits for; empty when ready
 };
 json::object view(const EndpointInfo&);
 

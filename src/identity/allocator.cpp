@@ -188,7 +188,7 @@ Task<Result<NumericIdentity>> IdentityAllocator::settle(const Labels& labels) {
       if (k >= size)
         co_return fail(Errc::exhausted,
                        fmt::format("identities {} to {} of cluster {} are all taken: exclude labels that "
-                                   "differ from pod to pod (configuration key labels)",
+                                   "differ from pod to pod (chart value labels, such as \"!k8s:build-id\")",
                                    range_.first, range_.last, cluster_));
       id = identity_candidate(labels, range_, k);
     } else {

@@ -2,9 +2,16 @@
 
 #include <algorithm>
 
+#include "base/encoding.h"
+
 namespace weft::identity {
 
-EndpointIntent derive_intent(const LocalPod& local, const kube::Pod& pod, Labels labels, const Address& node) {
+std::string node_label_value(const std::string& node_name) {
+  return node_name.size() <= 63 ? node_name : "hash-" + hex_encode(sha256(node_name)).substr(0, 32);
+}
+
+EndpointIntent derive_intent(const LocalPod& local, const kube::Pod& pod, Labels labels, const std::string& node_name,
+                             const Address& node) {
   EndpointIntent i;
   auto& e = i.object;
   e.name = pod.name;
@@ -16,6 +23,7 @@ EndpointIntent derive_intent(const LocalPod& local, const kube::Pod& pod, Labels
   e.service_account = pod.service_account;
   e.state = "ready";
   e.labels = pod.labels;
+  e.labels[kNodeLabel] = node_label_value(node_name);
   for (const auto& p : pod.ports)
     if (!p.name.empty()) e.named_ports.push_back({p.name, p.protocol, p.port});
   std::sort(e.named_ports.begin(), e.named_ports.end(), [](const auto& a, const auto& b) { return a.name < b.name; });

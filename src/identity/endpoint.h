@@ -38,8 +38,15 @@ struct EndpointIntent {
   bool operator==(const EndpointIntent&) const = default;
 };
 
+/// On every CiliumEndpoint that Weft writes: whose it is, so that an agent can ask the API server for its own and no
+/// others. (A field selector would need selectableFields in the CRD, which Kubernetes has from 1.32 on by default.)
+inline constexpr const char* kNodeLabel = "weft.io/node";
+/// Its value: the node's name, or a hash of one that is too long for a label value (63 characters).
+std::string node_label_value(const std::string& node_name);
+
 /// Pure. `labels` are the identity labels, `node` the address under which the node is known.
-EndpointIntent derive_intent(const LocalPod& local, const kube::Pod& pod, Labels labels, const Address& node);
+EndpointIntent derive_intent(const LocalPod& local, const kube::Pod& pod, Labels labels, const std::string& node_name,
+                             const Address& node);
 
 /// Same to every reader: everything but the object's own uid.
 bool same_endpoint(const kube::CiliumEndpoint& a, const kube::CiliumEndpoint& b);

@@ -166,6 +166,17 @@ bool EndpointPublisher::ours(const kube::CiliumEndpoint& object) const {
                             options_.node_addresses.end();
 }
 
+void EndpointPublisher::set_node_addresses(const std::vector<Address>& addresses) {
+  if (addresses.empty() || addresses.front() == options_.node_addresses.front()) return;
+  auto& all = options_.node_addresses;
+  for (auto it = addresses.rbegin(); it != addresses.rend(); ++it) {
+    std::erase(all, *it);
+    all.insert(all.begin(), *it);
+  }
+  all_again_ = true;
+  woken_.notify();
+}
+
 Task<> EndpointPublisher::run() {
   scope_.spawn("reconcile", reconciler_.run());
   std::exception_ptr end;
@@ -189,7 +200,10 @@ Task<> EndpointPublisher::derive() {
   scope_.spawn("identities", forward(t_.identities.notifier(), woken_));
   for (;;) {
     const auto version = woken_.version();
-    for (const auto& name : changed(inputs)) derive_one(name);
+    auto names = changed(inputs);
+    if (std::exchange(all_again_, false))
+      for (const auto& [name, attachments] : local_) names.insert(name);
+    for (const auto& name : names) derive_one(name);
     const bool all = t_.local_pods.initialized() && t_.pods.initialized() && t_.namespaces.initialized();
     if (all) intents_.initialized_by("derivation");
     co_await woken_.changed_since(version);
@@ -289,7 +303,7 @@ void EndpointPublisher::derive_one(const ObjectName& name) {
   facts.service_account = pod->service_account;
   facts.labels = pod->labels;
   facts.namespace_labels = ns->labels;
-  auto next = derive_intent(*local, *pod, identity_labels(facts, options_.cluster, options_.filter),
+  auto next = derive_intent(*local, *pod, identity_labels(facts, options_.cluster, options_.filter), options_.node,
                             options_.node_addresses.front());
   if (const auto old = intents_.get(name)) next.attempt = old->attempt;
   intents_.upsert(std::move(next));

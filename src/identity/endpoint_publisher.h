@@ -20,6 +20,7 @@ namespace weft::identity {
 
 struct EndpointPublisherOptions {
   std::string cluster = "default";
+  std::string node;
   std::vector<Address> node_addresses;  // the first is written into the objects; all of them mean "ours"
   LabelsFilter filter;
 };
@@ -30,7 +31,7 @@ class EndpointPublisher {
     Table<LocalPod>& local_pods;
     Table<kube::Pod>& pods;  // at least those of this node
     Table<kube::Namespace>& namespaces;
-    Table<kube::CiliumEndpoint>& cilium_endpoints;  // of the whole cluster
+    Table<kube::CiliumEndpoint>& cilium_endpoints;  // at least those of this node (kNodeLabel)
     Table<Identity>& identities;
     Table<Endpoint>& endpoints;  // written here
   };
@@ -40,6 +41,8 @@ class EndpointPublisher {
 
   /// Runs until cancelled.
   Task<> run();
+  /// The node's addresses changed: every object is written anew. The old ones still mean "ours".
+  void set_node_addresses(const std::vector<Address>& addresses);
   const ReconcileHealth& health() const;
 
  private:
@@ -56,6 +59,7 @@ class EndpointPublisher {
   IdentityAllocator& allocator_;
   Tables t_;
   EndpointPublisherOptions options_;
+  bool all_again_ = false;  // derive every pod anew
   Table<EndpointIntent> intents_;
   std::unique_ptr<Ops> ops_;
   Reconciler<EndpointIntent> reconciler_;

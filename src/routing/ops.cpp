@@ -98,12 +98,15 @@ Result<int> ensure_tunnel_device(netlink::Kernel& k, const Config& c, const Unde
     if (there) WEFT_TRY(k.delete_link(kTunnelDevice));
     return 0;
   }
-  const auto local = u.address(c.underlay);
+  const Family outer = outer_family(c, u);
+  const auto local = u.address(outer);
   if (!local)
-    return fail(Errc::invalid, "tunnel: this node has no InternalIP of family " + std::string(to_string(c.underlay)) +
-                                   ": give it one, or set underlay-protocol to the other family");
-  const netlink::Vxlan want{.vni = c.vni, .port = c.tunnel_port, .local = *local, .learning = false};
-  const unsigned mtu = pod_mtu(c, u.mtu);
+    return fail(Errc::invalid,
+                "tunnel: this node has no InternalIP of family " + std::string(to_string(outer)) +
+                    ": add one to status.addresses of its Node object, or set underlay-protocol to auto or " +
+                    (outer == Family::v4 ? "ipv6" : "ipv4") + " in every cluster of the mesh");
+  const netlink::Vxlan want{.vni = kVni, .port = c.tunnel_port, .local = *local, .learning = false};
+  const unsigned mtu = pod_mtu(c, u);
   if (there && there->vxlan != want) {
     WEFT_TRY(k.delete_link(kTunnelDevice));
     there = fail(Errc::not_found, "");

@@ -1,5 +1,7 @@
 #include "routing/plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -51,10 +53,19 @@ class Builder {
   }
 
   void add_tunnel(const Node& n) {
-    const auto remote = n.internal_ip(config_.underlay);
+    const Family outer = outer_family(config_, underlay_);
+    const auto remote = n.internal_ip(outer);
     if (!remote) {
-      problem(n, "has no InternalIP of family " + std::string(to_string(config_.underlay)) +
-                     " for the tunnel: give the node one, or set underlay-protocol to the other family");
+      problem(n, "has no InternalIP of family " + std::string(to_string(outer)) +
+                     ", over which this node's tunnel runs: give the node one" + other_family(n, outer));
+      return;
+    }
+    if (const Family theirs = outer_family(config_.underlay, n.internal_ip(Family::v4).has_value()); theirs != outer) {
+      problem(n, "runs its tunnel over " + std::string(to_string(theirs)) + " from " +
+                     n.internal_ip(theirs)->to_string() +
+                     ", and this node has no InternalIP of that family: give this "
+                     "node one" +
+                     other_family(n, theirs));
       return;
     }
     TunnelPeer peer{n.key(), tunnel_mac(*remote), *remote, {}};
@@ -80,6 +91,13 @@ class Builder {
   }
 
  private:
+  // The other mend, where both nodes have what it takes.
+  std::string other_family(const Node& n, Family not_this) const {
+    const Family other = not_this == Family::v4 ? Family::v6 : Family::v4;
+    if (!n.internal_ip(other) || !underlay_.address(other)) return "";
+    return fmt::format(", or set underlay-protocol to {} in every cluster of the mesh",
+                       other == Family::v4 ? "ipv4" : "ipv6");
+  }
   void problem(const Node& n, const std::string& what) {
     out_.problems.push_back("node " + n.key().to_string() + " " + what);
   }
@@ -117,11 +135,12 @@ class Builder {
 
 }  // namespace
 
-Result<Mode> parse_mode(const std::string& text) {
-  if (text == "native") return Mode::native;
-  if (text == "tunnel") return Mode::tunnel;
-  return fail(Errc::invalid, "routing-mode \"" + text + "\": must be native or tunnel");
+Family outer_family(UnderlayProtocol rule, bool has_v4) {
+  if (rule == UnderlayProtocol::automatic) return has_v4 ? Family::v4 : Family::v6;
+  return rule == UnderlayProtocol::ipv4 ? Family::v4 : Family::v6;
 }
+
+Family outer_family(const Config& c, const Underlay& u) { return outer_family(c.underlay, u.v4.has_value()); }
 
 Result<Underlay> find_underlay(const std::vector<netlink::Link>& links,
                                const std::vector<netlink::LinkAddress>& addresses,
@@ -135,7 +154,8 @@ Result<Underlay> find_underlay(const std::vector<netlink::Link>& links,
       if (a.address != ip) continue;
       const auto link = std::find_if(links.begin(), links.end(), [&](const auto& l) { return l.index == a.ifindex; });
       if (link == links.end()) continue;
-      (ip.is_v4() ? u.v4 : u.v6) = ip;
+      // The first of a family is the one that others send to.
+      if (auto& mine = ip.is_v4() ? u.v4 : u.v6; !mine) mine = ip;
       if (u.ifindex != 0) continue;
       u.ifindex = link->index;
       u.device = link->name;
@@ -160,9 +180,10 @@ Result<Underlay> find_underlay(const std::vector<netlink::Link>& links,
   return u;
 }
 
-unsigned pod_mtu(const Config& c, unsigned underlay_mtu) {
+unsigned pod_mtu(const Config& c, const Underlay& u) {
+  const unsigned underlay_mtu = c.mtu != 0 ? c.mtu : u.mtu;
   if (c.mode == Mode::native) return underlay_mtu;
-  const unsigned overhead = c.underlay == Family::v4 ? 50 : 70;
+  const unsigned overhead = outer_family(c, u) == Family::v4 ? 50 : 70;
   // IPv6 does not work below 1280 (RFC 8200 section 5); fragmenting the outer packet is the lesser evil.
   return std::max(underlay_mtu - std::min(underlay_mtu, overhead), 1280u);
 }

@@ -4,6 +4,10 @@
 //   tunnel   podCIDR via the far node's pod-network address, on weft_vxlan; that address has a static neighbour entry
 //            whose MAC follows from the node's IP, and a forwarding entry from that MAC to the node's IP. Nothing is
 //            exchanged or learned.
+//
+// weft_vxlan speaks one IP family with all its peers, so both ends of a tunnel must choose the same. What they choose
+// follows from the rule (underlay-protocol, the same in the whole mesh) and from the InternalIPs that a node publishes
+// of itself, which everybody sees; their order does not matter.
 #pragma once
 
 #include <optional>
@@ -16,17 +20,20 @@
 namespace weft::routing {
 
 enum class Mode { native, tunnel };
-Result<Mode> parse_mode(const std::string& text);  // "native", "tunnel"
+/// automatic: IPv4 for a node that has an IPv4 InternalIP, IPv6 for one that has none.
+enum class UnderlayProtocol { automatic, ipv4, ipv6 };
 
 inline constexpr const char* kTunnelDevice = "weft_vxlan";
+/// All clusters share one segment: who a packet is from is told by its address.
+inline constexpr std::uint32_t kVni = 1;
 
 struct Config {
   Mode mode = Mode::tunnel;
   Node::Key local;                      // this node
   bool auto_direct_node_routes = true;  // native: routes to nodes on the same link
-  std::uint32_t vni = 1;
   std::uint16_t tunnel_port = 8472;
-  Family underlay = Family::v4;  // tunnel: which of the nodes' addresses carry the packets
+  UnderlayProtocol underlay = UnderlayProtocol::automatic;  // tunnel: which of the nodes' addresses carry the packets
+  unsigned mtu = 0;                                         // of the underlay; 0: as its device says
   bool masquerade_v4 = true;
   bool masquerade_v6 = true;
   std::vector<Prefix> native_routing_cidrs;  // reached without masquerade besides the known pod CIDRs
@@ -53,9 +60,13 @@ Result<Underlay> find_underlay(const std::vector<netlink::Link>& links,
                                const std::vector<netlink::LinkAddress>& addresses,
                                const std::vector<Address>& node_ips);
 
+/// The family of the tunnel packets of a node that has an IPv4 InternalIP, or has none.
+Family outer_family(UnderlayProtocol, bool has_v4);
+Family outer_family(const Config&, const Underlay&);
+
 /// What fits into a packet of a pod: the underlay's MTU, less 50 bytes for VXLAN over IPv4 or 70 over IPv6
 /// (RFC 7348: outer IP, UDP 8, VXLAN 8, inner Ethernet 14).
-unsigned pod_mtu(const Config&, unsigned underlay_mtu);
+unsigned pod_mtu(const Config&, const Underlay&);
 
 /// The MAC of a node's tunnel device, the same wherever it is computed.
 Mac tunnel_mac(const Address& node_ip);

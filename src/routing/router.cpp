@@ -39,6 +39,11 @@ void NodeRouter::start(Scope& scope) {
   scope.spawn("link-monitor", monitor_->run(std::move(seen)));
 }
 
+void NodeRouter::set_node_ips(std::vector<Address> node_ips) {
+  node_ips_ = std::move(node_ips);
+  wake_.notify();
+}
+
 Task<> NodeRouter::follow_nodes() {
   for (;;) {
     const auto seen = nodes_.notifier().version();

@@ -28,6 +28,8 @@ class NodeRouter {
 
   /// Spawns the coroutines into the caller's scope.
   void start(Scope& scope);
+  /// The node's InternalIPs changed: routes, tunnel and masquerade follow.
+  void set_node_ips(std::vector<Address> node_ips);
 
   struct Status {
     std::vector<std::string> problems;  // of nodes and of this machine; empty when all is well

@@ -151,7 +151,7 @@ TEST_F(PodNet, over_vxlan_pods_reach_each_other_through_a_fabric_that_knows_no_p
 }
 
 TEST_F(PodNet, vxlan_over_ipv6_carries_both_families) {
-  start_agents({.mode = Mode::tunnel, .underlay = Family::v6});
+  start_agents({.mode = Mode::tunnel, .underlay = routing::UnderlayProtocol::ipv6});
   expect_everybody_reaches_everybody();
 }
 

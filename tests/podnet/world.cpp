@@ -215,7 +215,8 @@ void AgentProcess::run() {
   std::vector<Address> ips;
   for (const Family f : {Family::v4, Family::v6})
     if (const auto ip = self_.internal_ip(f)) ips.push_back(*ip);
-  pods::EndpointManager manager(**kernel, pods, {.state_dir = state_dir(), .mtu = routing::pod_mtu(config_, 1500)});
+  const routing::Underlay underlay{.v4 = self_.internal_ip(Family::v4), .v6 = self_.internal_ip(Family::v6)};
+  pods::EndpointManager manager(**kernel, pods, {.state_dir = state_dir(), .mtu = routing::pod_mtu(config_, underlay)});
   pods::PodsApi cni_api(manager);
   api::Server server(io, socket());
   server.route("POST", "/v1/cni", [&cni_api](api::Request q) { return answer_cni(cni_api, std::move(q)); });

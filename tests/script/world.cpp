@@ -10,6 +10,7 @@
 #include "api/views.h"
 #include "bgp/control/why.h"
 #include "kube/json.h"
+#include "kube/types/cilium.h"
 #include "manifest/manifest.h"
 #include "mesh/values/codec.h"
 #include "metrics/registry.h"
@@ -73,6 +74,40 @@ std::string status_text(const kube::FakeServer& server, bool node_config) {
     for (const auto& p : kube::array_at(i.get_object(), "peers"))
       out += kube::text_at(i.get_object(), "name") + " " + json::serialize(p) + "\n";
   conditions(*o);
+  return out;
+}
+
+// This end of the tunnel, and the far ones.
+std::string tunnel_text(const netlink::FakeWorld::Namespace& ns) {
+  std::string out;
+  for (const auto& [index, link] : ns.links)
+    if (link.vxlan) out += fmt::format("from {} mtu {}\n", link.vxlan->local.to_string(), link.mtu);
+  std::vector<std::string> peers;
+  for (const auto& e : ns.fdb) peers.push_back("to " + e.remote.to_string() + "\n");
+  std::sort(peers.begin(), peers.end());
+  for (const auto& p : peers) out += p;
+  return out;
+}
+
+std::string node_text(const kube::FakeServer& server) {
+  const auto object = server.get(kube::kCiliumNodes, "", "node-1");
+  if (!object) return "no CiliumNode node-1\n";
+  const auto node = kube::parse_cilium_node(*object, {"cluster1", 1});
+  if (!node || !*node) return "unreadable CiliumNode\n";
+  std::string out;
+  for (const auto& a : (*node)->addresses) out += fmt::format("{} {}\n", to_string(a.type), a.value);
+  for (const auto& [key, value] : (*node)->labels) out += key + "=" + value + "\n";
+  return out;
+}
+
+std::string endpoints_text(const kube::FakeServer& server) {
+  std::string out;
+  for (const auto& o : server.all(kube::kCiliumEndpoints)) {
+    const auto e = kube::parse_cilium_endpoint(o);
+    if (!e || !*e) continue;
+    out += fmt::format("{} on {}\n", (*e)->name.to_string(), (*e)->node ? (*e)->node->to_string() : "no node");
+    for (const auto& l : (*e)->identity_labels) out += "  " + l + "\n";
+  }
   return out;
 }
 
@@ -223,6 +258,14 @@ std::string World::show(const std::string& view) {
   if (view == "frontends") return frontends_text(agent_->tables().frontends);
   if (view == "lbmaps") return maps_text(maps_);
   if (view == "pods") return pods_text(agent_->tables().local_pods);
+  if (view == "tunnel") return tunnel_text(kernel_world_->namespaces[""]);
+  if (view == "node") return node_text(server_);
+  if (view == "endpoints") return endpoints_text(server_);
+  if (view == "problems") {
+    std::string out;
+    for (const auto& p : agent_->problems()) out += p.to_string() + "\n";
+    return out;
+  }
   if (view == "routes") {
     std::vector<std::string> lines;
     for (const auto& r : kernel_world_->namespaces[""].routes)
@@ -316,6 +359,18 @@ Task<Result<>> World::command(std::vector<std::string> w) {
     co_return mesh_command(w);
   } else if (w[0] == "bgp") {
     co_return bgp_command(w);
+  } else if (w[0] == "nic" && w.size() > 2) {
+    kernel_world_->add_nic(w[1], {w.begin() + 2, w.end()});
+  } else if (w[0] == "pod" && w.size() > 2 && agent_) {
+    const auto slash = w[1].find('/');
+    LocalPod pod;
+    pod.container_id = "container-" + w[1];
+    pod.pod_ifname = "eth0";
+    pod.pod = {w[1].substr(0, slash), w[1].substr(slash + 1)};
+    pod.ifindex = 100 + static_cast<int>(agent_->tables().local_pods.size());
+    for (std::size_t i = 2; i < w.size(); ++i)
+      if (const auto ip = Address::parse(w[i])) pod.ips.push_back(*ip);
+    agent_->tables().local_pods.upsert(std::move(pod));
   } else if (w[0] == "operator") {
     start_operator();
   } else if (w[0] == "stop") {

@@ -53,6 +53,35 @@ TEST(AgentOptions, limit_what_is_asked_of_the_API_server) {
             "k8s-client-burst \"0\" cannot be used: use a number from 1 to 100000");
 }
 
+TEST(AgentOptions, choose_the_family_of_the_tunnel_the_same_way_for_everybody) {
+  EXPECT_EQ(parse_options({{"node-name", "n1"}})->underlay, routing::UnderlayProtocol::automatic);
+  EXPECT_EQ(parse_options({{"underlay-protocol", "ipv6"}})->underlay, routing::UnderlayProtocol::ipv6);
+  EXPECT_EQ(refusal({{"underlay-protocol", "4"}}),
+            "underlay-protocol \"4\" cannot be used: use one of auto, ipv4, ipv6");
+  EXPECT_EQ(refusal({{"tunnel-protocol", "geneve"}}), "tunnel-protocol \"geneve\" cannot be used: use one of vxlan");
+}
+
+TEST(AgentOptions, say_what_is_reached_without_masquerade) {
+  const auto o = parse_options({{"ipv4-native-routing-cidr", "10.0.0.0/8"},
+                                {"ipv6-native-routing-cidr", ""},
+                                {"auto-direct-node-routes", "false"}});
+  ASSERT_TRUE(o);
+  EXPECT_EQ(o->native_routing_cidr4, *Prefix::parse("10.0.0.0/8"));
+  EXPECT_FALSE(o->native_routing_cidr6);
+  EXPECT_FALSE(o->auto_direct_node_routes);
+  EXPECT_EQ(refusal({{"ipv4-native-routing-cidr", "fd00::/8"}}),
+            "ipv4-native-routing-cidr \"fd00::/8\" cannot be used: use an IPv4 prefix such as 10.0.0.0/8");
+}
+
+TEST(AgentOptions, limit_which_labels_make_an_identity) {
+  const auto o = parse_options({{"labels", "k8s:app !k8s:build"}});
+  ASSERT_TRUE(o);
+  EXPECT_TRUE(o->labels.keeps("k8s", "app"));
+  EXPECT_FALSE(o->labels.keeps("k8s", "tier"));
+  EXPECT_NE(refusal({{"labels", "k8s:[x"}}).find("rule \"k8s:[x\" is not a regular expression"), std::string::npos)
+      << refusal({{"labels", "k8s:[x"}});
+}
+
 TEST(AgentOptions, keep_unknown_keys_aside) {
   std::vector<std::string> unknown;
   EXPECT_TRUE(parse_options({{"from-the-future", "1"}}, &unknown));

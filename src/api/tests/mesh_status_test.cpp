@@ -37,6 +37,8 @@ MeshStatus sample() {
               .service_exports = false};
   r.synced_nodes = r.synced_services = r.synced_endpoints = r.synced_identities = true;
   s.remotes = {r};
+  s.problems = {{"Service", "shop/cart", "map lb_frontends is full"}, {"", "", "no pod CIDR yet"}};
+  s.problem_count = 2;
   return s;
 }
 

@@ -30,9 +30,9 @@ TEST(Views, a_frontend_shows_its_backends_with_cluster_and_the_reason_they_are_h
   asio::io_context io;
   Table<Frontend> table(io, "frontends");
   table.upsert(cart());
-  const auto v = services_view(table, [](const FrontendKey&) { return 7u; }, "cluster1");
+  const auto v = services_view(table, [](const FrontendKey&) { return Programmed{7, ""}; }, "cluster1");
   EXPECT_EQ(json::value(v), json::parse(R"([{
-    "id": 7, "frontend": "10.96.3.7:80/TCP", "type": "ClusterIP", "namespace": "shop", "name": "cart", "portName": "http",
+    "id": 7, "state": "programmed", "reason": "", "frontend": "10.96.3.7:80/TCP", "type": "ClusterIP", "namespace": "shop", "name": "cart", "portName": "http",
     "global": true, "affinity": "local", "algorithm": "random", "sessionAffinitySeconds": 0,
     "backends": [
       {"address": "10.1.0.5:8080", "state": "active", "cluster": "cluster1", "local": true, "node": "n1", "zone": "a",
@@ -41,11 +41,17 @@ TEST(Views, a_frontend_shows_its_backends_with_cluster_and_the_reason_they_are_h
        "preferred": false, "heldBack": "affinity local: 1 local backend is active"}]}])"));
 }
 
-TEST(Views, a_frontend_unknown_to_the_datapath_has_id_zero) {
+TEST(Views, a_frontend_unknown_to_the_datapath_has_id_zero_and_says_why) {
   asio::io_context io;
   Table<Frontend> table(io, "frontends");
   table.upsert(cart());
-  EXPECT_EQ(services_view(table, {}, "c").at(0).at("id").as_uint64(), 0u);
+  const auto soon = services_view(table, {}, "c").at(0);
+  EXPECT_EQ(soon.at("id").as_uint64(), 0u);
+  EXPECT_EQ(soon.at("state").as_string(), "pending");
+  const auto never =
+      services_view(table, [](const FrontendKey&) { return Programmed{0, "map lb_frontends is full"}; }, "c").at(0);
+  EXPECT_EQ(never.at("state").as_string(), "error");
+  EXPECT_EQ(never.at("reason").as_string(), "map lb_frontends is full");
 }
 
 TEST(Views, a_node_shows_addresses_and_pod_cidrs_of_both_families) {
@@ -80,9 +86,11 @@ TEST(Views, endpoints_and_map_entries) {
   e.pod = {"shop", "cart-1"};
   e.addresses = {*Address::parse("10.1.0.5"), *Address::parse("fd00:1::5")};
   e.identity = 65792;
-  e.state = "ready";
+  e.state = "waiting-for-identity";
+  e.why = "the Pod object was not seen yet";
   EXPECT_EQ(view(e).at("addresses"), (json::value{"10.1.0.5", "fd00:1::5"}));
   EXPECT_EQ(view(e).at("pod").as_string(), "cart-1");
+  EXPECT_EQ(view(e).at("why").as_string(), "the Pod object was not seen yet");
   LbMapEntry m;
   m.frontend = {at("[fd00:96:1::7]:80"), Protocol::udp};
   m.id = 3;

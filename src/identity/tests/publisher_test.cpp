@@ -54,7 +54,11 @@ struct World {
   Table<Node> nodes{io, "nodes"};
   Reflector<Pod> r1{client, kPods, pods, parse_pod};
   Reflector<Namespace> r2{client, kNamespaces, namespaces, parse_namespace};
-  Reflector<CiliumEndpoint> r3{client, kCiliumEndpoints, ceps, parse_cilium_endpoint};
+  Reflector<CiliumEndpoint> r3{client,
+                               kCiliumEndpoints,
+                               ceps,
+                               parse_cilium_endpoint,
+                               {.label_selector = std::string(kNodeLabel) + "=" + node_label_value("n1")}};
   Reflector<Identity> r4{client, kCiliumIdentities, identities,
                          [](const json::object& o) { return parse_cilium_identity(o, kCluster); }};
   Reflector<Node> r5{client, kCiliumNodes, nodes, [](const json::object& o) { return parse_cilium_node(o, kCluster); }};
@@ -62,7 +66,7 @@ struct World {
   EndpointPublisher publisher{client,
                               allocator,
                               {local, pods, namespaces, ceps, identities, endpoints},
-                              {"cluster1", {kNode4, kNode6}, LabelsFilter()}};
+                              {"cluster1", "n1", {kNode4, kNode6}, LabelsFilter()}};
   NodePublisher node_publisher{client, nodes};
   Scope scope{io, "test"};
 
@@ -206,19 +210,71 @@ Task<> pruned(World& w) {
   stale.name = {"shop", "gone"};
   stale.node = kNode6;
   stale.identity = 65600;
+  stale.labels = {{kNodeLabel, "n1"}};
   CiliumEndpoint elsewhere = stale;
   elsewhere.name = {"shop", "elsewhere"};
   elsewhere.node = Address::parse("172.18.1.12").value();
+  elsewhere.labels = {{kNodeLabel, "n2"}};
   w.server.put(kCiliumEndpoints, to_cilium_endpoint(stale));
   w.server.put(kCiliumEndpoints, to_cilium_endpoint(elsewhere));
   w.start();
   co_await until([&] { return !w.cep("gone"); });
   EXPECT_TRUE(w.cep("elsewhere"));
+  EXPECT_FALSE(w.ceps.contains({"shop", "elsewhere"})) << "no agent watches the endpoints of other nodes";
   co_await w.scope.stop();
 }
 TEST(EndpointPublisher, leftovers_of_this_node_go_and_those_of_others_stay) {
   World w;
   run(w.io, pruned(w));
+}
+
+Task<> taken_over(World& w) {
+  // As a release that did not label wrote it.
+  CiliumEndpoint old;
+  old.name = {"shop", "cart"};
+  old.node = kNode4;
+  old.identity = 65600;
+  w.server.put(kCiliumEndpoints, to_cilium_endpoint(old));
+  w.start();
+  w.local.upsert(local_pod("cart", "u1", 7));
+  w.server.put(kPods, pod_object("cart", "u1", "cart"));
+  co_await until([&] { return w.ceps.contains({"shop", "cart"}); });
+  EXPECT_EQ(w.cep("cart")->labels.at(kNodeLabel), "n1");
+  EXPECT_EQ(w.cep("cart")->pod_uid, "u1");
+  // Somebody takes the label away: we no longer see the object, and put that right too.
+  auto bare = *w.server.get(kCiliumEndpoints, "shop", "cart");
+  metadata_of(bare)["labels"] = json::object{{"app", "cart"}};
+  w.server.put(kCiliumEndpoints, bare);
+  co_await until([&] { return w.cep("cart")->labels.contains(kNodeLabel); });
+  co_await w.scope.stop();
+}
+TEST(EndpointPublisher, object_without_the_label_of_its_node_gets_it) {
+  World w;
+  run(w.io, taken_over(w));
+}
+TEST(EndpointPublisher, node_name_that_is_too_long_for_a_label_is_hashed) {
+  EXPECT_EQ(node_label_value("n1.example.com"), "n1.example.com");
+  const std::string name(64, 'n');
+  EXPECT_EQ(node_label_value(name).size(), 37u);
+  EXPECT_NE(node_label_value(name), node_label_value(name + "x"));
+}
+
+Task<> readdressed(World& w) {
+  w.start();
+  w.local.upsert(local_pod("cart", "u1", 7));
+  w.server.put(kPods, pod_object("cart", "u1", "cart"));
+  co_await until([&] { return w.ceps.contains({"shop", "cart"}); });
+  const Address fresh = Address::parse("172.18.1.77").value();
+  w.publisher.set_node_addresses({fresh, kNode6});
+  co_await until([&] { return w.cep("cart") && w.cep("cart")->node == fresh; });
+  // What was written under the old address is ours all the same.
+  w.local.remove(local_pod("cart", "u1", 7).key());
+  co_await until([&] { return !w.cep("cart"); });
+  co_await w.scope.stop();
+}
+TEST(EndpointPublisher, objects_follow_the_nodes_address) {
+  World w;
+  run(w.io, readdressed(w));
 }
 
 Task<> moved(World& w) {

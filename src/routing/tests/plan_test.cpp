@@ -74,14 +74,61 @@ TEST_F(PlanTest, over_the_tunnel_every_node_of_every_cluster_is_a_peer) {
 
 TEST_F(PlanTest, the_tunnel_may_run_over_ipv6_and_a_node_without_it_is_named) {
   config_.mode = Mode::tunnel;
-  config_.underlay = Family::v6;
+  config_.underlay = UnderlayProtocol::ipv6;
   nodes_.push_back(node("cluster2", "node2", {"172.18.2.12"}, {"10.2.1.0/24"}));
   const auto p = make();
   EXPECT_EQ(p.peers[0].remote, ip("fd00:18:1::12"));
   ASSERT_EQ(p.problems.size(), 1u);
   EXPECT_EQ(p.problems[0],
-            "node cluster2/node2 has no InternalIP of family IPv6 for the tunnel: give the node one, or set "
-            "underlay-protocol to the other family");
+            "node cluster2/node2 has no InternalIP of family IPv6, over which this node's tunnel runs: give the node "
+            "one, or set underlay-protocol to ipv4 in every cluster of the mesh");
+}
+
+TEST_F(PlanTest, both_ends_of_a_tunnel_choose_one_family_in_whatever_order_their_addresses_stand) {
+  config_.mode = Mode::tunnel;
+  nodes_[2] = node("cluster2", "node1", {"fd00:18:2::11", "172.18.2.11"}, {"10.2.0.0/24", "fd00:2::/64"});
+  EXPECT_EQ(make().peers[1].remote, ip("172.18.2.11"));
+  // The same tunnel from its other end.
+  config_.local = {"cluster2", "node1"};
+  underlay_.v4 = ip("172.18.2.11");
+  underlay_.v6 = ip("fd00:18:2::11");
+  for (const auto& peer : make().peers) EXPECT_TRUE(peer.remote.is_v4()) << peer.remote.to_string();
+  // Where no node has IPv4, it is IPv6.
+  config_.local = {"cluster1", "node1"};
+  underlay_.v4.reset();
+  nodes_ = {node("cluster1", "node1", {"fd00:18:1::11"}, {"fd00:1::/64"}),
+            node("cluster1", "node2", {"fd00:18:1::12"}, {"fd00:1:0:1::/64"})};
+  const auto p = make();
+  ASSERT_EQ(p.peers.size(), 1u);
+  EXPECT_EQ(p.peers[0].remote, ip("fd00:18:1::12"));
+  EXPECT_EQ(p.problems, std::vector<std::string>{});
+}
+
+TEST_F(PlanTest, nodes_whose_tunnels_run_over_different_families_are_named_at_both_ends) {
+  config_.mode = Mode::tunnel;
+  nodes_ = {node("cluster1", "node1", {"172.18.1.11", "fd00:18:1::11"}, {"10.1.0.0/24", "fd00:1::/64"}),
+            node("cluster2", "node1", {"fd00:18:2::11"}, {"fd00:2::/64"})};
+  auto p = make();
+  EXPECT_TRUE(p.peers.empty());
+  EXPECT_EQ(p.problems, std::vector<std::string>{
+                            "node cluster2/node1 has no InternalIP of family IPv4, over which this node's tunnel runs: "
+                            "give the node one, or set underlay-protocol to ipv6 in every cluster of the mesh"});
+  config_.local = {"cluster2", "node1"};
+  underlay_.v4.reset();
+  underlay_.v6 = ip("fd00:18:2::11");
+  p = make();
+  EXPECT_TRUE(p.peers.empty());
+  EXPECT_EQ(
+      p.problems,
+      std::vector<std::string>{
+          "node cluster1/node1 runs its tunnel over IPv4 from 172.18.1.11, and this node has no InternalIP of that "
+          "family: give this node one, or set underlay-protocol to ipv6 in every cluster of the mesh"});
+  // That mend mends it.
+  config_.underlay = UnderlayProtocol::ipv6;
+  p = make();
+  EXPECT_EQ(p.problems, std::vector<std::string>{});
+  ASSERT_EQ(p.peers.size(), 1u);
+  EXPECT_EQ(p.peers[0].remote, ip("fd00:18:1::11"));
 }
 
 TEST_F(PlanTest, a_node_says_its_own_pod_network_address) {
@@ -118,16 +165,21 @@ TEST(Underlay, is_found_by_the_nodes_address_without_our_own_devices) {
   EXPECT_EQ(u->device, "eth0");
   EXPECT_EQ(u->mtu, 9000u);
   EXPECT_EQ(u->v6, ip("fd00:18:1::11"));
+  EXPECT_EQ(find_underlay(links, addresses, {ip("172.18.1.11"), ip("192.168.0.1")})->v4, ip("172.18.1.11"))
+      << "others send to the first InternalIP";
   ASSERT_EQ(u->on_link.size(), 3u);
   EXPECT_EQ(u->on_link[0].prefix.to_string(), "fd00:18:1::/64");
   EXPECT_FALSE(find_underlay(links, addresses, {ip("172.18.1.99")}));
 }
 
 TEST(PodMtu, leaves_room_for_the_outer_headers) {
-  EXPECT_EQ(pod_mtu({.mode = Mode::native}, 1500), 1500u);
-  EXPECT_EQ(pod_mtu({.mode = Mode::tunnel}, 1500), 1450u);
-  EXPECT_EQ(pod_mtu({.mode = Mode::tunnel, .underlay = Family::v6}, 1500), 1430u);
-  EXPECT_EQ(pod_mtu({.mode = Mode::tunnel}, 1300), 1280u);
+  const Underlay v4{.v4 = ip("172.18.1.11"), .mtu = 1500}, v6{.v6 = ip("fd00:18:1::11"), .mtu = 1500};
+  EXPECT_EQ(pod_mtu({.mode = Mode::native}, v4), 1500u);
+  EXPECT_EQ(pod_mtu({.mode = Mode::tunnel}, v4), 1450u);
+  EXPECT_EQ(pod_mtu({.mode = Mode::tunnel}, v6), 1430u);
+  EXPECT_EQ(pod_mtu({.mode = Mode::tunnel, .underlay = UnderlayProtocol::ipv6}, v4), 1430u);
+  EXPECT_EQ(pod_mtu({.mode = Mode::tunnel, .mtu = 9000}, v4), 8950u);
+  EXPECT_EQ(pod_mtu({.mode = Mode::tunnel, .mtu = 1300}, v4), 1280u);
 }
 
 TEST(TunnelMac, is_a_local_unicast_address_and_differs_by_node) {

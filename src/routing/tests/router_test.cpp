@@ -31,9 +31,9 @@ class RouterTest : public testing::Test {
     nodes_.upsert(node("cluster1", "node2", "172.18.1.12", "10.1.1.0/24"));
   }
   void start(Mode mode) {
-    Config c{.mode = mode, .local = {"cluster1", "node1"}};
-    router_ =
-        std::make_unique<NodeRouter>(io_, kernel_, nodes_, c, std::vector{*Address::parse("172.18.1.11")}, nullptr);
+    config_.mode = mode;
+    router_ = std::make_unique<NodeRouter>(io_, kernel_, nodes_, config_, std::vector{*Address::parse("172.18.1.11")},
+                                           nullptr);
     scope_ = std::make_unique<Scope>(io_, "test");
     router_->start(*scope_);
   }
@@ -69,6 +69,7 @@ class RouterTest : public testing::Test {
   std::shared_ptr<FakeWorld> world_ = std::make_shared<FakeWorld>();
   FakeKernel kernel_{world_};
   Table<Node> nodes_{io_, "nodes"};
+  Config config_{.local = {"cluster1", "node1"}};
   std::unique_ptr<NodeRouter> router_;
   std::unique_ptr<Scope> scope_;
 };
@@ -135,6 +136,32 @@ TEST_F(RouterTest, changing_from_tunnel_to_native_removes_the_device) {
   start(Mode::native);
   EXPECT_TRUE(until([&] { return routes().contains("10.1.1.0/24 via 172.18.1.12"); }));
   EXPECT_FALSE(kernel_.link(kTunnelDevice));
+}
+
+TEST_F(RouterTest, the_tunnel_follows_the_nodes_own_address) {
+  world_->add_nic("eth1", {"172.18.7.11/24"});
+  start(Mode::tunnel);
+  nodes_.initialized_by("test");
+  auto& here = world_->namespaces[""];
+  EXPECT_TRUE(until([&] { return here.fdb.size() == 1 && router_->status().settled; }));
+  router_->set_node_ips({*Address::parse("172.18.7.11")});
+  EXPECT_TRUE(until([&] {
+    const auto device = kernel_.link(kTunnelDevice);
+    return device && device->vxlan && device->vxlan->local == *Address::parse("172.18.7.11");
+  }));
+  EXPECT_TRUE(until([&] { return here.fdb.size() == 1 && here.neighbours.size() == 1 && router_->status().settled; }))
+      << "the new device has what the old one had";
+}
+
+TEST_F(RouterTest, a_node_that_lacks_the_wanted_family_says_so_with_the_mend) {
+  config_.underlay = UnderlayProtocol::ipv6;
+  start(Mode::tunnel);
+  nodes_.initialized_by("test");
+  EXPECT_TRUE(until([&] { return !router_->status().problems.empty(); }));
+  EXPECT_EQ(
+      router_->status().problems[0],
+      "tunnel: this node has no InternalIP of family IPv6: add one to status.addresses of its Node object, or set "
+      "underlay-protocol to auto or ipv4 in every cluster of the mesh");
 }
 
 TEST_F(RouterTest, a_failure_is_told_and_retried) {
