@@ -85,6 +85,9 @@ Result<StatusReport> read_status(Cluster& c, const std::optional<Release>& relea
   if (!mesh) return std::unexpected(mesh.error());
   in.config = mesh->objects.config;
   in.mesh = mesh->deployment;
+  // What a stopped agent could not do is not known to be so any more; that it does not run stands above.
+  for (auto& report : mesh->reports)
+    if (mesh->now - report.updated < api::kReportStale) in.reports.push_back(report);
   const auto report = mesh_report(*mesh);
   in.mesh_missing = report.missing();
   in.mesh_remotes = report.remotes.size();

@@ -78,6 +78,7 @@ json::value global_services(const json::value& services) {
 
 std::string services_text(const json::value& services, const ServiceListOptions& options) {
   Rows rows;
+  std::string notes;
   each(services, [&](const json::object& o) {
     if (options.global_only && !truth(o, "global")) return;
     const auto frontend = text(o, {"frontend"});
@@ -102,11 +103,13 @@ std::string services_text(const json::value& services, const ServiceListOptions&
                                   named(o, "namespace", "name")};
     if (options.global_only) head.push_back(or_dash(text(o, {"affinity"})));
     add_with_backends(rows, std::move(head), backends);
+    if (const auto reason = text(o, {"reason"}); !reason.empty())
+      notes += fmt::format("❌ {}, {}: {}\n", named(o, "namespace", "name"), frontend, reason);
   });
   std::vector<std::string> head{"ID", "Frontend", "Service Type", "Service"};
   if (options.global_only) head.emplace_back("Affinity");
   head.emplace_back("Backend");
-  return table(head, rows);
+  return table(head, rows) + notes;
 }
 
 std::string nodes_text(const json::value& nodes) {
@@ -133,6 +136,7 @@ std::string endpoints_text(const json::value& endpoints) {
   Rows rows;
   bool nodes = false;  // entries from several agents say which
   each(endpoints, [&](const json::object& o) { nodes = nodes || !text(o, {"node"}).empty(); });
+  std::string notes;
   each(endpoints, [&](const json::object& o) {
     const auto identity = number(o, {"identity"});
     std::vector<std::string> row{id_of(o),
@@ -143,10 +147,12 @@ std::string endpoints_text(const json::value& endpoints) {
                                  or_dash(text(o, {"interface"}))};
     if (nodes) row.insert(row.begin(), or_dash(text(o, {"node"})));
     rows.push_back(std::move(row));
+    if (const auto why = text(o, {"why"}); !why.empty())
+      notes += fmt::format("❌ {}: {}: {}\n", named(o, "namespace", "pod"), text(o, {"state"}), why);
   });
   std::vector<std::string> head{">ID", "Pod", "Addresses", ">Identity", "State", "Interface"};
   if (nodes) head.insert(head.begin(), "Node");
-  return table(head, rows);
+  return table(head, rows) + notes;
 }
 
 std::string lb_text(const json::value& entries) {

@@ -1,4 +1,5 @@
-// The agent's answers (src/api/views.h) as tables. Pure; what is missing in an answer shows as "-".
+// The agent's answers (src/api/views.h) as tables, and below them a line for each row that is not as it should be, with
+// the agent's reason. Pure; what is missing in an answer shows as "-".
 #pragma once
 
 #include <boost/json/fwd.hpp>

@@ -1,5 +1,7 @@
 #include "apps/cli/workloads.h"
 
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include "apps/cli/objects.h"
@@ -69,6 +71,17 @@ std::string line(const Part& p, bool optional, std::string_view disabled) {
 
 }  // namespace
 
+namespace {
+
+/// "node1", "node1 and node2", "node1, node2 and 5 more nodes"
+std::string where(const std::vector<std::string>& nodes) {
+  if (nodes.size() == 1) return nodes[0];
+  if (nodes.size() == 2) return nodes[0] + " and " + nodes[1];
+  return fmt::format("{}, {} and {} more node{}", nodes[0], nodes[1], nodes.size() - 2, nodes.size() == 3 ? "" : "s");
+}
+
+}  // namespace
+
 bool StatusReport::ready() const {
   return installed && agents.ok() && (!op.present || op.ok()) && (!mesh.present || mesh.ok());
 }
@@ -124,6 +137,12 @@ StatusReport status_report(const StatusInput& in) {
                       text(pod, {"spec", "nodeName"}).empty() ? "no node" : text(pod, {"spec", "nodeName"}), why));
   }
   r.images.assign(images.begin(), images.end());
+  std::map<api::Problem, std::vector<std::string>> problems;
+  for (const auto& report : in.reports) {
+    for (const auto& p : report.problems) problems[p].push_back(report.node);
+    r.unlisted_problems += report.problem_count - std::min<std::size_t>(report.problem_count, report.problems.size());
+  }
+  for (auto& [problem, nodes] : problems) r.problems.push_back({problem, std::move(nodes)});
   return r;
 }
 
@@ -154,6 +173,12 @@ std::string render(const StatusReport& r, bool) {
     out += "\n";
     for (const auto& e : r.errors) out += fmt::format("❌ {}\n", e);
   }
+  if (!r.problems.empty()) out += "\n";
+  for (const auto& [problem, nodes] : r.problems) out += fmt::format("⚠️  {}: {}\n", where(nodes), problem.to_string());
+  if (r.unlisted_problems > 0)
+    out +=
+        fmt::format("⚠️  {} more on these nodes: curl --unix-socket /var/run/weft/weft.sock http://weft/v1/problems\n",
+                    r.unlisted_problems);
   return out;
 }
 
@@ -162,7 +187,12 @@ json::object to_json(const StatusReport& r) {
     return json::object{
         {"present", p.present}, {"ok", p.ok()}, {"wanted", p.wanted}, {"ready", p.ready}, {"updated", p.updated}};
   };
-  json::array errors, images;
+  json::array errors, images, problems;
+  for (const auto& [problem, nodes] : r.problems) {
+    auto o = api::to_json(problem);
+    o["nodes"] = json::value_from(nodes);
+    problems.push_back(std::move(o));
+  }
   for (const auto& e : r.errors) errors.emplace_back(e);
   for (const auto& i : r.images) images.emplace_back(i);
   return {{"ready", r.ready()},
@@ -175,7 +205,9 @@ json::object to_json(const StatusReport& r) {
           {"clustermesh", part(r.mesh)},
           {"pods", json::object{{"total", r.pods}, {"endpoints", r.endpoints}}},
           {"images", std::move(images)},
-          {"errors", std::move(errors)}};
+          {"errors", std::move(errors)},
+          {"problems", std::move(problems)},
+          {"unlistedProblems", r.unlisted_problems}};
 }
 
 }  // namespace weft::cli

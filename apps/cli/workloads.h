@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "api/mesh_status.h"
+
 namespace weft::cli {
 
 namespace json = boost::json;
@@ -20,6 +22,7 @@ struct StatusInput {
   std::vector<json::object> pods;          // of these three
   std::vector<json::object> cluster_pods;  // every pod of the cluster
   std::size_t endpoints = 0;               // CiliumEndpoints
+  std::vector<api::MeshStatus> reports;    // the agents' own
   std::size_t mesh_remotes = 0;
   std::string mesh_missing;  // what `weft clustermesh status` finds missing; empty: nothing
   std::string chart;         // "weft-0.1.0"
@@ -42,6 +45,13 @@ struct StatusReport {
   std::size_t mesh_remotes = 0;
   std::size_t pods = 0, endpoints = 0;
   std::vector<std::string> errors;  // "weft-agent-x on node1: CrashLoopBackOff: …"
+  /// What agents were asked to do and cannot; nodes that say the same stand together.
+  struct Trouble {
+    api::Problem problem;
+    std::vector<std::string> nodes;
+  };
+  std::vector<Trouble> problems;
+  std::size_t unlisted_problems = 0;  // further ones, which the agents' sockets tell
   std::vector<std::string> images;
   bool installed = false;
   bool ready() const;

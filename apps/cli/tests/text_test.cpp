@@ -57,6 +57,20 @@ TEST(Lists, services_have_the_columns_people_know) {
             "-   10.96.3.8:80/TCP   ClusterIP     shop/none           none\n");
 }
 
+TEST(Lists, what_is_not_as_it_should_be_says_why_below_the_table) {
+  EXPECT_EQ(
+      services_text(json::parse(R"([{"id": 0, "state": "error", "reason": "map lb_frontends is full at 256 entries",
+        "frontend": "10.96.3.8:80/TCP", "type": "ClusterIP", "namespace": "shop", "name": "cart", "backends": []}])"),
+                    {}),
+      "ID  Frontend          Service Type  Service    Backend\n"
+      "-   10.96.3.8:80/TCP  ClusterIP     shop/cart  none\n"
+      "❌ shop/cart, 10.96.3.8:80/TCP: map lb_frontends is full at 256 entries\n");
+  EXPECT_THAT(endpoints_text(json::parse(
+                  R"([{"id": 12, "namespace": "shop", "pod": "cart-1", "addresses": [], "identity": 0,
+                       "state": "waiting-for-identity", "why": "the Pod object was not seen yet"}])")),
+              HasSubstr("\n❌ shop/cart-1: waiting-for-identity: the Pod object was not seen yet\n"));
+}
+
 TEST(Lists, clustermesh_shows_global_services_with_cluster_and_choice) {
   EXPECT_EQ(
       services_text(json::parse(kServices), {.global_only = true}),
@@ -123,6 +137,24 @@ StatusInput running() {
   in.cluster_pods = {obj(R"({"spec": {"hostNetwork": true}})"), obj(R"({"spec": {}})")};
   in.endpoints = 1;
   return in;
+}
+
+TEST(Status, tells_what_agents_cannot_do_and_where) {
+  auto in = running();
+  const api::Problem everywhere{"Service", "shop/cart", "frontend 10.96.0.5:80/SCTP: SCTP is not balanced"};
+  const api::Problem one{"", "", "node cluster2/n1 has no InternalIP of family IPv4"};
+  for (const char* node : {"n1", "n2", "n3"})
+    in.reports.push_back({.node = node, .problems = {everywhere}, .problem_count = 1});
+  in.reports[1].problems.push_back(one);
+  in.reports[1].problem_count = 4;
+  const auto r = status_report(in);
+  EXPECT_TRUE(r.ready()) << "the parts run";
+  EXPECT_THAT(render(r, false),
+              HasSubstr("\n\n⚠️  n2: node cluster2/n1 has no InternalIP of family IPv4\n"
+                        "⚠️  n1, n2 and 1 more node: Service shop/cart: frontend 10.96.0.5:80/SCTP: SCTP is not "
+                        "balanced\n⚠️  2 more on these nodes: curl --unix-socket /var/run/weft/weft.sock "
+                        "http://weft/v1/problems\n"));
+  EXPECT_EQ(to_json(r).at("problems").at(1).at("nodes"), (json::value{"n1", "n2", "n3"}));
 }
 
 TEST(Status, of_a_healthy_cluster) {
