@@ -104,33 +104,18 @@ TEST_F(MeshTest, a_service_that_is_not_shared_or_not_global_stays_at_home) {
   EXPECT_TRUE(mesh.both_answer("cluster1", {mesh.url()}));
 }
 
-// What the server at http://ADDRESS:8080/ saw as the source of a request from the client of `from`.
-std::string seen_source(const Mesh& mesh, const std::string& from, const std::string& address) {
-  const std::string url =
-      address.find(':') != std::string::npos ? "http://[" + address + "]:8080/" : "http://" + address + ":8080/";
-  const auto r = mesh.lab().exec(from + "/client", {"curl", "-s", "-m", "5", url}, 20s, "shop");
-  return r.ok() ? r.out : r.describe();
-}
-
 TEST_F(MeshTest, pods_of_both_clusters_see_each_others_own_addresses) {
-  const auto ips_of = [&](const std::string& cluster, const Argv& what) {
-    Argv args{"-n", "shop", "get"};
-    args.insert(args.end(), what.begin(), what.end());
-    args.insert(args.end(), {"-o", "jsonpath={.items[*].status.podIPs[*].ip}{.status.podIPs[*].ip}"});
-    std::istringstream in(lab.kubectl(cluster, args).out);
-    std::vector<std::string> out;
-    for (std::string ip; in >> ip;) out.push_back(ip);
-    return out;
-  };
-  const auto client = ips_of("cluster1", {"pod", "client"});
-  ASSERT_EQ(client.size(), 2u);
+  const auto client = mesh.pods("cluster1", {"client"});
+  ASSERT_EQ(client.size(), 1u);
+  ASSERT_EQ(client[0].ips.size(), 2u);
   for (const auto& cluster : kBothClusters) {
-    const auto servers = ips_of(cluster, {"pods", "-l", "app=api-server"});
-    ASSERT_EQ(servers.size(), 4u);
+    const auto servers = mesh.pods(cluster, {"-l", "app=api-server"});
+    ASSERT_EQ(servers.size(), 2u);
     for (const auto& server : servers) {
-      const bool v6 = server.find(':') != std::string::npos;
-      const std::string& mine = (client[0].find(':') != std::string::npos) == v6 ? client[0] : client[1];
-      EXPECT_THAT(seen_source(mesh, "cluster1", server), HasSubstr(mine)) << "to " << server << " of " << cluster;
+      ASSERT_EQ(server.ips.size(), 2u);
+      for (const auto& ip : server.ips)
+        EXPECT_THAT(mesh.seen_source("cluster1", ip), HasSubstr(client[0].same_family(ip)))
+            << "to " << ip << " of " << cluster;
     }
   }
 }

@@ -13,6 +13,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
+Argv& more_for_install() {
+  static Argv more;
+  return more;
+}
+
 std::string service_yaml(const std::string& cluster) {
   std::ifstream in(source_path("demo/api-server.yaml"));
   std::stringstream all;
@@ -64,6 +69,8 @@ Mesh& Mesh::get() {
   return *mesh;
 }
 
+void Mesh::install_with(Argv more) { more_for_install() = std::move(more); }
+
 void Mesh::must(const Output& output) const {
   if (output.ok()) return;
   std::cerr << "the mesh could not be made\n" << output.describe() << std::endl;
@@ -100,6 +107,7 @@ Mesh::Mesh() : lab_(Lab::get()), url_("http://api-server.shop.svc.cluster.local/
                  "--wait",
                  "--wait-duration",
                  "3m"};
+    install.insert(install.end(), more_for_install().begin(), more_for_install().end());
     if (id == 2) install.insert(install.end(), {"--inherit-ca", "cluster1"});
     must(lab_.weft(install, 200s));
   }
@@ -180,6 +188,42 @@ void Mesh::affinity(const std::string& value) const {
 
 Output Mesh::on_node(const std::string& cluster, int node, const Argv& command, std::chrono::seconds limit) const {
   return lab_.exec(fmt::format("{0}/{0}-node{1}", cluster, node), command, limit);
+}
+
+std::string Mesh::Pod::same_family(const std::string& address) const {
+  for (const auto& ip : ips)
+    if ((ip.find(':') == std::string::npos) == (address.find(':') == std::string::npos)) return ip;
+  return "";
+}
+
+std::vector<Mesh::Pod> Mesh::pods(const std::string& cluster, const Argv& what) const {
+  Argv args{"-n", "shop", "get", "pods"};
+  args.insert(args.end(), what.begin(), what.end());
+  const auto answer = lab_.get_json(cluster, args);
+  std::vector<Pod> out;
+  const auto add = [&](const json::value& v) {
+    Pod p;
+    boost::system::error_code ec;
+    if (const auto* node = v.find_pointer("/spec/nodeName", ec)) p.node = node->as_string();
+    if (const auto* ips = v.find_pointer("/status/podIPs", ec))
+      for (const auto& ip : ips->as_array()) p.ips.emplace_back(ip.at("ip").as_string());
+    out.push_back(std::move(p));
+  };
+  const auto* o = answer.if_object();
+  if (!o) return out;
+  if (const auto* items = o->if_contains("items")) {
+    for (const auto& pod : items->as_array()) add(pod);
+  } else {
+    add(answer);
+  }
+  return out;
+}
+
+std::string Mesh::seen_source(const std::string& from, const std::string& address) const {
+  const std::string url =
+      address.find(':') != std::string::npos ? "http://[" + address + "]:8080/" : "http://" + address + ":8080/";
+  const auto r = lab_.exec(from + "/client", {"curl", "-s", "-m", "5", url}, 20s, "shop");
+  return r.ok() ? r.out : r.describe();
 }
 
 Output Mesh::status(const std::string& cluster) const {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tests/e2e/harness/lab.h"
 
@@ -25,6 +26,8 @@ class Mesh {
  public:
   /// Installs, enables and connects on first use; a failure of that ends the program with what was said.
   static Mesh& get();
+  /// Before the first get(): further arguments of weft install, in both clusters.
+  static void install_with(Argv more);
 
   const Lab& lab() const { return lab_; }
   /// weft-lab-load ARGS in the client pod of `cluster`.
@@ -51,6 +54,17 @@ class Mesh {
                  std::chrono::seconds limit = std::chrono::seconds(30)) const;
   /// The first line of `weft clustermesh status`, and whether it says that all is well.
   Output status(const std::string& cluster) const;
+
+  struct Pod {
+    std::string node;
+    std::vector<std::string> ips;
+    /// Its address of the same family; empty when it has none.
+    std::string same_family(const std::string& address) const;
+  };
+  /// Pods of namespace shop, by label ("app=api-server") or one by name.
+  std::vector<Pod> pods(const std::string& cluster, const Argv& what) const;
+  /// What the server at http://ADDRESS:8080/ saw as the source of a request from the client of `from`.
+  std::string seen_source(const std::string& from, const std::string& address) const;
 
  private:
   Mesh();
