@@ -121,7 +121,8 @@ TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accept
       {"cluster.name=east,cluster.id=7,routingMode=native,ipv6.enabled=false,bpf.lbServiceMapMax=200000,"
        "bgpControlPlane.enabled=true,"
        "l2announcements.enabled=true,externalIPs.enabled=true,kubeProxyReplacement=true,hubble.relay.enabled=true,"
-       "prometheus.enabled=true,k8sClientRateLimit.qps=7,extraConfig.any-key=x"});
+       "prometheus.enabled=true,k8sClientRateLimit.qps=7,extraConfig.any-key=x",
+       "underlayProtocol=ipv6,autoDirectNodeRoutes=false,ipv4NativeRoutingCIDR=10.0.0.0/8,labels=k8s:app !k8s:build"});
   const auto& config = object("ConfigMap/weft-config");
   for (const auto& [key, value] : std::map<const char*, std::string>{{"cluster-name", "east"},
                                                                      {"cluster-id", "7"},
@@ -137,6 +138,10 @@ TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accept
                                                                      {"prometheus-serve-addr", ":9962"},
                                                                      {"k8s-client-qps", "7"},
                                                                      {"k8s-client-burst", "20"},
+                                                                     {"underlay-protocol", "ipv6"},
+                                                                     {"auto-direct-node-routes", "false"},
+                                                                     {"ipv4-native-routing-cidr", "10.0.0.0/8"},
+                                                                     {"labels", "k8s:app !k8s:build"},
                                                                      {"any-key", "x"}})
     EXPECT_EQ(text(config, {"data", key}), value) << key;
 }
