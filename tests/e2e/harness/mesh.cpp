@@ -197,7 +197,7 @@ std::string Mesh::Pod::same_family(const std::string& address) const {
 }
 
 std::vector<Mesh::Pod> Mesh::pods(const std::string& cluster, const Argv& what) const {
-  Argv args{"-n", "shop", "get", "pods"};
+  Argv args{"-n", "shop", "pods"};
   args.insert(args.end(), what.begin(), what.end());
   const auto answer = lab_.get_json(cluster, args);
   std::vector<Pod> out;
