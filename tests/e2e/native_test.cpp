@@ -80,12 +80,30 @@ TEST_F(NativeTest, pods_reach_the_outside_under_their_nodes_address_all_the_same
   EXPECT_THAT(said, Not(HasSubstr("\"10.1.")));
 }
 
-TEST_F(NativeTest, status_finds_nothing_that_a_node_could_not_do) {
-  for (const auto& cluster : kBothClusters) {
-    const auto status = mesh.lab().weft({"status", "--context", cluster, "-o", "json"}, 60s);
-    ASSERT_TRUE(status.ok()) << status.describe();
-    EXPECT_THAT(status.out, HasSubstr("\"problems\": []")) << status.describe();
-  }
+TEST_F(NativeTest, a_service_that_no_node_can_serve_says_why_and_all_is_well_without_it) {
+  const auto problems_are = [&](const std::string& fact, const std::function<bool(const std::string&)>& holds) {
+    return eventually(60s, fact, [&] {
+      const auto status = mesh.lab().weft({"status", "--context", "cluster1"}, 60s);
+      return Seen{status.ok() && holds(status.out), status.describe()};
+    });
+  };
+  const std::string why = "protocol SCTP is not translated; use TCP or UDP";
+  ASSERT_TRUE(mesh.lab().apply("cluster1", R"(
+apiVersion: v1
+kind: Service
+metadata: {name: stream, namespace: shop}
+spec: {ports: [{port: 5000, protocol: SCTP}]}
+)"));
+  EXPECT_TRUE(problems_are("weft status tells it once for all nodes", [&](const std::string& out) {
+    return out.find("and 1 more node: Service shop/stream: ") != std::string::npos &&
+           out.find(why) != std::string::npos;
+  }));
+  const auto list = mesh.on_node("cluster1", 1, {"weft", "service", "list"});
+  EXPECT_THAT(list.out, HasSubstr("❌ shop/stream, ")) << list.describe();
+  EXPECT_THAT(list.out, HasSubstr(why)) << list.describe();
+  ASSERT_TRUE(mesh.lab().kubectl("cluster1", {"-n", "shop", "delete", "service", "stream"}).ok());
+  EXPECT_TRUE(problems_are("nothing is left to tell",
+                           [&](const std::string& out) { return out.find("⚠️") == std::string::npos; }));
 }
 
 }  // namespace
