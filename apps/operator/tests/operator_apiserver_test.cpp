@@ -255,6 +255,7 @@ Task<> publishes(asio::io_context& io, Client& client) {
   identity::IdentityAllocator allocator(client, identities, "cluster1", identity_range(1, 255));
   identity::EndpointPublisherOptions options;
   options.cluster = "cluster1";
+  options.node = "test-node";
   options.node_addresses.push_back(*Address::parse("192.0.2.1"));
   identity::EndpointPublisher::Tables tables{local, pods, namespaces, ceps, identities, endpoints};
   identity::EndpointPublisher publisher(client, allocator, tables, options);
