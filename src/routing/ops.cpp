@@ -101,10 +101,10 @@ Result<int> ensure_tunnel_device(netlink::Kernel& k, const Config& c, const Unde
   const Family outer = outer_family(c, u);
   const auto local = u.address(outer);
   if (!local)
-    return fail(Errc::invalid,
-                "tunnel: this node has no InternalIP of family " + std::string(to_string(outer)) +
-                    ": add one to status.addresses of its Node object, or set underlay-protocol to auto or " +
-                    (outer == Family::v4 ? "ipv6" : "ipv4") + " in every cluster of the mesh");
+    return fail(Errc::invalid, "tunnel: no interface of this node has an InternalIP of family " +
+                                   std::string(to_string(outer)) +
+                                   ": correct status.addresses of its Node object, or set underlay-protocol to " +
+                                   (outer == Family::v4 ? "ipv6" : "ipv4") + " in every cluster of the mesh");
   const netlink::Vxlan want{.vni = kVni, .port = c.tunnel_port, .local = *local, .learning = false};
   const unsigned mtu = pod_mtu(c, u);
   if (there && there->vxlan != want) {

@@ -140,7 +140,9 @@ Family outer_family(UnderlayProtocol rule, bool has_v4) {
   return rule == UnderlayProtocol::ipv4 ? Family::v4 : Family::v6;
 }
 
-Family outer_family(const Config& c, const Underlay& u) { return outer_family(c.underlay, u.v4.has_value()); }
+Family outer_family(const Config& c, const Underlay& u) {
+  return outer_family(c.underlay, u.v4.has_value() || u.publishes_v4);
+}
 
 Result<Underlay> find_underlay(const std::vector<netlink::Link>& links,
                                const std::vector<netlink::LinkAddress>& addresses,
@@ -150,6 +152,7 @@ Result<Underlay> find_underlay(const std::vector<netlink::Link>& links,
   };
   Underlay u;
   for (const auto& ip : node_ips) {
+    u.publishes_v4 = u.publishes_v4 || ip.is_v4();
     for (const auto& a : addresses) {
       if (a.address != ip) continue;
       const auto link = std::find_if(links.begin(), links.end(), [&](const auto& l) { return l.index == a.ifindex; });

@@ -41,7 +41,8 @@ struct Config {
 
 /// The node's place in the network that joins the nodes.
 struct Underlay {
-  std::optional<Address> v4, v6;  // the node's InternalIPs
+  std::optional<Address> v4, v6;  // the node's InternalIPs, as far as an interface has them
+  bool publishes_v4 = false;      // it has an IPv4 InternalIP, on an interface or not: what other nodes go by
   int ifindex = 0;                // the device that holds them
   std::string device;
   unsigned mtu = 1500;

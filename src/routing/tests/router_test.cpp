@@ -158,10 +158,20 @@ TEST_F(RouterTest, a_node_that_lacks_the_wanted_family_says_so_with_the_mend) {
   start(Mode::tunnel);
   nodes_.initialized_by("test");
   EXPECT_TRUE(until([&] { return !router_->status().problems.empty(); }));
-  EXPECT_EQ(
-      router_->status().problems[0],
-      "tunnel: this node has no InternalIP of family IPv6: add one to status.addresses of its Node object, or set "
-      "underlay-protocol to auto or ipv4 in every cluster of the mesh");
+  EXPECT_EQ(router_->status().problems[0],
+            "tunnel: no interface of this node has an InternalIP of family IPv6: correct status.addresses of its Node "
+            "object, or set underlay-protocol to ipv4 in every cluster of the mesh");
+}
+
+TEST_F(RouterTest, an_address_that_is_published_but_on_no_interface_is_told_instead_of_choosing_what_others_do_not) {
+  world_->add_nic("eth1", {"fd00:18:1::11/64"});
+  start(Mode::tunnel);
+  router_->set_node_ips({*Address::parse("192.0.2.9"), *Address::parse("fd00:18:1::11")});
+  nodes_.initialized_by("test");
+  EXPECT_TRUE(until([&] { return !router_->status().problems.empty(); }));
+  EXPECT_NE(router_->status().problems[0].find("no interface of this node has an InternalIP of family IPv4"),
+            std::string::npos)
+      << router_->status().problems[0];
 }
 
 TEST_F(RouterTest, a_failure_is_told_and_retried) {
