@@ -107,28 +107,6 @@ void Api::on_change(const std::string& group, const std::string& plural, const C
   }
 }
 
-Answer<User> Api::authenticate(const HttpRequest& request) const {
-  std::optional<User> user = request.certificate;
-  if (!user && request.authorization.starts_with("Bearer ") && options_.signer) {
-    const auto claims = options_.signer->verify(trim(request.authorization.substr(7)), Wall::now());
-    if (!claims) {
-      log::debug("a token was refused", {{"error", claims.error().message}});
-      return refuse(ApiError::unauthorized());
-    }
-    const auto account = store_.cache("", "serviceaccounts").get(claims->ns, claims->account);
-    const bool ours = std::find(claims->audiences.begin(), claims->audiences.end(), options_.signer->issuer()) !=
-                      claims->audiences.end();
-    if (!ours || !account || text(account->object, {"metadata", "uid"}) != claims->uid)
-      return refuse(ApiError::unauthorized());
-    user = User{fmt::format("system:serviceaccount:{}:{}", claims->ns, claims->account),
-                claims->uid,
-                {"system:serviceaccounts", "system:serviceaccounts:" + claims->ns}};
-  }
-  if (!user) return refuse(ApiError::unauthorized());
-  user->groups.emplace_back("system:authenticated");
-  return *user;
-}
-
 Task<HttpResponse> Api::handle(HttpRequest request) {
   std::string broken;
   std::string what = request.method + " " + request.path;
@@ -167,6 +145,7 @@ Task<Answer<HttpResponse>> Api::route(HttpRequest request) {
   if (!user) co_return refuse(user.error());
   if (request.impersonates) co_return refuse(ApiError::not_offered("impersonation"));
   if (!store_.loaded()) co_return refuse(ApiError::unavailable("etcd has not been read yet"));
+  API_CO_TRY(authorize(*user, request, parts));
   if (parts.empty())
     co_return json_answer(200, json::object{{"paths", json::array{"/api", "/apis", "/healthz", "/livez", "/openapi/v2",
                                                                   "/openapi/v3", "/readyz", "/version"}}});
@@ -224,7 +203,7 @@ Task<Answer<HttpResponse>> Api::resource(HttpRequest request, User user, std::ve
   if (group == "authorization.k8s.io" || group == "authentication.k8s.io") {
     if (request.method != "POST" || rest.size() != 1)
       co_return refuse(rest.size() == 1 ? ApiError::method_not_allowed() : ApiError::no_such_path());
-    co_return review(request, user, rest[0]);
+    co_return review(request, user, target.ns, rest[0]);
   }
   target.kind = kinds_.find(group, version, rest[0]);
   if (rest.size() > 1) target.name = rest[1];

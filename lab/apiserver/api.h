@@ -9,6 +9,7 @@
 #include "lab/apiserver/http.h"
 #include "lab/apiserver/jwt.h"
 #include "lab/apiserver/kinds.h"
+#include "lab/apiserver/rbac.h"
 #include "lab/apiserver/selector.h"
 #include "lab/apiserver/service.h"
 #include "lab/apiserver/store.h"
@@ -19,6 +20,7 @@ struct ApiOptions {
   std::vector<Prefix> service_ranges;
   Port first_node_port = 30000, last_node_port = 32767;
   std::optional<TokenSigner> signer;
+  bool rbac = true;  // else whoever is known may do everything
   Address advertise;
   Port port = 6443;
 };
@@ -68,6 +70,9 @@ class Api {
   // routing (api.cpp)
   Task<Answer<HttpResponse>> route(HttpRequest request);
   Answer<User> authenticate(const HttpRequest& request) const;
+  Decision decision(const User& user, const Attributes& wanted);
+  Answer<> authorize(const User& user, const HttpRequest& request, const std::vector<std::string>& parts);
+  Policy policy();
   Answer<HttpResponse> plain_paths(const HttpRequest& request, const std::vector<std::string>& parts);
   Task<Answer<HttpResponse>> resource(HttpRequest request, User user, std::vector<std::string> parts);
   void on_change(const std::string& group, const std::string& plural, const Change& change);
@@ -97,14 +102,20 @@ class Api {
   Task<Answer<StoredPtr>> remove_one(KindPtr kind, std::string ns, std::string name, Removal how);
   Answer<> admit(const Kind& kind, const std::string& ns, const json::value& object) const;
 
-  // subresources and reviews (api_sub.cpp)
+  // subresources (api_sub.cpp)
   Task<Answer<HttpResponse>> subresource(HttpRequest request, Target target);
   Task<Answer<HttpResponse>> scale(HttpRequest request, Target target);
   Task<Answer<HttpResponse>> bind(HttpRequest request, Target target);
   Task<Answer<HttpResponse>> evict(HttpRequest request, Target target);
   Task<Answer<HttpResponse>> finalize(HttpRequest request, Target target);
   Answer<HttpResponse> token(const HttpRequest& request, const Target& target);
-  Answer<HttpResponse> review(const HttpRequest& request, const User& user, const std::string& plural);
+
+  // who asks, and may he (api_review.cpp)
+  Answer<HttpResponse> review(const HttpRequest& request, const User& user, const std::string& ns,
+                              const std::string& plural);
+  json::object review_access(const User& user, const json::value& spec, const std::string& ns);
+  json::object review_rules(const User& user, const std::string& ns);
+  json::object review_token(const std::string& token) const;
 
   // shared
   StoredPtr find_object(const Kind& kind, const std::string& ns, const std::string& name);

@@ -1,4 +1,4 @@
-// Subresources, reviews, and what the server makes for itself.
+// Subresources, and what the server makes for itself.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -266,47 +266,6 @@ Answer<HttpResponse> Api::token(const HttpRequest& request, const Target& t) {
   return json_answer(201, out);
 }
 
-Answer<HttpResponse> Api::review(const HttpRequest& request, const User& user, const std::string& plural) {
-  auto body = body_of(request);
-  if (!body || !body->is_object()) return refuse(body ? ApiError::bad_request("expected an object") : body.error());
-  auto& o = body->get_object();
-  json::array groups;
-  for (const auto& g : user.groups) groups.emplace_back(g);
-  if (plural == "selfsubjectaccessreviews" || plural == "subjectaccessreviews" ||
-      plural == "localsubjectaccessreviews") {
-    o["status"] = json::object{{"allowed", true}, {"reason", "this server allows whoever it knows"}};
-  } else if (plural == "selfsubjectrulesreviews") {
-    o["status"] = json::object{
-        {"resourceRules",
-         json::array{json::object{
-             {"verbs", json::array{"*"}}, {"apiGroups", json::array{"*"}}, {"resources", json::array{"*"}}}}},
-        {"nonResourceRules",
-         json::array{json::object{{"verbs", json::array{"*"}}, {"nonResourceURLs", json::array{"*"}}}}},
-        {"incomplete", false}};
-  } else if (plural == "selfsubjectreviews") {
-    json::object who{{"username", user.name}, {"groups", std::move(groups)}};
-    if (!user.uid.empty()) who["uid"] = user.uid;
-    o["status"] = json::object{{"userInfo", std::move(who)}};
-  } else if (plural == "tokenreviews") {
-    HttpRequest asked;
-    asked.authorization = "Bearer " + text(*body, {"spec", "token"});
-    const auto who = authenticate(asked);
-    if (!who) {
-      o["status"] =
-          json::object{{"authenticated", false}, {"user", json::object{}}, {"error", "the token is not valid"}};
-    } else {
-      json::array of;
-      for (const auto& g : who->groups) of.emplace_back(g);
-      o["status"] =
-          json::object{{"authenticated", true},
-                       {"user", json::object{{"username", who->name}, {"uid", who->uid}, {"groups", std::move(of)}}}};
-    }
-  } else {
-    return refuse(ApiError::no_such_path());
-  }
-  return json_answer(201, *body);
-}
-
 // ---- What the server makes for itself
 
 Task<Result<>> Api::ensure(std::string group, std::string plural, std::string ns, std::string name,
@@ -343,6 +302,12 @@ Task<Result<>> Api::bootstrap() {
     json::value ns = json::object{{"metadata", json::object{{"name", name}}}};
     std::string group, plural = "namespaces", none, what = name;
     auto r = co_await ensure(std::move(group), std::move(plural), std::move(none), std::move(what), std::move(ns));
+    if (!r) co_return r;
+  }
+  for (json::value& object : bootstrap_policy()) {
+    std::string group = "rbac.authorization.k8s.io", none, name = text(object, {"metadata", "name"});
+    std::string plural = text(object, {"kind"}) == "ClusterRole" ? "clusterroles" : "clusterrolebindings";
+    auto r = co_await ensure(std::move(group), std::move(plural), std::move(none), std::move(name), std::move(object));
     if (!r) co_return r;
   }
   if (options_.service_ranges.empty()) co_return Result<>{};

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "async/scope.h"
@@ -20,6 +21,7 @@ struct Flags {
   std::string service_ranges = "10.96.0.0/16", node_ports = "30000-32767";
   std::string account_key, issuer = "https://kubernetes.default.svc.cluster.local";
   std::string advertise;
+  std::vector<std::string> authorization = {"Node", "RBAC"};
   std::size_t history = 8192;
   bool debug = false;
 };
@@ -54,6 +56,7 @@ Result<ApiOptions> options_of(const Flags& f, const SocketAddress& listen) {
   if (!advertise) return fail(advertise.error().in("--advertise-address"));
   if (advertise->is_unspecified())
     return fail(Errc::invalid, fmt::format("--advertise-address: needed when --listen is {}", f.listen));
+  out.rbac = std::ranges::find(f.authorization, "AlwaysAllow") == f.authorization.end();
   out.advertise = *advertise;
   out.port = listen.port;
   return out;
@@ -123,6 +126,11 @@ int run(int argc, char** argv) {
   app.add_option("--service-account-issuer", f.issuer, "issuer in tokens")->capture_default_str();
   app.add_option("--advertise-address", f.advertise,
                  "address of the kubernetes service's endpoint; default: the one listened on");
+  app.add_option("--authorization-mode", f.authorization,
+                 "Node,RBAC, or AlwaysAllow: whoever is known may do everything")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"Node", "RBAC", "AlwaysAllow"}))
+      ->capture_default_str();
   app.add_option("--default-watch-cache-size", f.history, "changes of each resource that a watch can resume over")
       ->capture_default_str();
   app.add_flag("--debug", f.debug, "log more");

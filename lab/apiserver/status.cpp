@@ -69,7 +69,10 @@ ApiError ApiError::conflict(const std::string& group, const std::string& plural,
 ApiError ApiError::bad_request(std::string message) { return {400, "BadRequest", std::move(message), {}}; }
 ApiError ApiError::forbidden(const std::string& group, const std::string& plural, const std::string& name,
                              const std::string& why) {
-  return {403, "Forbidden", fmt::format("{} \"{}\" is forbidden: {}", qualified(group, plural), name, why),
+  const auto what = qualified(group, plural);
+  return {403, "Forbidden",
+          name.empty() ? fmt::format("{} is forbidden: {}", what, why)
+                       : fmt::format("{} \"{}\" is forbidden: {}", what, name, why),
           details_of(group, plural, name)};
 }
 ApiError ApiError::invalid(const std::string& group, const std::string& kind, const std::string& name,

@@ -58,6 +58,7 @@ TestServer::TestServer(std::string extra_flags) : flags_(std::move(extra_flags))
   must(write_pair(dir_, "server",
                   must(issue_server(ca, "kube-apiserver", {"localhost"}, {*Address::parse("127.0.0.1")}))));
   must(write_pair(dir_, "admin", admin));
+  must(write_pair(dir_, "node-n1", must(issue_client(ca, "system:node:n1", {"system:nodes"}))));
   must(write_pair(dir_, "other-ca", must(issue_client(other, "kubernetes-admin", {"system:masters"}))));
   must(write_pair(dir_, "sa", must(make_signing_key())));
   must(write_kubeconfig(kubeconfig(), {{"test", fmt::format("https://127.0.0.1:{}", port_), ca.cert, admin}}));

@@ -20,7 +20,7 @@ class TestServer {
   explicit TestServer(std::string extra_flags = {});
   ~TestServer();
 
-  /// `as`: "admin", "other-ca", "" (no certificate), or "Bearer …".
+  /// `as`: "admin", "node-n1" (a kubelet), "other-ca", "" (no certificate), or "Bearer …".
   Reply request(const std::string& method, const std::string& path, const std::string& body = {},
                 const std::string& content_type = "application/json", const std::string& accept = "application/json",
                 const std::string& as = "admin");

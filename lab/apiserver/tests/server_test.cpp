@@ -60,14 +60,85 @@ TEST_F(Server, service_account_tokens_work_until_the_account_goes) {
       s.post("/api/v1/namespaces/default/serviceaccounts/robot/token", R"({"spec":{"expirationSeconds":600}})");
   ASSERT_EQ(made.code, 201) << made.body;
   const auto token = "Bearer " + text(made.json, {"status", "token"});
-  EXPECT_EQ(s.request("GET", "/api/v1/namespaces", "", "", "", token).code, 200);
+  EXPECT_EQ(s.request("GET", "/apis", "", "", "", token).code, 200);
   const auto other =
       s.post("/api/v1/namespaces/default/serviceaccounts/robot/token", R"({"spec":{"audiences":["vault"]}})");
   EXPECT_EQ(s.request("GET", "/api/v1/namespaces", "", "", "", "Bearer " + text(other.json, {"status", "token"})).code,
             401)
       << "the token is for somebody else";
   s.del("/api/v1/namespaces/default/serviceaccounts/robot");
-  EXPECT_EQ(s.request("GET", "/api/v1/namespaces", "", "", "", token).code, 401);
+  EXPECT_EQ(s.request("GET", "/apis", "", "", "", token).code, 401);
+}
+
+TEST_F(Server, accounts_may_do_what_roles_give_them_and_nothing_else) {
+  const std::string rbac = "/apis/rbac.authorization.k8s.io/v1";
+  ASSERT_EQ(s.post("/api/v1/namespaces/default/serviceaccounts", R"({"metadata":{"name":"reader"}})").code, 201);
+  const auto made = s.post("/api/v1/namespaces/default/serviceaccounts/reader/token", R"({"spec":{}})");
+  const auto token = "Bearer " + text(made.json, {"status", "token"});
+  const auto as = [&](const std::string& method, const std::string& path, const std::string& body = {},
+                      const std::string& type = "application/json") {
+    return s.request(method, path, body, type, "application/json", token);
+  };
+  const auto refused = as("GET", kMaps);
+  EXPECT_EQ(reason(refused), "403 Forbidden");
+  EXPECT_EQ(
+      text(refused.json, {"message"}),
+      "configmaps is forbidden: User \"system:serviceaccount:default:reader\" cannot list resource \"configmaps\" in "
+      "API group \"\" in the namespace \"default\"");
+  EXPECT_EQ(text(refused.json, {"details", "kind"}), "configmaps");
+  EXPECT_EQ(
+      text(as("DELETE", "/apis/cilium.io/v2/ciliumnodes/n").json, {"message"}),
+      "ciliumnodes.cilium.io \"n\" is forbidden: User \"system:serviceaccount:default:reader\" cannot delete resource "
+      "\"ciliumnodes\" in API group \"cilium.io\" at the cluster scope")
+      << "a refusal comes before 404: who may not look is not told what is there";
+
+  ASSERT_EQ(s.post(rbac + "/namespaces/default/roles",
+                   R"({"metadata":{"name":"r"},"rules":[{"apiGroups":[""],"resources":["configmaps"],"verbs":["list",)"
+                   R"("patch"]}]})")
+                .code,
+            201);
+  ASSERT_EQ(s.post(rbac + "/namespaces/default/rolebindings",
+                   R"({"metadata":{"name":"b"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role",)"
+                   R"("name":"r"},"subjects":[{"kind":"ServiceAccount","name":"reader","namespace":"default"}]})")
+                .code,
+            201);
+  EXPECT_EQ(as("GET", kMaps).code, 200);
+  EXPECT_EQ(as("GET", "/api/v1/configmaps").code, 403) << "the role is of one namespace";
+  EXPECT_EQ(as("GET", kMaps + "?watch=true&timeoutSeconds=1").code, 403);
+  EXPECT_EQ(
+      as("PATCH", kMaps + "/applied?fieldManager=t",
+         R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"applied"}})", "application/apply-patch+yaml")
+          .code,
+      403)
+      << "applying what is not there creates it";
+  const auto review =
+      as("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+         R"({"spec":{"resourceAttributes":{"verb":"list","resource":"configmaps","namespace":"default"}}})");
+  EXPECT_TRUE(flag(review.json, {"status", "allowed"})) << review.body;
+  const auto other =
+      s.post("/apis/authorization.k8s.io/v1/subjectaccessreviews",
+             R"({"spec":{"user":"system:serviceaccount:default:reader","resourceAttributes":{"verb":"get","resource":)"
+             R"("secrets","namespace":"default"}}})");
+  EXPECT_FALSE(flag(other.json, {"status", "allowed"}, true)) << other.body;
+  s.del(rbac + "/namespaces/default/rolebindings/b");
+  EXPECT_EQ(as("GET", kMaps).code, 403) << "what a binding gave goes with it";
+  s.del(rbac + "/namespaces/default/roles/r");
+  s.del("/api/v1/namespaces/default/serviceaccounts/reader");
+}
+
+TEST_F(Server, a_kubelet_minds_its_own_node) {
+  const auto as = [&](const std::string& method, const std::string& path, const std::string& body = {}) {
+    return s.request(method, path, body, method == "PATCH" ? "application/merge-patch+json" : "application/json",
+                     "application/json", "node-n1");
+  };
+  EXPECT_EQ(as("POST", "/api/v1/nodes", R"({"metadata":{"name":"n1"}})").code, 201);
+  EXPECT_EQ(as("PATCH", "/api/v1/nodes/n1/status", R"({"status":{"phase":"Running"}})").code, 200);
+  EXPECT_EQ(
+      text(as("PATCH", "/api/v1/nodes/n2/status", "{}").json, {"message"}),
+      "nodes \"n2\" is forbidden: User \"system:node:n1\" cannot patch resource \"nodes/status\" in API group \"\" at "
+      "the cluster scope: node 'n1' cannot read or modify node 'n2'");
+  EXPECT_EQ(as("GET", "/api/v1/secrets").code, 403);
+  s.del("/api/v1/nodes/n1");
 }
 
 TEST_F(Server, creates_once_and_updates_only_what_was_read) {

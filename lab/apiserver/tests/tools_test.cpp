@@ -180,6 +180,7 @@ TEST_F(Tools, commands_that_send_protobuf_are_understood) {
       "0 80");
   EXPECT_EQ(ok("get svc svc -o jsonpath='{.spec.ports[0].targetPort}'"), "8080");
   EXPECT_THAT(ok("auth can-i create pods"), HasSubstr("yes"));
+  EXPECT_THAT(ok("auth can-i --list"), HasSubstr("*.*"));
   EXPECT_EQ(ok("get secret s -o jsonpath='{.data.p}'"), "cQ==");
 }
 
