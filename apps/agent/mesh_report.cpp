@@ -82,7 +82,8 @@ Task<> publish_mesh_status(kube::Client& client, const Options& options, Tables&
   std::optional<api::MeshStatus> published;
   Steady::time_point published_at{};
   Backoff backoff(std::chrono::milliseconds(500), std::chrono::seconds(30));
-  const std::string ns = client.config().ns.empty() ? "kube-system" : client.config().ns;
+  const std::string own = client.config().ns.empty() ? "kube-system" : client.config().ns;
+  const std::string ns = options.mesh_status_namespace.empty() ? own : options.mesh_status_namespace;
   for (;;) {
     const auto seen = tables.remotes.notifier().version();
     const auto all = problems();

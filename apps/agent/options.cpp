@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <set>
 
 #include "base/file.h"
 
@@ -149,6 +150,7 @@ const std::map<std::string, Setter>& setters() {
       {"clustermesh-config", text(&Options::clustermesh_config)},
       {"clustermesh-sync-timeout", secs(&Options::clustermesh_sync_timeout)},
       {"clustermesh-cache-ttl", secs(&Options::clustermesh_cache_ttl)},
+      {"mesh-status-namespace", text(&Options::mesh_status_namespace)},
       {"bpf-lb-algorithm",
        word<LbAlgorithm>(&Options::lb_algorithm, {{"random", LbAlgorithm::random}, {"maglev", LbAlgorithm::maglev}})},
       {"bpf-lb-service-map-max", num(&Options::lb_service_map_max, 256, 16'000'000)},
@@ -210,6 +212,25 @@ const std::map<std::string, Setter>& setters() {
   return all;
 }
 
+// apps/operator/options.cpp has them.
+bool of_the_operator(const std::string& key) {
+  static const std::set<std::string> keys{"crd-dir",
+                                          "skip-crd-creation",
+                                          "identity-gc-interval",
+                                          "identity-heartbeat-timeout",
+                                          "cilium-endpoint-gc-interval",
+                                          "nodes-gc-interval",
+                                          "leader-election-lease-duration",
+                                          "leader-election-renew-deadline",
+                                          "leader-election-retry-period",
+                                          "operator-k8s-client-qps",
+                                          "operator-k8s-client-burst",
+                                          "operator-health-port",
+                                          "bgp-router-id-allocation-mode",
+                                          "bgp-router-id-allocation-ip-pool"};
+  return keys.contains(key);
+}
+
 }  // namespace
 
 Result<Options> parse_options(const std::map<std::string, std::string>& values, std::vector<std::string>* unknown) {
@@ -217,7 +238,7 @@ Result<Options> parse_options(const std::map<std::string, std::string>& values, 
   for (const auto& [key, value] : values) {
     const auto it = setters().find(key);
     if (it == setters().end()) {
-      if (unknown) unknown->push_back(key);
+      if (unknown && !of_the_operator(key)) unknown->push_back(key);
       continue;
     }
     if (auto r = it->second(o, value); !r)

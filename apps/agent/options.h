@@ -39,6 +39,7 @@ struct Options {
   std::string clustermesh_config = "/var/lib/cilium/clustermesh/";  // clustermesh-config
   std::chrono::seconds clustermesh_sync_timeout{60};                // clustermesh-sync-timeout
   std::chrono::seconds clustermesh_cache_ttl{0};                    // clustermesh-cache-ttl, 0 = never
+  std::string mesh_status_namespace;                                // mesh-status-namespace, empty = the pod's
   LbAlgorithm lb_algorithm = LbAlgorithm::random;                   // bpf-lb-algorithm
   std::uint32_t lb_service_map_max = 65536;                         // bpf-lb-service-map-max: frontends
   std::uint32_t lb_backend_map_max = 65536;                         // bpf-lb-backend-map-max: distinct backends
@@ -70,7 +71,8 @@ struct Options {
   log::Format log_format = log::Format::text;    // log-format: text | json
 };
 
-/// Reads key → value pairs. Unknown keys are kept aside in `unknown` (a newer chart must not stop an older agent);
+/// Reads key → value pairs. Unknown keys are kept aside in `unknown` (a newer chart must not stop an older agent), but
+/// for those of weft-config that only the operator reads;
 /// a value that cannot be right is an error that names key, value and mend.
 Result<Options> parse_options(const std::map<std::string, std::string>& values,
                               std::vector<std::string>* unknown = nullptr);

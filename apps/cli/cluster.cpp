@@ -131,6 +131,11 @@ Result<ClusterObjects> Cluster::objects() {
   return o;
 }
 
+std::string Cluster::mesh_status_namespace(const std::optional<json::object>& config) const {
+  const auto ns = config ? text(*config, {"data", api::kMeshStatusNamespaceKey}) : std::string();
+  return ns.empty() ? target_.ns : ns;
+}
+
 Result<MeshInput> Cluster::mesh_input() {
   MeshInput in;
   auto objects = this->objects();
@@ -145,7 +150,7 @@ Result<MeshInput> Cluster::mesh_input() {
   auto secret = find(kube::kSecrets, target_.ns, "cilium-clustermesh");
   if (!secret) return std::unexpected(secret.error());
   if (*secret) in.remotes = configured_remotes(**secret);
-  auto reports = list(kube::kConfigMaps, target_.ns, api::kMeshStatusSelector);
+  auto reports = list(kube::kConfigMaps, mesh_status_namespace(in.objects.config), api::kMeshStatusSelector);
   if (!reports) return std::unexpected(reports.error());
   for (const auto& r : *reports) {
     auto status = api::mesh_status_of_object(r);

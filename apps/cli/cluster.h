@@ -39,6 +39,8 @@ class Cluster {
 
   Result<ClusterObjects> objects();
   Result<MeshInput> mesh_input();
+  /// Where the agents say how they stand with other clusters; `config` is the ConfigMap weft-config, if there is one.
+  std::string mesh_status_namespace(const std::optional<json::object>& config) const;
 
  private:
   template <class T>

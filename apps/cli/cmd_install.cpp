@@ -211,6 +211,10 @@ int install(Context& context, const InstallFlags& f, bool upgrade) {
     std::fputs(out->c_str(), stdout);
     return 0;
   }
+  const auto config = cluster->find(kube::kConfigMaps, context.target.ns, "weft-config");
+  if (!config) return report(config.error());
+  if (*config)
+    for (const auto& line : values_without_effect(**config)) std::fprintf(stderr, "⚠️  The value %s\n", line.c_str());
   if (f.wait) {
     if (const auto r = wait_ready(*cluster, *limit); !r) return report(r.error().in(cluster->name()));
   }

@@ -2,6 +2,8 @@
 
 #include <boost/url/parse.hpp>
 
+#include <sstream>
+
 #include "apps/cli/objects.h"
 #include "base/net.h"
 #include "model/names.h"
@@ -41,6 +43,16 @@ std::vector<HostPort> endpoints_of(const json::object& endpoints) {
 }
 
 }  // namespace
+
+std::vector<std::string> values_without_effect(const json::object& config) {
+  std::vector<std::string> out;
+  std::istringstream lines(text(config, {"metadata", "annotations", "weft.io/values-without-effect"}));
+  for (std::string line; std::getline(lines, line);) {
+    const auto colon = line.find(": ");
+    if (colon != std::string::npos) out.push_back(line.substr(0, colon) + " has no effect: " + line.substr(colon + 2));
+  }
+  return out;
+}
 
 InstallPlan install_plan(const InstallFacts& f) {
   InstallPlan plan;

@@ -23,6 +23,10 @@ struct InstallPlan {
   std::vector<std::string> notes;  // what was decided, and how to decide otherwise
 };
 
+/// What the chart says of given values that do nothing, each "PATH has no effect: WHY". `config` is the ConfigMap
+/// weft-config.
+std::vector<std::string> values_without_effect(const boost::json::object& config);
+
 InstallPlan install_plan(const InstallFacts&);
 
 }  // namespace weft::cli

@@ -1,11 +1,12 @@
 // What one agent says about the mesh, and of what it cannot do: the contract between agents, which publish it, and
 // `weft clustermesh status` and `weft status`, which read it with nothing but access to the Kubernetes API.
 //
-// Each agent keeps a ConfigMap "weft-mesh-status-<node>" in its own namespace, labelled weft.io/status=mesh, owned by
-// its Node, with one key "mesh.json" (the JSON form below). Not an annotation of the CiliumNode: those travel to every
-// other cluster, and a round-trip time is nobody's business there. Written when readiness changes (within half a
-// second), when counts change (at most every 5 s), and otherwise every 60 s: a report older than kReportStale comes
-// from an agent that does not run.
+// Each agent keeps a ConfigMap "weft-mesh-status-<node>" in the namespace that weft-config names
+// (mesh-status-namespace: one of its own, since RBAC cannot limit an agent to the ConfigMap of its node), labelled
+// weft.io/status=mesh, owned by its Node, with one key "mesh.json" (the JSON form below). Not an annotation of the
+// CiliumNode: those travel to every other cluster, and a round-trip time is nobody's business there. Written when
+// readiness changes (within half a second), when counts change (at most every 5 s), and otherwise every 60 s: a report
+// older than kReportStale comes from an agent that does not run.
 #pragma once
 
 #include <boost/json/fwd.hpp>
@@ -92,6 +93,8 @@ Result<MeshStatus> mesh_status_from_json(const json::value&);
 /// How long to wait before `now` replaces `published`; `published` null: publish at once.
 std::chrono::milliseconds publish_delay(const MeshStatus* published, const MeshStatus& now);
 
+/// The key of the ConfigMap weft-config that says where reports are; without it: where weft-config is.
+inline constexpr const char* kMeshStatusNamespaceKey = "mesh-status-namespace";
 inline constexpr const char* kMeshStatusKey = "mesh.json";
 inline constexpr const char* kMeshStatusSelector = "weft.io/status=mesh";
 std::string mesh_status_object_name(const std::string& node);

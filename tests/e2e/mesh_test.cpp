@@ -260,12 +260,33 @@ TEST_F(MeshTest, the_agent_says_what_it_knows) {
 TEST_F(MeshTest, prometheus_is_told_how_the_remote_clusters_stand) {
   const auto scrape = mesh.on_node("cluster1", 2, {"curl", "-s", "-m", "5", "http://127.0.0.1:9962/metrics"});
   EXPECT_TRUE(scrape.ok()) << scrape.describe();
-  for (const char* line : {"cilium_clustermesh_remote_clusters 1",
-                           "cilium_clustermesh_remote_cluster_nodes{target_cluster=\"cluster2\"} 3",
-                           "cilium_clustermesh_remote_cluster_services{target_cluster=\"cluster2\"} 1",
-                           "cilium_clustermesh_remote_cluster_readiness_status{target_cluster=\"cluster2\"} 1",
-                           "cilium_clustermesh_remote_cluster_cache_revocations{target_cluster=\"cluster2\"} 0"})
+  for (const char* line :
+       {"cilium_clustermesh_remote_clusters 1",
+        "cilium_clustermesh_remote_cluster_nodes{target_cluster=\"cluster2\"} 3",
+        "cilium_clustermesh_remote_cluster_services{target_cluster=\"cluster2\"} 1",
+        "cilium_clustermesh_remote_cluster_readiness_status{target_cluster=\"cluster2\"} 1",
+        "cilium_clustermesh_remote_cluster_cache_revocations{target_cluster=\"cluster2\"} 0",
+        "cilium_bpf_map_pressure{map_name=\"lb_frontends\"}", "weft_service_translations_total{outcome=\"chosen\"}"})
     EXPECT_THAT(scrape.out, HasSubstr(line)) << scrape.describe();
+}
+
+// The last of this file: everything above has been asked by then.
+TEST_F(MeshTest, the_charts_rules_are_all_that_weft_needs_and_give_no_more) {
+  EXPECT_THAT(lab.forbidden(), ::testing::ElementsAre());
+  const auto may = [&](const char* verb, const char* what, const char* ns) -> std::string {
+    json::object review{{"spec", json::object{{"user", "system:serviceaccount:kube-system:weft-agent"},
+                                              {"resourceAttributes",
+                                               json::object{{"verb", verb}, {"resource", what}, {"namespace", ns}}}}}};
+    const auto r =
+        lab.kubectl("cluster1", {"create", "--raw", "/apis/authorization.k8s.io/v1/subjectaccessreviews", "-f", "-"},
+                    json::serialize(review));
+    return r.out.find("\"allowed\":true") != std::string::npos    ? "yes"
+           : r.out.find("\"allowed\":false") != std::string::npos ? "no"
+                                                                  : r.describe();
+  };
+  EXPECT_EQ(may("update", "configmaps", "weft-mesh-status"), "yes");
+  for (const char* what : {"configmaps", "secrets", "leases"})
+    EXPECT_EQ(may("update", what, "kube-system"), "no") << what;
 }
 
 }  // namespace

@@ -10,11 +10,15 @@
 
 #include <array>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <set>
+#include <sstream>
 
 #include "apps/cli/access.h"
 #include "apps/cli/cleanup_plan.h"
 #include "apps/cli/helm.h"
+#include "apps/cli/install_plan.h"
 #include "apps/cli/mesh_report.h"
 #include "apps/cli/objects.h"
 #include "apps/cli/process.h"
@@ -119,8 +123,7 @@ TEST_F(Chart, an_agent_with_bgp_may_take_as_long_to_stop_as_its_goodbye_does) {
 TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accepted) {
   render(
       {"cluster.name=east,cluster.id=7,routingMode=native,ipv6.enabled=false,bpf.lbServiceMapMax=200000,"
-       "bgpControlPlane.enabled=true,"
-       "l2announcements.enabled=true,externalIPs.enabled=true,kubeProxyReplacement=true,hubble.relay.enabled=true,"
+       "bgpControlPlane.enabled=true,hubble.relay.enabled=true,"
        "prometheus.enabled=true,k8sClientRateLimit.qps=7,extraConfig.any-key=x",
        "underlayProtocol=ipv6,autoDirectNodeRoutes=false,ipv4NativeRoutingCIDR=10.0.0.0/8,labels=k8s:app !k8s:build"});
   const auto& config = object("ConfigMap/weft-config");
@@ -131,9 +134,6 @@ TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accept
                                                                      {"enable-ipv6", "false"},
                                                                      {"bpf-lb-service-map-max", "200000"},
                                                                      {"enable-bgp-control-plane", "true"},
-                                                                     {"enable-l2-announcements", "true"},
-                                                                     {"enable-external-ips", "true"},
-                                                                     {"kube-proxy-replacement", "true"},
                                                                      {"socket-path", "/var/run/weft/weft.sock"},
                                                                      {"prometheus-serve-addr", ":9962"},
                                                                      {"k8s-client-qps", "7"},
@@ -144,6 +144,113 @@ TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accept
                                                                      {"labels", "k8s:app !k8s:build"},
                                                                      {"any-key", "x"}})
     EXPECT_EQ(text(config, {"data", key}), value) << key;
+}
+
+TEST_F(Chart, every_value_given_that_does_nothing_is_named_with_the_reason) {
+  render({});
+  EXPECT_THAT(values_without_effect(object("ConfigMap/weft-config")), ElementsAre()) << "defaults must do something";
+  render(
+      {"l2announcements.enabled=true,cluster.nmae=east,clustermesh.apiserver.kvstoremesh.enabled=false,"
+       "loadBalancer.mode=dsr,loadBalancer.algorithm=maglev,extraConfig.any=x,resources.limits.cpu=1",
+       "clustermesh.config.clusters[0].name=b,clustermesh.config.clusters[0].address=c"});
+  EXPECT_THAT(
+      values_without_effect(object("ConfigMap/weft-config")),
+      ElementsAre("cluster.nmae has no effect: not a value of this chart",
+                  "clustermesh.apiserver.kvstoremesh.enabled has no effect: agents read the stores of remote clusters "
+                  "themselves",
+                  "l2announcements.enabled has no effect: Weft does not answer ARP and NDP for service addresses yet",
+                  "loadBalancer.mode has no effect: there is no north-south datapath yet"));
+}
+
+// known-values.txt is values.yaml once more, since Helm does not show that file to templates.
+TEST_F(Chart, knows_the_values_of_values_yaml_and_uses_each_in_a_template) {
+  const auto yaml = read_file(chart_ + "/values.yaml"), listed = read_file(chart_ + "/files/known-values.txt");
+  ASSERT_TRUE(yaml && listed);
+  const auto values = parse_yaml(*yaml);
+  ASSERT_TRUE(values) << values.error().message;
+  std::string templates;
+  for (const auto& entry : std::filesystem::directory_iterator(chart_ + "/templates"))
+    if (entry.path().extension() == ".yaml" || entry.path().extension() == ".tpl")
+      templates += read_file(entry.path()).value_or("");
+  std::set<std::string> known;
+  std::istringstream lines(*listed);
+  for (std::string line; std::getline(lines, line);) known.insert(line);
+  std::set<std::string> met;
+  const std::function<void(const std::string&, const json::value&)> walk = [&](const std::string& path,
+                                                                               const json::value& v) {
+    if (known.contains(path)) {
+      met.insert(path);
+      return;
+    }
+    if (!v.is_object() || v.as_object().empty()) {
+      ADD_FAILURE() << path << " stands in values.yaml: add it to files/known-values.txt";
+      return;
+    }
+    for (const auto& [key, child] : v.as_object())
+      walk(path.empty() ? std::string(key) : path + "." + std::string(key), child);
+  };
+  walk("", *values);
+  EXPECT_EQ(met, known) << "what is listed in files/known-values.txt and not in values.yaml is to go";
+  for (const auto& path : known) {
+    // In whole, or from a variable that holds the front of it.
+    bool used = templates.find(".Values." + path) != std::string::npos;
+    for (auto dot = path.find('.'); !used && dot != std::string::npos; dot = path.find('.', dot + 1))
+      used = templates.find(".Values." + path.substr(0, dot) + " ") != std::string::npos &&
+             templates.find(path.substr(path.rfind('.'))) != std::string::npos;
+    EXPECT_TRUE(used) << path << " stands in values.yaml and no template reads it";
+  }
+}
+
+TEST_F(Chart, rules_give_agents_no_right_on_others_objects_of_the_systems_namespace) {
+  render({"cluster.name=east,cluster.id=7,clustermesh.useAPIServer=true"});
+  for (const auto& [key, o] : objects_) {
+    if (!key.starts_with("Role/")) continue;
+    EXPECT_TRUE(key == "Role/weft-mesh-status" || key == "Role/weft-operator") << key;
+  }
+  EXPECT_EQ(text(object("Role/weft-mesh-status"), {"metadata", "namespace"}), "weft-mesh-status");
+  EXPECT_TRUE(objects_.contains("Namespace/weft-mesh-status"));
+  EXPECT_EQ(text(object("ConfigMap/weft-config"), {"data", "mesh-status-namespace"}), "weft-mesh-status");
+  for (const char* key : {"ClusterRole/weft-agent", "ClusterRole/weft-operator", "ClusterRole/clustermesh-apiserver"}) {
+    const auto rules = json::serialize(object(key));
+    for (const char* word : {"configmaps", "secrets", "leases", "events", "nodes/", "\"*\"", "networkpolicies"})
+      EXPECT_THAT(rules, Not(HasSubstr(word))) << key;
+  }
+  render({"clustermesh.statusNamespace.name=mesh,clustermesh.statusNamespace.create=false"});
+  EXPECT_EQ(text(object("Role/weft-mesh-status"), {"metadata", "namespace"}), "mesh");
+  EXPECT_FALSE(objects_.contains("Namespace/mesh"));
+  EXPECT_THAT(refusal({"clustermesh.statusNamespace.name=kube-system"}), HasSubstr("give it a namespace of its own"));
+}
+
+TEST_F(Chart, the_nodes_cgroup_root_is_mounted_where_it_is) {
+  const auto mounts = [&] { return json::serialize(object("DaemonSet/weft-agent")); };
+  render({});
+  EXPECT_THAT(mounts(), HasSubstr(R"("mountPath":"/sys/fs/cgroup")"));
+  render({"cgroup.hostRoot=/run/cgroupv2"});
+  EXPECT_EQ(text(object("ConfigMap/weft-config"), {"data", "cgroup-root"}), "/run/cgroupv2");
+  EXPECT_THAT(mounts(), HasSubstr(R"("mountPath":"/run/cgroupv2")"));
+  EXPECT_THAT(mounts(), HasSubstr(R"("path":"/run/cgroupv2")"));
+  EXPECT_THAT(mounts(), Not(HasSubstr("/sys/fs/cgroup")));
+}
+
+TEST_F(Chart, an_image_of_etcd_has_a_tag_or_a_digest) {
+  auto sets = kMesh;
+  sets.emplace_back("clustermesh.apiserver.etcd.image.repository=registry.example:5000/etcd");
+  EXPECT_THAT(refusal(sets), HasSubstr("set clustermesh.apiserver.etcd.image.tag"));
+  const auto image = [&](const char* more) {
+    auto all = sets;
+    all.emplace_back(more);
+    render(all);
+    return json::serialize(object("Deployment/clustermesh-apiserver"));
+  };
+  EXPECT_THAT(image("clustermesh.apiserver.etcd.image.tag=v3.5.16"),
+              HasSubstr(R"("image":"registry.example:5000/etcd:v3.5.16")"));
+  EXPECT_THAT(image("clustermesh.apiserver.etcd.image.repository=etcd@sha256:12"),
+              HasSubstr(R"("image":"etcd@sha256:12")"));
+}
+
+TEST_F(Chart, room_for_maglev_tables_can_be_set) {
+  render({"loadBalancer.algorithm=maglev,bpf.lbSlotMapMax=20000000"});
+  EXPECT_EQ(text(object("ConfigMap/weft-config"), {"data", "bpf-lb-slot-map-max"}), "20000000");
 }
 
 TEST_F(Chart, the_api_server_is_named_to_every_process) {

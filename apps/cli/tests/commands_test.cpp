@@ -299,6 +299,24 @@ TEST_F(FakeCluster, mesh_status_is_read_from_kubernetes_alone) {
       << render(r, false);
 }
 
+TEST_F(FakeCluster, reports_are_read_where_the_configuration_says_whatever_namespace_weft_is_in) {
+  Cluster elsewhere({.context = "cluster1", .ns = "net"}, io,
+                    std::make_shared<kube::Client>(*io, kube::FakeServer::config(), server.transport()));
+  server.put(
+      kube::kConfigMaps,
+      obj(R"({"metadata": {"name": "weft-config", "namespace": "net"}, "data": {"mesh-status-namespace": "reports"}})"));
+  api::MeshStatus s;
+  s.cluster = "cluster1";
+  for (const char* ns : {"net", "reports", "shop"}) {
+    s.node = std::string("in-") + ns;
+    server.put(kube::kConfigMaps, api::mesh_status_object(s, ns, ""));
+  }
+  const auto in = elsewhere.mesh_input();
+  ASSERT_TRUE(in) << in.error().message;
+  ASSERT_EQ(in->reports.size(), 1u) << "others' ConfigMaps may say what they like";
+  EXPECT_EQ(in->reports[0].node, "in-reports");
+}
+
 TEST_F(FakeCluster, an_empty_cluster_is_not_installed) {
   const auto in = cluster.mesh_input();
   ASSERT_TRUE(in) << in.error().message;

@@ -102,6 +102,14 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if not (has .Values.clustermesh.apiserver.tls.authMode (list "legacy" "migration" "cluster")) -}}
   {{- fail (printf "clustermesh.apiserver.tls.authMode %q: use legacy, migration or cluster" .Values.clustermesh.apiserver.tls.authMode) -}}
 {{- end -}}
+{{- with .Values.clustermesh.apiserver.etcd.image -}}
+  {{- if and .repository (not .tag) (not (contains "@" .repository)) -}}
+    {{- fail (printf "clustermesh.apiserver.etcd.image.repository %q without a tag: set clustermesh.apiserver.etcd.image.tag, such as v3.5.16, or write a digest" .repository) -}}
+  {{- end -}}
+{{- end -}}
+{{- if eq .Values.clustermesh.statusNamespace.name .Release.Namespace -}}
+  {{- fail (printf "clustermesh.statusNamespace.name %q is the namespace of the release: agents may write every ConfigMap there; give it a namespace of its own" .Release.Namespace) -}}
+{{- end -}}
 {{- if ne .Values.clustermesh.apiserver.tls.auto.method "helm" -}}
   {{- fail (printf "clustermesh.apiserver.tls.auto.method %q: this chart knows helm; with auto.enabled=false it takes the secrets as you made them" .Values.clustermesh.apiserver.tls.auto.method) -}}
 {{- end -}}

@@ -9,7 +9,9 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
+#include <set>
 
 namespace weft::e2e {
 namespace {
@@ -113,6 +115,20 @@ void Lab::guard() {
   waitpid(middle, nullptr, 0);
   close(ends[0]);
   guardian_pipe = ends[1];
+}
+
+std::vector<std::string> Lab::forbidden() const {
+  std::set<std::string> out;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator("/run/weft-lab/" + name_ + "/log")) {
+    if (entry.path().filename() != "apiserver.log") continue;
+    std::ifstream log(entry.path());
+    for (std::string line; std::getline(log, line);) {
+      const auto who = line.find("User ");
+      if (who == std::string::npos || line.find("forbidden") == std::string::npos) continue;
+      if (line.find("system:serviceaccount:kube-system:") != std::string::npos) out.insert(line.substr(who));
+    }
+  }
+  return {out.begin(), out.end()};
 }
 
 void Lab::down() {

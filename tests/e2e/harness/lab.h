@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include <string>
+#include <vector>
 
 #include "tests/e2e/harness/process.h"
 #include "tests/e2e/harness/wait.h"
@@ -43,6 +44,9 @@ class Lab {
   Argv exec_argv(const std::string& target, const Argv& command, const std::string& ns = "default") const;
   Argv kubectl_argv(const std::string& cluster, const Argv& args) const;
   Env env() const;
+  /// What the lab's API servers have refused to service accounts of kube-system so far, each once: rules that a chart
+  /// forgot. Nothing with a real kube-apiserver, which does not log it.
+  std::vector<std::string> forbidden() const;
 
   /// kubectl apply; the failure carries kubectl's words.
   ::testing::AssertionResult apply(const std::string& cluster, const std::string& yaml) const;
