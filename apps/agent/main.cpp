@@ -36,7 +36,9 @@ std::map<std::string, std::string> flags_of(const std::vector<std::string>& word
   return out;
 }
 
-Result<Options> read_options(const std::string& config_dir, const std::vector<std::string>& flags) {
+// `unknown`: keys of the files that nobody reads, a typing error most likely.
+Result<Options> read_options(const std::string& config_dir, const std::vector<std::string>& flags,
+                             std::vector<std::string>& unknown) {
   std::map<std::string, std::string> values;
   if (!config_dir.empty()) {
     auto files = read_config_dir(config_dir);
@@ -48,7 +50,7 @@ Result<Options> read_options(const std::string& config_dir, const std::vector<st
   if (auto r = parse_options(given, &unknown_flags); !r) return fail(r.error());
   if (!unknown_flags.empty()) return fail(Errc::invalid, "--" + unknown_flags.front() + ": no such option");
   for (const auto& [key, value] : given) values[key] = value;
-  return parse_options(values);
+  return parse_options(values, &unknown);
 }
 
 // A Maglev table is 128 KiB of slots at the default size: where Maglev is the default there is room for 512 of them, a
@@ -155,13 +157,17 @@ int main(int argc, char** argv) {
     std::puts("weft-agent " WEFT_VERSION);
     return 0;
   }
-  auto options = weft::agent::read_options(config_dir, app.remaining());
+  std::vector<std::string> unknown;
+  auto options = weft::agent::read_options(config_dir, app.remaining(), unknown);
   if (!options) {
     std::fprintf(stderr, "weft-agent: %s\n", options.error().message.c_str());
     return 2;
   }
   if (cleanup || cleanup_and_wait) return weft::agent::clean_up_node(*options, cleanup_and_wait);
   weft::log::configure(options->log_level, options->log_format);
+  for (const auto& key : unknown)
+    weft::log::warn("configuration key not known, it has no effect",
+                    {{"key", key}, {"mend", "correct its name in the ConfigMap weft-config (Helm value extraConfig)"}});
   boost::asio::io_context io(1);
   return weft::run_to_completion(io, weft::agent::run(io, *options));
 }

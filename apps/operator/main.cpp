@@ -72,7 +72,11 @@ Result<Options> read_options(int argc, char** argv) {
     if (!files) return fail(files.error());
     values = std::move(*files);
   }
-  for (const auto& [k, v] : flags) values[k] = v;
+  for (const auto& [k, v] : flags) {
+    if (k != "config-dir" && !is_known(k))
+      return fail(Errc::invalid, "--" + k + ": no such option; weft-operator --help lists them");
+    values[k] = v;
+  }
   return parse_options(values);
 }
 

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <set>
 
 namespace weft::op {
 
@@ -90,6 +91,29 @@ Result<std::chrono::seconds> parse_duration(const std::string& text) {
   }
   if (seconds > 1e9) return wrong();
   return std::chrono::seconds(static_cast<long>(std::ceil(seconds)));
+}
+
+bool is_known(const std::string& key) {
+  static const std::set<std::string> keys{"kubeconfig",
+                                          "crd-dir",
+                                          "skip-crd-creation",
+                                          "debug",
+                                          "log-format",
+                                          "identity-gc-interval",
+                                          "identity-heartbeat-timeout",
+                                          "cilium-endpoint-gc-interval",
+                                          "nodes-gc-interval",
+                                          "leader-election-lease-duration",
+                                          "leader-election-renew-deadline",
+                                          "leader-election-retry-period",
+                                          "operator-k8s-client-qps",
+                                          "operator-k8s-client-burst",
+                                          "operator-health-port",
+                                          "enable-bgp-control-plane",
+                                          "bgp-secrets-namespace",
+                                          "bgp-router-id-allocation-mode",
+                                          "bgp-router-id-allocation-ip-pool"};
+  return keys.contains(key);
 }
 
 Result<Options> parse_options(const std::map<std::string, std::string>& values) {

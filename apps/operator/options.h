@@ -33,8 +33,11 @@ struct Options {
   log::Format log_format = log::Format::text;             // log-format: text | json
 };
 
-/// Keys that the operator does not know are other components' and are passed over. An error names key, value and mend.
+/// Keys that the operator does not know are other components' and are passed over (is_known says which are its own). An
+/// error names key, value and mend.
 Result<Options> parse_options(const std::map<std::string, std::string>& values);
+
+bool is_known(const std::string& key);
 
 /// Go's form: "15m0s", "1h", "90s", "500ms" rounded up to a second; a plain number is seconds.
 Result<std::chrono::seconds> parse_duration(const std::string& text);

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
+#include "base/file.h"
+
 namespace weft::agent {
 namespace {
 
@@ -80,6 +84,26 @@ TEST(AgentOptions, limit_which_labels_make_an_identity) {
   EXPECT_FALSE(o->labels.keeps("k8s", "tier"));
   EXPECT_NE(refusal({{"labels", "k8s:[x"}}).find("rule \"k8s:[x\" is not a regular expression"), std::string::npos)
       << refusal({{"labels", "k8s:[x"}});
+}
+
+TEST(AgentOptions, every_key_of_the_charts_configuration_is_known) {
+  const auto text = read_file(WEFT_SOURCE_DIR "/charts/weft/templates/configmap.yaml");
+  ASSERT_TRUE(text) << text.error().message;
+  std::map<std::string, std::string> keys;
+  std::istringstream lines(*text);
+  bool config = false;
+  for (std::string line; std::getline(lines, line);) {
+    config = config || line.find("define \"weft.config\"") != std::string::npos;
+    const auto colon = line.find(": ");
+    if (config && colon != std::string::npos && !line.starts_with("{") && !line.starts_with(" "))
+      keys[line.substr(0, colon)] = "";
+  }
+  ASSERT_GT(keys.size(), 30u);
+  for (const auto& [key, value] : keys) {
+    std::vector<std::string> unknown;
+    (void)parse_options({{key, value}}, &unknown);
+    EXPECT_TRUE(unknown.empty()) << key << ": no process reads it";
+  }
 }
 
 TEST(AgentOptions, keep_unknown_keys_aside) {

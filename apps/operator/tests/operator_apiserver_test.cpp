@@ -1,7 +1,10 @@
 // The operator as a process, and identities allocated by many, on a real API (see src/kube/tests/lab_server.h).
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include <boost/json.hpp>
+
+#include <cstdio>
 
 #include "apps/operator/crds.h"
 #include "async/tests/run.h"
@@ -154,6 +157,18 @@ Task<> installs(Client& client, LabServer& server) {
   if (::testing::Test::HasFailure())
     std::fputs(read_file(server.dir() + "/operator-2.log").value_or("no log").c_str(), stderr);
 }
+TEST(OperatorProgram, a_flag_that_it_does_not_know_is_refused) {
+  const auto run = [](const std::string& flags) {
+    FILE* pipe = ::popen((std::string(WEFT_BIN_DIR) + "/weft-operator " + flags + " 2>&1").c_str(), "r");
+    std::string out;
+    char buffer[512];
+    for (std::size_t n = 0; (n = ::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.append(buffer, n);
+    return std::to_string(WEXITSTATUS(::pclose(pipe))) + " " + out;
+  };
+  EXPECT_EQ(run("--nodes-gc-intervall 1m"),
+            "2 weft-operator: --nodes-gc-intervall: no such option; weft-operator --help lists them\n");
+}
+
 TEST_F(OperatorOnApi, leader_installs_definitions_hands_over_and_collects_garbage) {
   run(io, installs(client, *server), std::chrono::seconds(90));
 }
