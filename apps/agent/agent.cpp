@@ -11,6 +11,7 @@
 #include "apps/agent/views.h"
 #include "async/backoff.h"
 #include "base/log.h"
+#include "datapath/metrics.h"
 #include "identity/allocator.h"
 #include "identity/endpoint_publisher.h"
 #include "identity/node_publisher.h"
@@ -307,6 +308,7 @@ void Agent::Parts::serve() {
     return reply(pods_api, std::move(request));
   });
   metrics.collect([this](metrics::Samples& out) { mesh::collect_metrics(out, tables.remotes); });
+  metrics.collect([this](metrics::Samples& out) { collect_metrics(out, lb.state(), edges.lb); });
   api::add_metrics(socket, metrics);
   api::add_metrics(scrapes, metrics);
   const auto run = [](api::Server& s) -> Task<> { co_await s.run(); };

@@ -115,6 +115,14 @@ struct LbUsage {
   std::vector<Map> maps;
 };
 
+/// What sock_lb counted since the maps were created, over all CPUs. `sticky` is part of `translated`.
+struct LbMetrics {
+  std::uint64_t translated = 0;
+  std::uint64_t sticky = 0;
+  std::uint64_t no_backend = 0;
+  std::uint64_t stale = 0;
+};
+
 /// One frontend as it stands in the maps.
 struct LbRow {
   struct Member {
@@ -150,7 +158,10 @@ class LbMaps {
   std::span<const abi::lb_backend> backends() const { return backend_array_; }
   /// In frontend order.
   Result<std::vector<LbRow>> dump() const;
+  /// Reads every map: not for a scrape.
   Result<LbUsage> usage() const;
+  /// Nothing where no program runs.
+  virtual Result<LbMetrics> metrics() const { return LbMetrics{}; }
   /// Which frontend a UDP socket of this cookie asked for when it was sent to `backend`.
   virtual std::optional<LbEndpoint> reverse(std::uint64_t socket_cookie, const LbEndpoint& backend) const = 0;
 

@@ -13,13 +13,6 @@ enum class LbMap { frontends, services, slots, backends, members, sticky, connec
 constexpr std::size_t lb_map_count = 9;
 const char* name_of(LbMap m);  // "lb_frontends" …
 
-struct LbMetrics {
-  std::uint64_t translated = 0;
-  std::uint64_t sticky = 0;
-  std::uint64_t no_backend = 0;
-  std::uint64_t stale = 0;
-};
-
 class BpfLbMaps final : public LbMaps {
  public:
   using Fds = std::array<Fd, lb_map_count>;
@@ -35,8 +28,7 @@ class BpfLbMaps final : public LbMaps {
   std::optional<LbEndpoint> reverse(std::uint64_t socket_cookie, const LbEndpoint& backend) const override;
   void wait_readers() const override;
   Result<> activate() override;
-  /// Since the maps were created, over all CPUs.
-  Result<LbMetrics> metrics() const;
+  Result<LbMetrics> metrics() const override;
   int fd(LbMap m) const { return fds_[static_cast<std::size_t>(m)].get(); }
 
  protected:
