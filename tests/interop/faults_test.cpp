@@ -4,8 +4,8 @@
 
 #include <thread>
 
+#include "tests/interop/bystander.h"
 #include "tests/interop/harness/raw_peer.h"
-#include "tests/interop/subject.h"
 
 namespace weft::interop {
 namespace {
@@ -13,50 +13,16 @@ namespace {
 using namespace packet;
 using namespace std::chrono_literals;
 
-// The subject is AS 65001 on 10.0.0.1; the raw peer AS 65002 on 10.0.0.2, where nothing listens. A bystander, FRR on
-// 10.0.0.3, must never notice.
-class Faults : public ::testing::Test {
+// The raw peer is AS 65002 on 10.0.0.2, where nothing listens.
+class Faults : public BesideBystander {
  protected:
-  Faults() : host_("subject"), raw_("raw"), bystander_host_("bystander") {
-    wire({host_, "wire", {"10.0.0.1/24", "fd00::1/64"}}, {raw_, "wire", {"10.0.0.2/24", "fd00::2/64"}});
-    wire({host_, "other", {"10.0.3.1/24", "fd00:3::1/64"}}, {bystander_host_, "wire", {"10.0.3.3/24", "fd00:3::3/64"}});
-    SpeakerSpec spec{
-        .asn = 65001, .router_id = "192.0.2.1", .peers = {}, .routes = {{.prefix = "192.0.2.0/24"}}, .extra = {}};
-    PeerSpec raw;
-    raw.address = "10.0.0.2", raw.local_address = "10.0.0.1", raw.local_address_v6 = "fd00::1", raw.asn = 65002;
-    PeerSpec other;
-    other.name = "bystander";
-    other.address = "10.0.3.3", other.local_address = "10.0.3.1", other.local_address_v6 = "fd00:3::1",
-    other.asn = 65003;
-    spec.peers = {raw, other};
-    subject_ = make_speaker(subject(), host_, spec);
-    SpeakerSpec by{.asn = 65003, .router_id = "192.0.2.3", .peers = {}, .routes = {}, .extra = {}};
-    PeerSpec to;
-    to.address = "10.0.3.1", to.local_address = "10.0.3.3", to.asn = 65001;
-    by.peers = {to};
-    bystander_ = make_speaker(Kind::frr, bystander_host_, by);
-    subject_->start();
-    bystander_->start();
-  }
-
-  void SetUp() override {
-    ASSERT_TRUE(established(*bystander_)) << subject_->log();
-    ASSERT_TRUE(learned(*bystander_, "192.0.2.0/24"));
-  }
-  // Whatever was done to the subject: it lives, and the other session has not flapped.
-  void TearDown() override {
-    EXPECT_TRUE(subject_->daemon().running()) << subject_->log();
-    EXPECT_TRUE(bystander_->peer().established()) << subject_->log();
-    EXPECT_TRUE(bystander_->routes().contains("192.0.2.0/24"));
-    const auto raw = bystander_->peer().raw;
-    EXPECT_NE(raw.find("\"connectionsDropped\":0"), std::string::npos) << raw;
-  }
+  void SetUp() override { begin(); }
 
   // A speaker that has just closed a session for a fault takes the next one a while later (RFC 4271 §8.1.1).
   RawPeer connect() {
     const auto deadline = std::chrono::steady_clock::now() + 2 * kPatience;
     do {
-      RawPeer peer(raw_, "10.0.0.2", "10.0.0.1");
+      RawPeer peer(faulty_host_, "10.0.0.2", "10.0.0.1");
       if (peer.greeted()) return peer;
       std::this_thread::sleep_for(50ms);
     } while (std::chrono::steady_clock::now() < deadline);
@@ -85,9 +51,6 @@ class Faults : public ::testing::Test {
     EXPECT_TRUE(learned(*subject_, prefix_text)) << subject_->log();
     EXPECT_TRUE(subject_->peer().established());
   }
-
-  Host host_, raw_, bystander_host_;
-  std::unique_ptr<Speaker> subject_, bystander_;
 };
 
 // RFC 4271 §6.1
@@ -121,12 +84,13 @@ TEST_F(Faults, an_open_that_cannot_be_is_answered_with_an_open_error) {
     Open open;
     unsigned subcode;
   };
-  std::vector<Case> cases(4, {"", good_open(), 0});
+  std::vector<Case> cases(5, {"", good_open(), 0});
   cases[0].what = "version", cases[0].open.version = 3, cases[0].subcode = 1;
   cases[1].what = "another AS", cases[1].open.asn = 65009, cases[1].open.capabilities = usual_capabilities(65009),
   cases[1].subcode = 2;
   cases[2].what = "router id 0.0.0.0", cases[2].open.router_id = "0.0.0.0", cases[2].subcode = 3;
   cases[3].what = "hold time of 2 s", cases[3].open.hold_time = 2, cases[3].subcode = 6;
+  cases[4].what = "hold time of 1 s", cases[4].open.hold_time = 1, cases[4].subcode = 6;
   for (const Case& c : cases) {
     SCOPED_TRACE(c.what);
     RawPeer peer = connect();
@@ -253,7 +217,7 @@ TEST_F(Faults, silence_is_answered_when_the_hold_time_is_over) {
 // RFC 4271 §6.8: of two connections with one peer, one is closed.
 TEST_F(Faults, a_second_connection_of_a_peer_that_is_up_is_refused) {
   RawPeer first = up();
-  RawPeer second(raw_, "10.0.0.2", "10.0.0.1");
+  RawPeer second(faulty_host_, "10.0.0.2", "10.0.0.1");
   second.send(open(good_open()));
   const auto m = second.notification();
   ASSERT_TRUE(m || second.closed()) << subject_->log();

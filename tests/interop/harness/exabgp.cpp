@@ -94,12 +94,16 @@ class ExaBgp final : public Speaker {
   void shut(const std::string& name, const std::string&) override {
     command(fmt::format("neighbor {} teardown 2", peer_spec(name).address));
   }
+  void tell(const std::string& line) override { command(line); }
 
  private:
   std::vector<json::value> events() const {
     std::vector<json::value> out;
     std::string text = slurp(host_.dir() + "/events");
     text.resize(text.rfind('\n') + 1);  // the last line may be half written
+    // It puts a NOTIFICATION's data into the reason byte by byte, which no JSON may have.
+    for (char& c : text)
+      if (c != '\n' && (c < ' ' || c > '~')) c = '?';
     for (const auto& line : words(text, "\n"))
       if (line[0] == '{') out.push_back(parse_json(line, "exabgp event"));
     return out;
@@ -197,7 +201,8 @@ class ExaBgp final : public Speaker {
       if (p.multihop > 0) out += fmt::format("  outgoing-ttl {};\n", p.multihop);
       out += "  family {";
       for (const Family f : p.families) out += f == Family::v4 ? " ipv4 unicast;" : " ipv6 unicast;";
-      out += fmt::format(" }}\n  capability {{ asn4 enable; route-refresh enable; graceful-restart {}; }}\n",
+      out += fmt::format(" }}\n  capability {{ asn4 {}; route-refresh enable; graceful-restart {}; }}\n",
+                         p.two_byte_asn ? "disable" : "enable",
                          p.graceful_restart ? std::to_string(*p.graceful_restart) : "disable");
       out += "  api { processes [ ctl ]; neighbor-changes; receive { parsed; update; } }\n}\n";
     }

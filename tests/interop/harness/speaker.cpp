@@ -33,6 +33,8 @@ std::string RouteView::to_string() const {
                      stale ? " stale" : "");
 }
 
+void Speaker::tell(const std::string& line) { throw std::runtime_error(name() + " takes no such line: " + line); }
+
 const PeerSpec& Speaker::peer_spec(const std::string& name) const {
   for (const auto& p : spec_.peers)
     if (p.name == name) return p;

@@ -46,6 +46,7 @@ struct PeerSpec {
   std::optional<unsigned> graceful_restart;  // restart time in seconds; absent: not offered
   std::optional<BfdSpec> bfd;
   bool extended_next_hop = false;
+  bool two_byte_asn = false;  // as speakers before RFC 6793 (ExaBGP)
 };
 
 /// A route to originate. Communities are texts: "65000:1", "1:2:3" (large), "rt:65000:1" (extended).
@@ -120,6 +121,8 @@ class Speaker {
   virtual void refresh(const std::string& peer) = 0;
   /// Takes the session down with a message for the peer (RFC 9003).
   virtual void shut(const std::string& peer, const std::string& message) = 0;
+  /// A line in the daemon's own words, for what only one of them can do (ExaBGP).
+  virtual void tell(const std::string& line);
   virtual std::string log() const { return slurp(log_path()); }
 
   Daemon& daemon() { return daemon_; }
