@@ -1,6 +1,9 @@
 // A whole system of sessions under packets from anybody, with the time passing in between. The input is a list of
 // steps: how long to wait, who sends, with which TTL, and the bytes. Nothing may crash or loop, and nothing that goes
 // out may break the protocol's rules.
+//
+// An input's cost is the time that passes in it, each second of which sends packets of three sessions. Steps and time
+// are bounded: enough for sessions to come up, be lost, poll and say farewell, and what comes after has been before.
 #include <cstdint>
 #include <cstdlib>
 #include <map>
@@ -52,6 +55,12 @@ std::vector<SessionConfig> wanted(bool all) {
   return {plain, keyed, far};
 }
 
+constexpr int kMaxSteps = 48;
+constexpr Duration kMaxTime = std::chrono::seconds(20);
+
+// Most waits are as short as those between packets of a session that is up, some as long as its detection time.
+Duration wait_of(std::uint8_t byte) { return std::chrono::milliseconds(byte < 224 ? byte : (byte - 223) * 256); }
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -70,22 +79,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     now = end;
   };
   pass(std::chrono::milliseconds(10));
-  while (rest.size() >= 4) {
-    const unsigned wait = rest[0], who = rest[1], ttl = rest[2];
+  const Time last = now + kMaxTime;
+  for (int step = 0; step < kMaxSteps && now < last && rest.size() >= 4; ++step) {
+    const Duration wait = wait_of(rest[0]);
+    const unsigned who = rest[1], ttl = rest[2];
     const std::size_t length = std::min<std::size_t>(rest[3], rest.size() - 4);
     const auto bytes = rest.subspan(4, length);
     rest = rest.subspan(4 + length);
-    pass(std::chrono::milliseconds(wait * 4));
+    pass(wait);
     if (who == 255) {
       engine.set_sessions(wanted(ttl % 2 == 0), now);
       continue;
     }
     // Half the senders know our discriminators, as a real peer does.
     std::vector<std::uint8_t> datagram(bytes.begin(), bytes.end());
-    const auto all = engine.snapshot();
-    if (who >= 128 && datagram.size() >= 12 && !all.empty()) {
-      const std::uint32_t d = all[who % all.size()].local_discriminator;
-      for (int i = 0; i < 4; ++i) datagram[8 + i] = static_cast<std::uint8_t>(d >> (24 - 8 * i));
+    if (who >= 128 && datagram.size() >= 12) {
+      if (const auto all = engine.snapshot(); !all.empty()) {
+        const std::uint32_t d = all[who % all.size()].local_discriminator;
+        for (int i = 0; i < 4; ++i) datagram[8 + i] = static_cast<std::uint8_t>(d >> (24 - 8 * i));
+      }
     }
     engine.receive({datagram, Address::v4(0x0a000002 + who % 4), Address::v4(0x0a000001), 1, static_cast<int>(ttl),
                     who % 8 >= 4 ? Hops::multi : Hops::single},
