@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -82,6 +84,7 @@ Host::Host(std::string name) : name_(std::move(name)) {
 }
 
 Host::~Host() {
+  for (const auto& capture : captures_) capture->stop(SIGINT);  // it writes what it still holds
   ::kill(holder_, SIGKILL);
   ::waitpid(holder_, nullptr, 0);
 }
@@ -142,6 +145,30 @@ void Host::in_network(const std::function<void()>& fn) const {
   if (!why.empty()) throw std::runtime_error(name_ + ": entering its network: " + why);
 }
 
+void Host::capture(const std::string& interface) {
+  const char* folder = std::getenv("WEFT_INTEROP_CAPTURE");
+  if (folder == nullptr) return;
+  static int count = 0;
+  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+  std::string name = fmt::format("{}-{}-{}-{}-{}", test != nullptr ? test->test_suite_name() : "none",
+                                 test != nullptr ? test->name() : "none", name_, interface, ++count);
+  for (char& c : name)
+    if (c == '/') c = '.';
+  const std::string log = fmt::format("{}/capture-{}.log", dir_, interface);
+  auto daemon = std::make_unique<Daemon>();
+  daemon->start(
+      *this,
+      {"tcpdump", "-i", interface, "-s", "0", "-U", "-Z", "root", "-w", fmt::format("{}/{}.pcap", folder, name),
+       "tcp port 179 or udp port 3784 or udp port 4784 or (icmp6 and (ip6[40] == 133 or ip6[40] == 134))"},
+      log);
+  wait_until(
+      std::chrono::seconds(30), "tcpdump listens on " + interface,
+      [&] { return !daemon->running() || slurp(log).find("listening on") != std::string::npos; },
+      [&] { return slurp(log); });
+  if (!daemon->running()) throw std::runtime_error("tcpdump ended at once:\n" + slurp(log));
+  captures_.push_back(std::move(daemon));
+}
+
 void wire(const Port& a, const Port& b) {
   const auto holder = [](const Port& p) { return std::to_string(p.host.holder()); };
   a.host.must({"ip", "link", "add", a.interface, "type", "veth", "peer", "name", b.interface, "netns", holder(b)});
@@ -151,6 +178,7 @@ void wire(const Port& a, const Port& b) {
                              address.find(':') == std::string::npos ? "" : " nodad"));
     p->host.ip("link set " + p->interface + " up");
   }
+  a.host.capture(a.interface);
 }
 
 void cut(const Port& a) { a.host.ip("link set " + a.interface + " down"); }

@@ -20,6 +20,8 @@ using e2e::Argv;
 using e2e::Env;
 using e2e::Output;
 
+class Daemon;
+
 class Host {
  public:
   explicit Host(std::string name);
@@ -44,10 +46,14 @@ class Host {
   void write(const std::string& file, const std::string& content) const;  // in dir()
   /// Runs `fn` on a thread inside the network namespace: sockets made there stay usable here.
   void in_network(const std::function<void()>& fn) const;
+  /// With $WEFT_INTEROP_CAPTURE=DIR: writes what BGP, BFD and router discovery send over `interface` to a file of its
+  /// own in DIR, until the host goes. Otherwise does nothing.
+  void capture(const std::string& interface);
 
  private:
   std::string name_, dir_;
   pid_t holder_ = -1;
+  std::vector<std::unique_ptr<Daemon>> captures_;
 };
 
 /// One end of a wire.
@@ -56,7 +62,7 @@ struct Port {
   std::string interface;
   std::vector<std::string> addresses;  // "10.0.0.1/24", "fd00::1/64"
 };
-/// A veth pair, both ends up, with link-local addresses at once (no duplicate address detection).
+/// A veth pair, both ends up, with link-local addresses at once (no duplicate address detection). Captured at a's end.
 void wire(const Port& a, const Port& b);
 /// Sets one end down: both lose the carrier.
 void cut(const Port& a);
