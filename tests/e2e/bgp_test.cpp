@@ -4,72 +4,16 @@
 
 #include <fmt/format.h>
 
-#include <fstream>
 #include <set>
 #include <sstream>
 
-#include "tests/e2e/harness/mesh.h"
+#include "tests/e2e/bgp_lab.h"
 
 namespace weft::e2e {
 namespace {
 
 using namespace std::chrono_literals;
 using ::testing::HasSubstr;
-
-const std::string kTors[] = {"tor1", "tor2"};
-
-std::string policies() {
-  std::ifstream in(source_path("tests/e2e/manifests/bgp-policies.yaml"));
-  std::stringstream all;
-  all << in.rdbuf();
-  return all.str();
-}
-
-// The other cluster's nodes meet the router behind the top-of-rack ones.
-constexpr auto kOtherCluster = R"(
-apiVersion: cilium.io/v2alpha1
-kind: CiliumBGPPeeringPolicy
-metadata: {name: all-nodes}
-spec:
-  virtualRouters:
-  - localASN: 65020
-    exportPodCIDR: true
-    neighbors:
-    - {peerAddress: "172.18.2.1/32", peerASN: 65100, holdTimeSeconds: 90, keepAliveTimeSeconds: 30}
-)";
-
-std::string service(const std::string& name, const std::string& labels) {
-  return fmt::format(R"(
-apiVersion: v1
-kind: Service
-metadata: {{name: {}, namespace: default, labels: {{{}}}}}
-spec:
-  type: LoadBalancer
-  allocateLoadBalancerNodePorts: false
-  selector: {{app: web}}
-  ports: [{{port: 80, targetPort: 8080}}]
-)",
-                     name, labels);
-}
-
-constexpr auto kPods = R"(
-apiVersion: v1
-kind: Pod
-metadata: {name: web, namespace: default, labels: {app: web}}
-spec:
-  containers:
-  - name: web
-    image: weft-lab-echo
-    command: [weft-lab-echo, --port, "8080"]
-    readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: client, namespace: default}
-spec:
-  containers:
-  - {name: client, image: weft-lab-echo, command: [weft-lab-echo, --port, "8080"]}
-)";
 
 // Ready when something answers on port 8081, and for a minute after SIGTERM a server that answers.
 constexpr auto kLeaving = R"(
@@ -95,95 +39,15 @@ spec:
     readinessProbe: {httpGet: {path: /, port: 8081}, periodSeconds: 1}
 )";
 
-class Bgp : public ::testing::Test {
+class Bgp : public BgpLab {
  protected:
   static void SetUpTestSuite() {
-    int id = 0;
-    for (const auto& c : kBothClusters) {
-      ++id;
-      Argv install{"install",
-                   "--context",
-                   c,
-                   "--set",
-                   "cluster.name=" + c,
-                   "--set",
-                   fmt::format("cluster.id={}", id),
-                   "--set",
-                   "bgpControlPlane.enabled=true",
-                   "--wait",
-                   "--wait-duration",
-                   "3m"};
-      if (id == 2) install.insert(install.end(), {"--inherit-ca", "cluster1"});
-      const auto r = lab().weft(install, 200s);
-      ASSERT_TRUE(r.ok()) << r.describe();
-      ASSERT_TRUE(lab().apply(c, kPods));
-      // What a kubelet sets by itself on a real node.
-      const auto l = lab().kubectl(c, {"label", "nodes", "--all", "--overwrite", "kubernetes.io/os=linux"});
-      ASSERT_TRUE(l.ok()) << l.describe();
-    }
-    ASSERT_TRUE(lab().apply("cluster1", policies()));
-    ASSERT_TRUE(lab().apply("cluster2", kOtherCluster));
-    for (const auto& c : kBothClusters) {
-      const auto ready = lab().kubectl(c, {"wait", "--for=condition=Ready", "pod", "--all", "--timeout=60s"}, {}, 70s);
-      ASSERT_TRUE(ready.ok()) << ready.describe();
-    }
+    prepare();
+    ASSERT_TRUE(lab().apply("cluster1", manifest("bgp-policies.yaml")));
   }
-  static Lab& lab() { return Lab::get(); }
-
-  static json::value vtysh(const std::string& router, const std::string& command) {
-    boost::system::error_code ec;
-    const auto out = lab().exec(router, {"vtysh", "-c", command + " json"});
-    auto v = json::parse(out.out, ec);
-    return ec ? json::value() : v;
-  }
-  /// Next hops of the ways that the router uses to `prefix`, by bgpd.
-  static std::set<std::string> ways(const std::string& router, const std::string& prefix) {
-    std::set<std::string> out;
-    const bool v6 = prefix.find(':') != std::string::npos;
-    const auto v = vtysh(router, fmt::format("show bgp {} unicast {}", v6 ? "ipv6" : "ipv4", prefix));
-    const auto* o = v.if_object();
-    if (!o) return {"no answer of " + router};  // which is not "no way"
-    const auto* paths = o->if_contains("paths");
-    if (!paths || !paths->is_array()) return out;
-    for (const auto& p : paths->get_array()) {
-      const auto* path = p.if_object();
-      const auto* hops = path ? path->if_contains("nexthops") : nullptr;
-      const bool used = path && (path->contains("bestpath") || path->contains("multipath"));
-      if (!used || !hops || !hops->is_array()) continue;
-      for (const auto& h : hops->get_array())
-        if (const auto* ip = h.is_object() ? h.get_object().if_contains("ip") : nullptr; ip && ip->is_string())
-          out.insert(std::string(ip->get_string()));
-    }
-    return out;
-  }
-  static std::string shown(const std::string& router) {
-    return lab().exec(router, {"vtysh", "-c", "show ip bgp"}).describe() +
-           lab().exec(router, {"vtysh", "-c", "show bgp summary"}).describe() +
-           lab()
-               .weft({"lab", "exec", "--name", lab().name(), "cluster1/cluster1-node1", "--", "weft", "bgp", "peers"})
-               .describe();
-  }
-  static ::testing::AssertionResult has_ways(const std::string& prefix, std::size_t count) {
-    for (const auto& tor : kTors) {
-      auto r = eventually(60s, fmt::format("{} has {} ways to {}", tor, count, prefix), [&] {
-        const auto w = ways(tor, prefix);
-        return Seen{w.size() == count, w.size() == count ? "" : fmt::format("{} ways\n", w.size()) + shown(tor)};
-      });
-      if (!r) return r;
-    }
-    return ::testing::AssertionSuccess();
-  }
-  static void set_address(const std::string& service, const std::string& ip) {
-    const auto r = lab().kubectl("cluster1",
-                                 {"patch", "service", service, "--subresource=status", "--type=merge", "-p",
-                                  fmt::format(R"({{"status":{{"loadBalancer":{{"ingress":[{{"ip":"{}"}}]}}}}}})", ip)});
-    ASSERT_TRUE(r.ok()) << r.describe();
-  }
-  static std::vector<std::string> pod_cidrs(const std::string& cluster) {
-    std::vector<std::string> out;
-    std::istringstream in(lab().kubectl(cluster, {"get", "nodes", "-o", "jsonpath={.items[*].spec.podCIDRs[*]}"}).out);
-    for (std::string s; in >> s;) out.push_back(s);
-    return out;
+  static void TearDownTestSuite() {
+    const auto r = lab().kubectl("cluster1", {"delete", "ciliumbgppeeringpolicy", "--all"});
+    EXPECT_TRUE(r.ok()) << r.describe();
   }
 };
 
@@ -270,7 +134,7 @@ TEST_F(Bgp, the_oldest_of_two_policies_is_in_force_and_the_other_says_so) {
     const auto now = run({"date", "-u", "+%Y-%m-%dT%H:%M:%SZ"}, {});
     return Seen{t.ok() && now.out > t.out + "\n", t.out + now.out};
   }));
-  ASSERT_TRUE(lab().apply("cluster1", policies()));
+  ASSERT_TRUE(lab().apply("cluster1", manifest("bgp-policies.yaml")));
   EXPECT_TRUE(eventually(60s, "dual-tor-bgp names rack-bgp in a condition", [&] {
     const auto v = lab().get_json("cluster1", {"ciliumbgppeeringpolicy", "dual-tor-bgp"});
     const auto text = json::serialize(v);
