@@ -101,14 +101,15 @@ CleanupReport clean_up(const Options& options, netlink::Kernel& kernel) {
   c.pod_links();
   c.routes("routes to nodes", netlink::kRouteProtocol);
   c.routes("routes to pods", netlink::kPodRouteProtocol);
-  // The number is shared with other routing daemons, so only where we were one.
-  if (options.bgp) c.routes("routes learned by BGP", netlink::kBgpRouteProtocol);
+  // Also where BGP is off by now: it may have been on.
+  c.routes("routes learned by BGP", netlink::kBgpRouteProtocol);
   c.link(routing::kTunnelDevice);
   c.link(pods::kHostDevice);
   if (kernel.nft("list table inet weft_masquerade"))
     c.note("nftables table weft_masquerade", kernel.nft("delete table inet weft_masquerade"));
   // By name, since the folder above them is whatever was configured.
-  for (const char* state : {"endpoints", "delete-queue", "bgp-graceful-restart"})
+  for (const char* state :
+       {"endpoints", "delete-queue", "bgp-graceful-restart", "bgp-good-states.json", "bgp-drain-since"})
     c.folder("state", options.state_dir + "/" + state);
   ::rmdir(options.state_dir.c_str());  // stays if somebody else keeps something there
   c.file("socket", options.socket_path);

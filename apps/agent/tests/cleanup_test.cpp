@@ -45,9 +45,10 @@ class Cleanup : public ::testing::Test {
 };
 
 TEST_F(Cleanup, takes_back_what_agents_made_and_nothing_else) {
-  for (const char* path : {"net.d/05-weft.conflist", "net.d/87-other.conflist", "bin/weft-cni", "bin/portmap",
-                           "bpf/weft/lb/maps/services", "bpf/other", "run/state/endpoints/a.json",
-                           "run/state/delete-queue/b.json", "run/state/bgp-graceful-restart", "run/weft.sock"})
+  for (const char* path :
+       {"net.d/05-weft.conflist", "net.d/87-other.conflist", "bin/weft-cni", "bin/portmap", "bpf/weft/lb/maps/services",
+        "bpf/other", "run/state/endpoints/a.json", "run/state/delete-queue/b.json", "run/state/bgp-graceful-restart",
+        "run/state/bgp-good-states.json", "run/state/bgp-drain-since", "run/weft.sock"})
     put(path);
   const int eth0 = world->add_nic("eth0", {"172.18.1.11/24"});
   const netlink::Route others{.destination = *Prefix::parse("192.0.2.0/24"), .ifindex = eth0, .protocol = 4};
@@ -84,16 +85,17 @@ TEST_F(Cleanup, a_clean_node_is_clean_again) {
   }
 }
 
-TEST_F(Cleanup, routes_that_bgp_brought_go_only_where_the_agent_spoke_it) {
+TEST_F(Cleanup, routes_that_our_bgp_brought_go_and_those_of_another_daemon_stay) {
+  constexpr std::uint8_t kFrr = 186;  // RTPROT_BGP
   const int eth0 = world->add_nic("eth0", {"172.18.1.11/24"});
   const netlink::Route learned{
       .destination = *Prefix::parse("198.51.100.0/24"), .ifindex = eth0, .protocol = netlink::kBgpRouteProtocol};
-  ASSERT_TRUE(kernel.replace_route(learned));
-  EXPECT_TRUE(clean_up(options, kernel).ok);
-  EXPECT_EQ(kernel.routes({.protocol = netlink::kBgpRouteProtocol})->size(), 1u) << "another daemon's";
-  options.bgp = true;
+  const netlink::Route others{.destination = *Prefix::parse("203.0.113.0/24"), .ifindex = eth0, .protocol = kFrr};
+  for (const auto& r : {learned, others}) ASSERT_TRUE(kernel.replace_route(r));
+  options.bgp = false;  // it was on once
   EXPECT_TRUE(clean_up(options, kernel).ok);
   EXPECT_TRUE(kernel.routes({.protocol = netlink::kBgpRouteProtocol})->empty());
+  EXPECT_EQ(kernel.routes({.protocol = kFrr})->size(), 1u);
 }
 
 TEST_F(Cleanup, what_stays_is_named_with_the_reason_and_the_rest_goes) {
