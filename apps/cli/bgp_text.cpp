@@ -13,20 +13,6 @@ namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
-std::string or_dash(std::string s) { return s.empty() ? "-" : std::move(s); }
-
-bool truth(const json::object& o, const char* key) {
-  const auto* v = o.if_contains(key);
-  return v && v->is_bool() && v->as_bool();
-}
-
-template <class Fn>
-void each(const json::value& v, Fn&& fn) {
-  if (!v.is_array()) return;
-  for (const auto& e : v.as_array())
-    if (const auto* o = e.if_object()) fn(*o);
-}
-
 std::string number_or_dash(const json::object& o, const char* key) {
   const auto n = number(o, {key}, -1);
   return n < 0 ? "-" : std::to_string(n);

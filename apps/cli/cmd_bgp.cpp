@@ -6,15 +6,14 @@
 #include <boost/json.hpp>
 
 #include <cstdio>
-#include <filesystem>
 
 #include "api/client.h"
+#include "apps/cli/agent_pods.h"
 #include "apps/cli/bgp_text.h"
 #include "apps/cli/cluster.h"
 #include "apps/cli/commands.h"
 #include "apps/cli/objects.h"
 #include "apps/cli/output.h"
-#include "apps/cli/process.h"
 
 namespace weft::cli {
 
@@ -24,6 +23,7 @@ const kube::Resource kNodeConfigs{"cilium.io", "v2", "ciliumbgpnodeconfigs", "Ci
 
 struct BgpFlags {
   std::string socket = api::kDefaultSocket;
+  bool socket_named = false;
   std::string node;
   std::string selector = "k8s-app=weft";
   std::string limit = "1m";
@@ -39,8 +39,6 @@ struct Question {
   bool peers = false;                  // the one that CiliumBGPNodeConfigs can answer
 };
 
-bool here(const BgpFlags& f) { return ::access(f.socket.c_str(), F_OK) == 0; }
-
 json::array only_node(json::array entries, const std::string& node) {
   if (node.empty()) return entries;
   json::array out;
@@ -49,49 +47,25 @@ json::array only_node(json::array entries, const std::string& node) {
   return out;
 }
 
-std::vector<std::string> kubectl(const Target& target, const std::string& pod, const Question& question) {
-  const char* given = std::getenv("WEFT_KUBECTL");
-  std::vector<std::string> argv{given ? given : "kubectl"};
-  if (!target.kubeconfig.empty()) argv.push_back("--kubeconfig=" + target.kubeconfig);
-  if (!target.context.empty()) argv.push_back("--context=" + target.context);
-  argv.insert(argv.end(), {"-n", target.ns, "exec", pod, "--", "weft", "bgp"});
-  argv.insert(argv.end(), question.arguments.begin(), question.arguments.end());
-  argv.insert(argv.end(), {"-o", "json"});
-  return argv;
-}
-
-/// All agents that run in pods. An agent that does not answer is named on standard error and left out.
-Result<std::optional<json::array>> ask_pods(Cluster& cluster, const BgpFlags& f, const Question& question) {
-  auto pods = cluster.list(kube::kPods, cluster.target().ns, f.selector);
-  if (!pods) return fail(pods.error());
+/// All agents that run in pods. One that does not answer is named on standard error and left out.
+Result<json::array> ask_pods(Cluster& cluster, const BgpFlags& f, const Question& question) {
   const auto limit = parse_duration(f.limit);
   if (!limit) return fail(limit.error().in("--wait-duration"));
-  json::array out;
-  std::size_t answered = 0, asked = 0;
-  for (const auto& pod : *pods) {
-    const auto node = text(pod, {"spec", "nodeName"});
-    if ((!f.node.empty() && node != f.node) || text(pod, {"status", "phase"}) != "Running") continue;
-    ++asked;
-    const auto ran = run_process(kubectl(cluster.target(), name_of(pod), question), {}, *limit);
-    if (!ran && ran.error().code == Errc::not_found)
-      return fail(Errc::not_found, "kubectl is not in PATH: it reaches the agents' pods; or set WEFT_KUBECTL");
-    boost::system::error_code ec;
-    const json::value answer = ran ? json::parse(ran->out, ec) : json::value();
-    if (!ran || ran->code != 0 || ec || !answer.is_array()) {
-      const std::string why = !ran ? ran.error().message : ran->err;
-      std::fprintf(stderr, "Warning: node %s does not answer: %s\n", node.c_str(), why.c_str());
-      continue;
-    }
-    ++answered;
-    for (const auto& e : answer.as_array()) out.push_back(e);
-  }
-  if (asked == 0) return std::optional<json::array>();
-  if (answered == 0) return fail(Errc::unavailable, "no agent answered");
-  return out;
+  AgentQuestion all{.words = {"bgp"}, .node = f.node, .every_node = true, .selector = f.selector, .limit = *limit};
+  all.words.insert(all.words.end(), question.arguments.begin(), question.arguments.end());
+  auto answer = ask_agents(cluster, all);
+  if (!answer) return fail(answer.error());
+  for (const auto& u : answer->unanswered) std::fprintf(stderr, "Warning: no answer from node %s\n", u.c_str());
+  return std::move(answer->entries);
 }
 
-Result<json::array> ask(const Target& target, const BgpFlags& f, const Question& question) {
-  if (here(f)) {
+Result<json::array> ask(const Context& context, const BgpFlags& f, const Question& question) {
+  const WhichAgent which{.cluster_named = context.cluster_named,
+                         .socket_named = f.socket_named,
+                         .socket_there = ::access(f.socket.c_str(), F_OK) == 0};
+  const auto in_pods = which.in_pods();
+  if (!in_pods) return fail(in_pods.error());
+  if (!*in_pods) {
     auto answer = api::get(f.socket, question.target);
     if (!answer) {
       const auto any = api::get(f.socket, "/v1/bgp");
@@ -105,23 +79,19 @@ Result<json::array> ask(const Target& target, const BgpFlags& f, const Question&
     const bool ours = f.node.empty() || (!entries.empty() && !only_node(entries, f.node).empty());
     if (ours) return only_node(std::move(entries), f.node);
   }
-  auto cluster = Cluster::open(target);
+  auto cluster = Cluster::open(context.target);
   if (!cluster) return fail(cluster.error());
   auto answers = ask_pods(*cluster, f, question);
-  if (answers && *answers) return only_node(std::move(**answers), f.node);
-  if (!question.peers) {
-    if (!answers) return fail(answers.error());
-    return fail(Errc::unavailable, fmt::format("no agent's pod is found by {}: run this on the node itself{}",
-                                               f.selector, f.node.empty() ? "" : ", " + f.node));
-  }
+  if (answers || !question.peers) return answers;
   auto configs = cluster->list(kNodeConfigs);
   if (!configs) return fail(configs.error());
+  std::fprintf(stderr, "ℹ️  As the CiliumBGPNodeConfigs have it: %s\n", answers.error().message.c_str());
   return only_node(bgp_peers_of_status(*configs), f.node);
 }
 
-int show(const Target& target, const BgpFlags& f, const Question& question,
+int show(const Context& context, const BgpFlags& f, const Question& question,
          const std::function<std::string(const json::value&)>& text) {
-  auto answer = ask(target, f, question);
+  auto answer = ask(context, f, question);
   if (!answer) return report(answer.error());
   const json::value value(std::move(*answer));
   if (f.format == OutputFormat::text) {
@@ -135,7 +105,9 @@ int show(const Target& target, const BgpFlags& f, const Question& question,
 std::shared_ptr<BgpFlags> add_flags(CLI::App& cmd) {
   auto f = std::make_shared<BgpFlags>();
   cmd.fallthrough();
-  cmd.add_option("--socket", f->socket, "The socket of this node's agent")->capture_default_str();
+  cmd.add_option("--socket", f->socket, "The socket of this machine's agent")
+      ->capture_default_str()
+      ->each([f](const std::string&) { f->socket_named = true; });
   cmd.add_option("--node", f->node, "Only this node");
   cmd.add_option("--agent-pod-selector", f->selector, "Labels of the agents' pods")->capture_default_str();
   cmd.add_option("--wait-duration", f->limit, "How long to wait for each agent")->capture_default_str();
@@ -154,7 +126,7 @@ void add_bgp_commands(CLI::App& app, Context& context) {
   peers->add_flag("-c,--capabilities", f->capabilities, "What each side offered instead of routes");
   peers->callback([&context, f] {
     context.action = [&context, f] {
-      return show(context.target, *f, {"/v1/bgp/peers", {"peers"}, true},
+      return show(context, *f, {"/v1/bgp/peers", {"peers"}, true},
                   [f](const json::value& v) { return bgp_peers_text(v, f->capabilities); });
     };
   });
@@ -169,7 +141,7 @@ void add_bgp_commands(CLI::App& app, Context& context) {
       if (!query) return report(query.error());
       std::vector<std::string> arguments{"routes"};
       arguments.insert(arguments.end(), f->words.begin(), f->words.end());
-      return show(context.target, *f, {query->target(), arguments, false},
+      return show(context, *f, {query->target(), arguments, false},
                   [query](const json::value& v) { return bgp_routes_text(v, query->table); });
     };
   });
@@ -181,7 +153,7 @@ void add_bgp_commands(CLI::App& app, Context& context) {
     context.action = [&context, f] {
       std::vector<std::string> arguments{"why"};
       if (!f->what.empty()) arguments.push_back(f->what);
-      return show(context.target, *f, {bgp_why_target(f->what), arguments, false}, bgp_why_text);
+      return show(context, *f, {bgp_why_target(f->what), arguments, false}, bgp_why_text);
     };
   });
 }

@@ -72,6 +72,27 @@ void say_what_is_left(const UninstallFlags& f, const std::optional<CleanupProgre
   std::puts("ℹ️  Pods that Weft had connected have no network now: delete them when another one is installed");
 }
 
+// What --wait waits for, in words; empty when it is gone. An installation that follows needs the namespace of the
+// agents' reports, so one that is being deleted counts.
+Result<std::string> still_there(Cluster& cluster, const std::string& ns, const std::string& reports_ns) {
+  const auto pods = cluster.list(kube::kPods, ns, "app.kubernetes.io/part-of=weft");
+  if (!pods) return std::unexpected(pods.error());
+  if (!pods->empty()) return fmt::format("{} pods to end", pods->size());
+  const auto space = cluster.find(kube::kNamespaces, "", reports_ns);
+  if (!space) return std::unexpected(space.error());
+  const bool going = *space && !text(**space, {"metadata", "deletionTimestamp"}).empty();
+  return going ? "namespace " + reports_ns + " to end" : std::string();
+}
+
+// The agents' own objects, which no chart knows of.
+Result<> remove_reports(Cluster& cluster, const std::string& ns) {
+  const auto reports = cluster.list(kube::kConfigMaps, ns, api::kMeshStatusSelector);
+  if (!reports) return std::unexpected(reports.error());
+  for (const auto& r : *reports)
+    if (const auto gone = cluster.remove(kube::kConfigMaps, ns, name_of(r)); !gone) return gone;
+  return {};
+}
+
 int uninstall(Context& context, const UninstallFlags& f) {
   const auto limit = parse_duration(f.wait_duration);
   if (!limit) return report(limit.error().in("--wait-duration"));
@@ -92,22 +113,17 @@ int uninstall(Context& context, const UninstallFlags& f) {
     if (!r) return report(r.error());
     cleaned = std::move(*r);
   }
+  // Goes with the release, so it is asked before.
+  const auto config = cluster->find(kube::kConfigMaps, context.target.ns, "weft-config");
+  if (!config) return report(config.error());
+  const std::string reports_ns = cluster->mesh_status_namespace(*config);
   const auto out = helm.run({"uninstall", context.target.release});
   if (!out) return report(out.error());
   if (f.wait) {
-    const auto r = wait_until(*limit, [&]() -> Result<std::string> {
-      const auto pods = cluster->list(kube::kPods, context.target.ns, "app.kubernetes.io/part-of=weft");
-      if (!pods) return std::unexpected(pods.error());
-      return pods->empty() ? std::string() : fmt::format("{} pods to end", pods->size());
-    });
+    const auto r = wait_until(*limit, [&] { return still_there(*cluster, context.target.ns, reports_ns); });
     if (!r) return report(r.error().in(cluster->name()));
   }
-  // The agents' own objects, which no chart knows of.
-  const auto reports = cluster->list(kube::kConfigMaps, context.target.ns, api::kMeshStatusSelector);
-  if (!reports) return report(reports.error());
-  for (const auto& r : *reports)
-    if (const auto gone = cluster->remove(kube::kConfigMaps, context.target.ns, name_of(r)); !gone)
-      return report(gone.error());
+  if (const auto r = remove_reports(*cluster, reports_ns); !r) return report(r.error());
   const auto n = cleaned ? cleaned->clean.size() : 0;
   std::printf("✅ Weft is uninstalled from %s%s; the CRDs, their objects and the certificate authority stay\n",
               cluster->name().c_str(),

@@ -11,8 +11,6 @@ namespace {
 
 using Rows = std::vector<std::vector<std::string>>;
 
-std::string or_dash(std::string s) { return s.empty() ? "-" : std::move(s); }
-
 std::string named(const json::object& o, const char* ns_key, const char* name_key) {
   const auto ns = text(o, {ns_key});
   const auto name = text(o, {name_key});
@@ -38,18 +36,6 @@ std::string labels(const json::object& o) {
 std::string id_of(const json::object& o) {
   const auto id = number(o, {"id"});
   return id == 0 ? "-" : std::to_string(id);
-}
-
-template <class Fn>
-void each(const json::value& v, Fn&& fn) {
-  if (!v.is_array()) return;
-  for (const auto& e : v.as_array())
-    if (const auto* o = e.if_object()) fn(*o);
-}
-
-bool truth(const json::object& o, const char* key) {
-  const auto* v = o.if_contains(key);
-  return v && v->is_bool() && v->as_bool();
 }
 
 /// Backends below each other, the rest of the row standing beside the first.

@@ -33,4 +33,9 @@ const json::array& list(const json::object& o, std::initializer_list<const char*
   return v && v->is_array() ? v->as_array() : none;
 }
 
+bool truth(const json::object& o, const char* key) {
+  const auto* v = o.if_contains(key);
+  return v && v->is_bool() && v->as_bool();
+}
+
 }  // namespace weft::cli
