@@ -81,7 +81,7 @@ void Ways::run() {
 }
 
 void Ways::look() {
-  const auto routes = kernel_->routes({.table = netlink::kMainTable, .protocol = netlink::kBgpRouteProtocol});
+  const auto routes = kernel_->routes({.table = netlink::kMainTable, .protocol = RTPROT_BGP});
   const auto now = Steady::now();
   std::vector<std::set<std::string>> seen(prefixes_.size());
   if (routes)

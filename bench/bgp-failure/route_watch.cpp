@@ -14,13 +14,12 @@
 namespace weft::bench {
 namespace {
 
-constexpr unsigned char kBgp = 186;  // RTPROT_BGP
-constexpr int kRoom = 8 << 20;       // all routes of a trial may go at once
+constexpr int kRoom = 8 << 20;  // all routes of a trial may go at once
 
 // Family, prefix length and destination: what names a route here. Empty: not one of a BGP daemon.
 std::string name_of(nlmsghdr* header) {
   auto* route = static_cast<rtmsg*>(NLMSG_DATA(header));
-  if (route->rtm_protocol != kBgp) return {};
+  if (route->rtm_protocol != RTPROT_BGP) return {};
   std::string out{static_cast<char>(route->rtm_family), static_cast<char>(route->rtm_dst_len)};
   auto left = static_cast<int>(RTM_PAYLOAD(header));
   for (rtattr* a = RTM_RTA(route); RTA_OK(a, left); a = RTA_NEXT(a, left))
