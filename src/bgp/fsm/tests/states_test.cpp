@@ -159,6 +159,12 @@ Lines confirm_fails(const std::string& notification, const std::string& kind) {
           "close 1",      kAttempt + kind,     kDamped};
 }
 
+Open another_open() {
+  Open open = theirs();
+  ++open.hold_time;
+  return open;
+}
+
 TEST(States, open_confirm) {
   check({
       {open_confirm,
@@ -166,7 +172,8 @@ TEST(States, open_confirm) {
        {"clear hold 1", "clear keepalive 1", "send NOTIFICATION 6/3 on 1", "close 1"},
        idle},
       {open_confirm, received(Keepalive{}), {"established on 1"}, established},
-      {open_confirm, received(theirs()), confirm_fails("5/2", "notification_sent"), idle},
+      {open_confirm, received(theirs()), {}, open_confirm},
+      {open_confirm, received(another_open()), confirm_fails("5/2", "notification_sent"), idle},
       {open_confirm, received(some_update()), confirm_fails("5/2", "notification_sent"), idle},
       {open_confirm, received(RouteRefresh{kIpv4Unicast}), confirm_fails("5/2", "notification_sent"), idle},
       {open_confirm,
