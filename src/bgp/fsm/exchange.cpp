@@ -213,7 +213,7 @@ void Session::update_received(Connection& c, Update update) {
   if (!update.end_of_rib) {
     out_.push_back(action::Deliver{std::move(update)});
   } else if (std::ranges::find(c.negotiated->families, *update.end_of_rib) != c.negotiated->families.end()) {
-    c.ended.push_back(*update.end_of_rib);
+    c.ended.insert(*update.end_of_rib);
     end_of_rib(*update.end_of_rib);
   }
 }

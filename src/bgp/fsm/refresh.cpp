@@ -17,7 +17,7 @@ void Session::refresh_received(Connection& c, const RouteRefresh& refresh) {
   if (refresh.subtype != Subtype::request && !n.enhanced_route_refresh) return;
   if (refresh.subtype == Subtype::begin) {
     // RFC 7313 §4: of a peer that offered graceful restart not before its End-of-RIB, which sweeps by itself.
-    if (n.theirs.capabilities.graceful_restart && std::ranges::find(c.ended, family) == c.ended.end()) {
+    if (n.theirs.capabilities.graceful_restart && !c.ended.contains(family)) {
       out_.push_back(action::Ignored{
           fmt::format("the peer began a refresh of {} before its End-of-RIB (RFC 7313 §4)", family.to_string())});
       return;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,7 @@ class Session {
     Steady::time_point heard{};                        // the last KEEPALIVE or UPDATE
     Steady::time_point since{};                        // established
     Duration hold{};                                   // 0: no hold timer
-    std::vector<AfiSafi> ended;                        // the peer has said End-of-RIB
+    std::set<AfiSafi> ended;                           // the peer has said End-of-RIB
     std::map<AfiSafi, Steady::time_point> refreshing;  // the peer has said BoRR; when it must have said EoRR
   };
   enum class Phase : std::uint8_t { stopped, idle, running };

@@ -1,4 +1,6 @@
 // The peer sends its routes again, and says where that begins and ends (RFC 7313).
+#include <malloc.h>
+
 #include "play.h"
 
 namespace weft::bgp::fsm {
@@ -74,6 +76,22 @@ TEST(Refresh, of_a_peer_with_graceful_restart_begins_after_its_end_of_rib) {
   p.give(event::Received{1, end_of_rib(kIpv4Unicast)});
   p.give(says(Subtype::begin)).expect({"set refresh 1 to 360s", "refresh ipv4/unicast 1"});
   p.give(says(Subtype::begin, kIpv6Unicast)).expect({"ignored"});
+}
+
+TEST(EndOfRib, said_a_million_times_costs_no_memory) {
+  Session session(ours(), [] { return 0.0; });
+  const auto give = [&](Event e) { return session.on(std::move(e), Steady::time_point{1h}); };
+  for (Event e : std::vector<Event>{event::Start{}, event::Connected{1, true}, event::Received{1, theirs()},
+                                    event::Received{1, Keepalive{}}})
+    (void)give(std::move(e));
+  ASSERT_EQ(session.state(), established);
+  const auto in_use = [] {
+    const auto now = ::mallinfo2();
+    return now.uordblks + now.hblkhd;
+  };
+  const std::size_t before = in_use();
+  for (int i = 0; i < 1'000'000; ++i) ASSERT_EQ(give(event::Received{1, end_of_rib(kIpv4Unicast)}).size(), 1u);
+  EXPECT_LT(in_use(), before + std::size_t{256} * 1024);
 }
 
 }  // namespace
