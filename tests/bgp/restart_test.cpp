@@ -1,4 +1,6 @@
 // Graceful restart (RFC 4724, 8538) between two speakers of ours, and BFD together with it.
+#include <poll.h>
+
 #include "bgp/bench.h"
 
 namespace weft::bgp::test {
@@ -148,6 +150,56 @@ TEST_F(RestartTest, a_peer_whose_bfd_is_back_first_waits_for_ours_and_the_sessio
     ASSERT_TRUE(p.meet());
     EXPECT_EQ(p.a.status().down.kind, DownReason::Kind::bfd_down) << "no attempt failed: " << p.seen()();
   }
+}
+
+// B, whose BFD says that the path to 10.99.0.3 is dead, and a connection from there that waits for it to be back.
+class ParkedTest : public NetTest {
+ protected:
+  void SetUp() override {
+    NetTest::SetUp();
+    if (IsSkipped()) return;
+    loop_ = std::make_unique<Loop>();
+    b_ = std::make_unique<Node>(*loop_, Speaker::Edges{.bfd = &bfd_});
+    b_->config() = instance(kAsB, "10.99.0.2");
+    b_->config().peers = {peer("raw", "10.99.0.3", "10.99.0.2", 65003)};
+    b_->peer().passive = true;
+    b_->peer().bfd = PeerBfd{};
+    b_->apply();
+    ASSERT_TRUE(loop_->until("the BFD session", [&] { return bfd_.wanted.contains("main/raw"); }, seen()));
+    bfd_.say("main/raw", BfdEdge::Status::State::up);
+    bfd_.say("main/raw", BfdEdge::Status::State::failed);
+    parked_ = std::make_unique<RawPeer>("10.99.0.3", "10.99.0.2");
+    loop_->turn(200ms);
+    ASSERT_EQ(pending(), 0) << "it is neither answered nor closed";
+  }
+  void TearDown() override { b_.reset(); }
+  std::function<std::string()> seen() {
+    return [this] { return b_->seen(); };
+  }
+  // Whether the parked connection has something to read, be it its end.
+  int pending() const {
+    pollfd p{parked_->fd(), POLLIN, 0};
+    return ::poll(&p, 1, 0);
+  }
+
+  FakeBfd bfd_;
+  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<Node> b_;
+  std::unique_ptr<RawPeer> parked_;
+};
+
+TEST_F(ParkedTest, a_connection_is_taken_when_the_path_is_back) {
+  bfd_.say("main/raw", BfdEdge::Status::State::up);
+  EXPECT_TRUE(parked_->open(*loop_, 65003)) << seen()();
+  EXPECT_TRUE(loop_->until("the session", [&] { return b_->up("raw"); }, seen()));
+}
+
+TEST_F(ParkedTest, a_connection_from_before_the_peer_had_a_password_is_not_taken_after) {
+  b_->peer().password = "s3cret";
+  b_->apply();
+  bfd_.say("main/raw", BfdEdge::Status::State::up);
+  ASSERT_TRUE(loop_->until("its end, or a word on it", [&] { return pending() != 0; }, seen()));
+  EXPECT_FALSE(parked_->receive()) << "an OPEN without a signature";
 }
 
 TEST_F(RestartTest, graceful_restart_holds_routes_only_of_a_node_whose_forwarding_may_live) {

@@ -44,6 +44,8 @@ void Peer::start() {
 void Peer::change(PeerConfig config, const PeerDifference& difference) {
   const bool moved = config.interface != config_.interface || config.address != config_.address;
   config_ = std::move(config);
+  // It was tuned, and taken for the peer's, as the configuration was then; the peer connects again.
+  if (difference.change == PeerChange::reset) waiting_.reset();
   if (moved) {
     discovery_.reset();
     watch_interface();
