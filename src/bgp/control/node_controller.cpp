@@ -302,8 +302,9 @@ void NodeController::step() {
   const bool all = complete();
   if (all && told_complete_ != true) log::info("BGP knows everything it announces", {{"from", plan().source}});
   told_complete_ = all;
-  faults_ = speaker_.apply(builder_.wanted(all));
+  const auto known = std::exchange(faults_, speaker_.apply(builder_.wanted(all)));
   for (const PeerFault& f : faults_) {
+    if (std::find(known.begin(), known.end(), f) != known.end()) continue;
     count_error([&](const Plan::Instance& i) { return i.config.name == f.instance; }, plan());
     log::warn("BGP peer cannot be as it is wanted", {{"instance", f.instance}, {"peer", f.peer}, {"why", f.why}});
   }

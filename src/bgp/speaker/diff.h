@@ -45,6 +45,7 @@ struct PeerFault {
   std::string instance;
   std::string peer;  // empty: the whole instance
   std::string why;
+  bool operator==(const PeerFault&) const = default;
 };
 std::vector<PeerFault> faults(const Wanted& wanted);
 

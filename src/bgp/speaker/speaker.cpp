@@ -61,7 +61,6 @@ std::vector<PeerFault> Speaker::apply(Wanted wanted) {
   std::vector<PeerFault> found = faults(wanted);
   if (stopped_) return found;
   if (!found.empty()) {
-    for (const PeerFault& fault : found) log::warn("BGP configuration refused", {{"why", fault.why}});
     drop_faulty(wanted, found, true);
     // What was good may not go with what its neighbours are now.
     drop_faulty(wanted, faults(wanted), false);

@@ -41,7 +41,7 @@ class Speaker {
   Speaker& operator=(const Speaker&) = delete;
 
   /// Everything that shall be, at once. What cannot work is returned: such a peer keeps its last good configuration, or
-  /// is left out when it has none; the others are not touched by it.
+  /// is left out when it has none; the others are not touched by it. Saying it, and that once, is the caller's part.
   std::vector<PeerFault> apply(Wanted wanted);
 
   /// Of all peers, by instance and name.

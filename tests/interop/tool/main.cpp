@@ -80,7 +80,8 @@ Task<int> run(asio::io_context& io, const Arguments& arguments) {
               }));
   scope.spawn("signals", wait_for_signal(end));
   if (edges.bfd != nullptr) scope.spawn("bfd", bfd.run());
-  speaker.apply(std::move(*wanted));
+  for (const bgp::PeerFault& f : speaker.apply(std::move(*wanted)))
+    log::warn("BGP configuration refused", {{"why", f.why}});
   co_await end.gate.wait();
   co_await speaker.stop(end.text, end.graceful);
   if (edges.bfd != nullptr && !end.graceful) co_await bfd.bye();

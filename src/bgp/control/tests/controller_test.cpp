@@ -1,8 +1,10 @@
 // The two loops on an API server in memory: what they write, and what they leave alone.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <utility>
 
 #include "base/file.h"
 #include "bgp/control/cluster_controller.h"
@@ -212,6 +214,35 @@ TEST_F(NodeControllerTest, an_interface_address_follows_the_interface) {
       return i.contains("main") && !i.at("main").route_sets.empty() &&
              i.at("main").route_sets.begin()->second.contains(prefix("192.0.2.200/32"));
     });
+  });
+}
+
+// Another pass of the controller, for some reason that has nothing to do with peers.
+Task<> another_pass(NodeControllerTest& t) {
+  const auto before = t.speaker.applied;
+  t.own_node.upsert({.name = "n1", .pod_cidrs = {prefix(fmt::format("10.1.{}.0/24", before % 256))}});
+  co_await eventually([&] { return t.speaker.applied > before; });
+}
+
+TEST_F(NodeControllerTest, a_fault_is_counted_when_it_comes_and_not_with_every_pass) {
+  policy();
+  services.initialized_by("kubernetes services");
+  drive([](NodeControllerTest& t) -> Task<> {
+    co_await eventually([&] { return t.speaker.wanted.complete && t.speaker.wanted.instances.contains("65001"); });
+    const auto count = [&t] { return t.controller.errors().contains(65001) ? t.controller.errors().at(65001) : 0; };
+    EXPECT_EQ(count(), 0u);
+    t.speaker.faults = {{"65001", "10.0.0.1", "hold time 2 s"}};
+    for (int i = 0; i < 3; ++i) co_await another_pass(t);
+    EXPECT_EQ(count(), 1u);
+    EXPECT_EQ(t.controller.faults().size(), 1u) << "it is still shown";
+    t.speaker.faults[0].why = "hold time 1 s";
+    co_await another_pass(t);
+    EXPECT_EQ(count(), 2u);
+    const auto again = std::exchange(t.speaker.faults, {});
+    co_await another_pass(t);
+    t.speaker.faults = again;
+    co_await another_pass(t);
+    EXPECT_EQ(count(), 3u) << "it was away";
   });
 }
 

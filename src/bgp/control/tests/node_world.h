@@ -37,7 +37,7 @@ class SilentSpeaker final : public SpeakerEdge {
     ++applied;
     if (on_apply) on_apply(w);
     wanted = std::move(w);
-    return {};
+    return faults;
   }
   std::vector<PeerStatus> peers() const override { return statuses; }
   std::vector<RouteView> routes_available(const RouteQuery&) const override { return {}; }
@@ -51,6 +51,7 @@ class SilentSpeaker final : public SpeakerEdge {
   Wanted wanted;
   unsigned applied = 0;
   std::function<void(const Wanted&)> on_apply;
+  std::vector<PeerFault> faults;
   std::vector<PeerStatus> statuses;
   std::vector<std::string> said;
 
