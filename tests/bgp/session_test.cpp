@@ -312,6 +312,30 @@ TEST_F(SessionTest, a_faulty_peer_keeps_its_last_good_configuration_and_its_neig
   EXPECT_EQ(p.a.speaker->peers().size(), 2u);
 }
 
+TEST_F(SessionTest, a_last_good_configuration_yields_to_a_sound_one_that_it_cannot_be_beside) {
+  Loop loop;
+  Node n(loop);
+  n.wanted.instances.clear();
+  for (const char* name : {"blue", "red"}) {
+    InstanceConfig& c = n.wanted.instances[name].config = instance(kAsA, "10.99.0.1");
+    c.peers = {peer("a", "10.99.0.2", "10.99.0.1", kAsB)};
+    c.peers[0].password = "s3cret-1";
+    c.peers[0].passive = true;
+  }
+  n.apply();
+  // The password is another one, and something else of blue's peer is wrong: back on the old one it cannot be met at
+  // the address where red's has the new one.
+  for (auto& [name, i] : n.wanted.instances) i.config.peers[0].password = "s3cret-2";
+  n.wanted.instances["blue"].config.peers[0].hold_time = 2s;
+  const auto faults = n.speaker->apply(n.wanted);
+  EXPECT_TRUE(n.speaker->peer("red", "a")) << "it is as it shall be";
+  EXPECT_FALSE(n.speaker->peer("blue", "a"));
+  ASSERT_EQ(faults.size(), 2u);
+  EXPECT_THAT(faults[0].why, HasSubstr("BGP peer blue/a: hold time 2 s"));
+  EXPECT_THAT(faults[1].why, HasSubstr("peer red/a too, which has another password"));
+  EXPECT_THAT(faults[1].why, HasSubstr("its last good configuration ends too"));
+}
+
 TEST_F(SessionTest, of_two_instances_with_two_passwords_for_one_peer_the_second_is_refused_and_the_first_runs) {
   Pair p;
   p.a.peer().password = p.b.peer().password = "one";

@@ -152,38 +152,41 @@ namespace {
 
 // RFC 2385 in the kernel: one password for a peer's address and a listening socket, so two peers of one address that
 // arrive there must have the same.
-void check_passwords(const Wanted& wanted, std::vector<PeerFault>& out) {
+void check_passwords(const Wanted& wanted, const PeerNames& yielding, std::vector<PeerFault>& out) {
   struct Holder {
     const InstanceConfig* instance;
     const PeerConfig* peer;
   };
-  std::set<std::pair<std::string, std::string>> refused;
+  std::vector<Holder> all, last;
+  for (const auto& [name, instance] : wanted.instances)
+    for (const PeerConfig& p : instance.config.peers)
+      (yielding.contains({instance.config.name, p.name}) ? last : all).push_back({&instance.config, &p});
+  all.insert(all.end(), last.begin(), last.end());
+  PeerNames refused;
   for (const SocketAddress& at : wanted_listeners(wanted)) {
     std::map<std::pair<std::optional<Address>, std::string>, Holder> first;
-    for (const auto& [name, instance] : wanted.instances) {
-      const InstanceConfig& c = instance.config;
-      if (!listens_at(c, at)) continue;
-      for (const PeerConfig& p : c.peers) {
-        // Without an address it is a link-local one.
-        if (!p.held_down.empty() || (p.address ? p.address->family() : Family::v6) != at.address.family()) continue;
-        const auto [known, fresh] = first.try_emplace({p.address, p.interface}, Holder{&c, &p});
-        const Holder& other = known->second;
-        if (fresh || other.instance == &c || other.peer->password == p.password) continue;
-        if (!refused.emplace(c.name, p.name).second) continue;
-        Check(out, c, &p)(
-            false,
-            fmt::format("address {} and port {} are those of peer {}/{} too, which has another password; TCP MD5 "
-                        "takes one for both: give them the same, or one of the instances another localPort",
-                        p.address ? p.address->to_string() : "on " + p.interface, at.port, other.instance->name,
-                        other.peer->name));
-      }
+    for (const Holder& holder : all) {
+      const InstanceConfig& c = *holder.instance;
+      const PeerConfig& p = *holder.peer;
+      // Without an address it is a link-local one.
+      const Family family = p.address ? p.address->family() : Family::v6;
+      if (!listens_at(c, at) || !p.held_down.empty() || family != at.address.family()) continue;
+      const auto [known, fresh] = first.try_emplace({p.address, p.interface}, holder);
+      const Holder& other = known->second;
+      if (fresh || other.instance == &c || other.peer->password == p.password) continue;
+      if (!refused.emplace(c.name, p.name).second) continue;
+      Check(out, c, &p)(
+          false, fmt::format("address {} and port {} are those of peer {}/{} too, which has another password; TCP MD5 "
+                             "takes one for both: give them the same, or one of the instances another localPort",
+                             p.address ? p.address->to_string() : "on " + p.interface, at.port, other.instance->name,
+                             other.peer->name));
     }
   }
 }
 
 }  // namespace
 
-std::vector<PeerFault> faults(const Wanted& wanted) {
+std::vector<PeerFault> faults(const Wanted& wanted, const PeerNames& yielding) {
   std::vector<PeerFault> out;
   for (const auto& [name, instance] : wanted.instances) {
     const InstanceConfig& c = instance.config;
@@ -205,7 +208,7 @@ std::vector<PeerFault> faults(const Wanted& wanted) {
       check_peer(check, p);
     }
   }
-  check_passwords(wanted, out);
+  check_passwords(wanted, yielding, out);
   return out;
 }
 

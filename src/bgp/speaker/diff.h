@@ -1,7 +1,9 @@
 // What changing a peer costs: nothing, an adjustment of the running session, or a new session. Pure.
 #pragma once
 
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bgp/speaker/wanted.h"
@@ -40,13 +42,15 @@ bool listens_at(const InstanceConfig& instance, const SocketAddress& listener);
 
 /// What cannot work, as a sentence each, naming instance, peer, field, value and mend; empty when all is well. The
 /// offending peer is left out by the speaker, its neighbours run. An instance's name is its key in `wanted`. Of two
-/// peers that cannot both be, the one of the first instance by name stays.
+/// peers that cannot both be, one that is not among `yielding` stays, and else the one of the first instance by name.
 struct PeerFault {
   std::string instance;
   std::string peer;  // empty: the whole instance
   std::string why;
   bool operator==(const PeerFault&) const = default;
 };
-std::vector<PeerFault> faults(const Wanted& wanted);
+/// Instance and peer, by name.
+using PeerNames = std::set<std::pair<std::string, std::string>>;
+std::vector<PeerFault> faults(const Wanted& wanted, const PeerNames& yielding = {});
 
 }  // namespace weft::bgp

@@ -61,9 +61,15 @@ std::vector<PeerFault> Speaker::apply(Wanted wanted) {
   std::vector<PeerFault> found = faults(wanted);
   if (stopped_) return found;
   if (!found.empty()) {
-    drop_faulty(wanted, found, true);
-    // What was good may not go with what its neighbours are now.
-    drop_faulty(wanted, faults(wanted), false);
+    const PeerNames restored = drop_faulty(wanted, found, true);
+    // What was good may not go with what its neighbours are now; then it yields to them.
+    std::vector<PeerFault> clashes = faults(wanted, restored);
+    drop_faulty(wanted, clashes, false);
+    for (PeerFault& clash : clashes) {
+      if (std::find(found.begin(), found.end(), clash) != found.end()) continue;  // what was good has the same fault
+      if (restored.contains({clash.instance, clash.peer})) clash.why += "; so its last good configuration ends too";
+      found.push_back(std::move(clash));
+    }
   }
   for (auto it = running_.begin(); it != running_.end();) {
     if (wanted.instances.contains(it->first)) {
@@ -86,24 +92,31 @@ std::vector<PeerFault> Speaker::apply(Wanted wanted) {
   return found;
 }
 
-void Speaker::drop_faulty(Wanted& wanted, const std::vector<PeerFault>& found, bool keep_last) const {
+PeerNames Speaker::drop_faulty(Wanted& wanted, const std::vector<PeerFault>& found, bool keep_last) const {
+  PeerNames restored;
   for (const PeerFault& fault : found) {
     const auto last = keep_last ? wanted_.instances.find(fault.instance) : wanted_.instances.end();
     const auto now = wanted.instances.find(fault.instance);
     if (now == wanted.instances.end()) continue;
     if (fault.peer.empty()) {
-      if (last == wanted_.instances.end())
+      if (last == wanted_.instances.end()) {
         wanted.instances.erase(now);
-      else
-        now->second = last->second;
+        continue;
+      }
+      now->second = last->second;
+      for (const PeerConfig& p : last->second.config.peers) restored.emplace(fault.instance, p.name);
       continue;
     }
     std::vector<PeerConfig>& peers = now->second.config.peers;
     std::erase_if(peers, [&](const PeerConfig& p) { return p.name == fault.peer; });
     if (last == wanted_.instances.end()) continue;
     for (const PeerConfig& p : last->second.config.peers)
-      if (p.name == fault.peer) peers.push_back(p);
+      if (p.name == fault.peer) {
+        peers.push_back(p);
+        restored.emplace(fault.instance, p.name);
+      }
   }
+  return restored;
 }
 
 void Speaker::apply_instance(const Wanted::Instance& wanted) {

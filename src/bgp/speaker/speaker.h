@@ -81,7 +81,8 @@ class Speaker {
     std::map<std::string, std::shared_ptr<Peer>> peers;
   };
 
-  void drop_faulty(Wanted& wanted, const std::vector<PeerFault>& faults, bool keep_last) const;
+  /// Returns the peers that have their last good configuration again.
+  PeerNames drop_faulty(Wanted& wanted, const std::vector<PeerFault>& faults, bool keep_last) const;
   void apply_instance(const Wanted::Instance& wanted);
   void remove_instance(Running& running, const Notification& cease, const std::string& words);
   void add_peer(Running& running, const PeerConfig& config);
