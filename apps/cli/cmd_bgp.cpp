@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 
+#include <chrono>
 #include <cstdio>
 
 #include "api/client.h"
@@ -48,10 +49,9 @@ json::array only_node(json::array entries, const std::string& node) {
 }
 
 /// All agents that run in pods. One that does not answer is named on standard error and left out.
-Result<json::array> ask_pods(Cluster& cluster, const BgpFlags& f, const Question& question) {
-  const auto limit = parse_duration(f.limit);
-  if (!limit) return fail(limit.error().in("--wait-duration"));
-  AgentQuestion all{.words = {"bgp"}, .node = f.node, .every_node = true, .selector = f.selector, .limit = *limit};
+Result<json::array> ask_pods(Cluster& cluster, const BgpFlags& f, const Question& question,
+                             std::chrono::seconds limit) {
+  AgentQuestion all{.words = {"bgp"}, .node = f.node, .every_node = true, .selector = f.selector, .limit = limit};
   all.words.insert(all.words.end(), question.arguments.begin(), question.arguments.end());
   auto answer = ask_agents(cluster, all);
   if (!answer) return fail(answer.error());
@@ -60,6 +60,8 @@ Result<json::array> ask_pods(Cluster& cluster, const BgpFlags& f, const Question
 }
 
 Result<json::array> ask(const Context& context, const BgpFlags& f, const Question& question) {
+  const auto limit = parse_duration(f.limit);
+  if (!limit) return fail(limit.error().in("--wait-duration"));
   const WhichAgent which{.cluster_named = context.cluster_named,
                          .socket_named = f.socket_named,
                          .socket_there = ::access(f.socket.c_str(), F_OK) == 0};
@@ -81,7 +83,7 @@ Result<json::array> ask(const Context& context, const BgpFlags& f, const Questio
   }
   auto cluster = Cluster::open(context.target);
   if (!cluster) return fail(cluster.error());
-  auto answers = ask_pods(*cluster, f, question);
+  auto answers = ask_pods(*cluster, f, question, *limit);
   if (answers || !question.peers) return answers;
   auto configs = cluster->list(kNodeConfigs);
   if (!configs) return fail(configs.error());

@@ -60,6 +60,13 @@ TEST(CommandLine, version_and_help) {
     EXPECT_THAT(help.out, HasSubstr(word));
 }
 
+TEST(CommandLine, a_duration_that_is_none_is_said_before_anybody_is_asked) {
+  const auto typed = type({"bgp", "peers", "--socket", "/nowhere/weft.sock", "--wait-duration", "soon"});
+  EXPECT_NE(typed.code, 0);
+  EXPECT_THAT(typed.err, HasSubstr("--wait-duration"));
+  EXPECT_THAT(typed.err, HasSubstr("soon"));
+}
+
 TEST(CommandLine, global_options_may_stand_anywhere) {
   EXPECT_EQ(type({"--context", "a", "--kubeconfig", "/absent", "status"}).target.context, "a");
   EXPECT_EQ(type({"clustermesh", "status", "--context", "b", "--kubeconfig", "/absent", "-n", "x"}).target.ns, "x");
