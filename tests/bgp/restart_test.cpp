@@ -194,6 +194,23 @@ TEST_F(ParkedTest, a_connection_is_taken_when_the_path_is_back) {
   EXPECT_TRUE(loop_->until("the session", [&] { return b_->up("raw"); }, seen()));
 }
 
+TEST_F(ParkedTest, a_connection_that_the_peer_gave_up_is_no_session_that_failed) {
+  parked_.reset();
+  loop_->turn(50ms);
+  bfd_.say("main/raw", BfdEdge::Status::State::up);
+  loop_->turn(100ms);
+  EXPECT_EQ(b_->status("raw").down.kind, DownReason::Kind::bfd_down) << seen()();
+  EXPECT_EQ(b_->status("raw").state, SessionState::active) << "the next one is welcome: " << seen()();
+  RawPeer next("10.99.0.3", "10.99.0.2");
+  EXPECT_TRUE(next.open(*loop_, 65003)) << seen()();
+}
+
+TEST_F(ParkedTest, a_graceful_stop_says_nothing_on_it) {
+  loop_->run(b_->speaker->stop("", true));
+  ASSERT_TRUE(loop_->until("its end", [&] { return pending() != 0; }, seen()));
+  EXPECT_FALSE(parked_->receive()) << "a word, where it is to look like a crash";
+}
+
 TEST_F(ParkedTest, a_connection_from_before_the_peer_had_a_password_is_not_taken_after) {
   b_->peer().password = "s3cret";
   b_->apply();

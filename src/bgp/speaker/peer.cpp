@@ -61,12 +61,12 @@ void Peer::change(PeerConfig config, const PeerDifference& difference) {
 
 void Peer::stop(std::optional<Notification> cease, std::string words) {
   discovery_.reset();
+  waiting_.reset();  // nothing was said on it yet, and nothing is now
   on(fsm::event::Stop{std::move(cease), std::move(words)});
   stopped_ = true;
   for (auto& [id, link] : links_) link.connection->drop();  // none is left after Stop
   links_.clear();
   timers_.clear();
-  waiting_.reset();
 }
 
 void Peer::shut(const std::string& text) {

@@ -95,7 +95,13 @@ void Peer::accept(Fd socket) {
 }
 
 void Peer::take_waiting() {
-  if (waiting_ && !stopped_ && !session_.held_by_bfd()) adopt(std::move(waiting_), false);
+  if (!waiting_ || stopped_ || session_.held_by_bfd()) return;
+  // The peer may have given up waiting. A connection that ends before it began counts as a session that failed, which
+  // the peer's next one would have to wait for.
+  if (closed_by_peer(waiting_.get()))
+    waiting_.reset();
+  else
+    adopt(std::move(waiting_), false);
 }
 
 void Peer::adopt(Fd socket, bool outgoing) {

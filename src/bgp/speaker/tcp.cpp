@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -195,6 +196,11 @@ Result<> tune_accepted(int fd, const TcpOptions& options) {
   // A connection may have waited in the listener's queue since before the listener had the password.
   if (options.password) WEFT_TRY(set_md5(fd, peer, options.password));
   return tune(fd, peer.family(), options);
+}
+
+bool closed_by_peer(int fd) {
+  pollfd p{fd, POLLRDHUP, 0};
+  return ::poll(&p, 1, 0) > 0;
 }
 
 Endpoint local_end(int fd) {

@@ -55,6 +55,9 @@ Result<> set_listener_password(int fd, const Address& peer, const std::optional<
 /// Options of a connection that a listener accepted. From then on nothing passes that is not signed with the password.
 Result<> tune_accepted(int fd, const TcpOptions& options);
 
+/// Whether the other end has closed the connection, or it broke, also when there is something left to read.
+bool closed_by_peer(int fd);
+
 Endpoint local_end(int fd);
 Endpoint remote_end(int fd);
 
