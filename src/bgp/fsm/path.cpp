@@ -4,15 +4,13 @@
 #include <utility>
 
 #include "bgp/fsm/session.h"
+#include "bgp/fsm/timers.h"
 #include "bgp/fsm/words.h"
 
 namespace weft::bgp::fsm {
 namespace {
 
 using Kind = DownReason::Kind;
-
-constexpr Timer kRetry{Timer::Kind::connect_retry, 0};
-constexpr Timer kPath{Timer::Kind::path, 0};
 
 }  // namespace
 

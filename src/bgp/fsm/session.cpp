@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bgp/fsm/timers.h"
 #include "bgp/fsm/words.h"
 
 namespace weft::bgp::fsm {
@@ -13,9 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using Kind = DownReason::Kind;
 
-constexpr Timer kRetry{Timer::Kind::connect_retry, 0};
 constexpr Timer kIdleHold{Timer::Kind::idle_hold, 0};
-constexpr Timer kPath{Timer::Kind::path, 0};
 /// An attempt may take this long at least, so that the kernel sends a lost SYN again (after 1, 3 and 7 s).
 constexpr Duration kPatience = 10s;
 /// No configuration makes us try more often.

@@ -4,12 +4,11 @@
 #include <optional>
 
 #include "base/log.h"
+#include "bgp/rib/local_preference.h"
 
 namespace weft::bgp {
 
 namespace {
-
-constexpr std::uint32_t kDefaultLocalPreference = 100;
 
 /// Routes compare their MED when it comes from the same AS; what began in our own AS has none.
 std::optional<Asn> neighbour_as(const Candidate& c) { return c.attributes->path.as_path.first(); }

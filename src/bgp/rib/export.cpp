@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include "bgp/rib/local_preference.h"
+
 namespace weft::bgp {
 
 namespace {
-
-constexpr std::uint32_t kDefaultLocalPreference = 100;
 
 bool next_hop_fits(const NextHop& next_hop, const ExportRules& rules) {
   if (next_hop.address.is_v6()) return rules.family == Family::v6 || rules.v6_next_hop_for_v4;
