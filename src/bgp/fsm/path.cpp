@@ -1,6 +1,7 @@
 // What BFD says of the path to the peer (RFC 5882 §4), and what becomes of the session then.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "bgp/fsm/session.h"
@@ -40,17 +41,12 @@ void Session::handle(event::BfdDown& e) {
 /// says when that is back, after a handshake of a second or more.
 void Session::fall_with_path(const std::optional<Notification>& cease, DownReason reason) {
   if (phase_ != Phase::running) return;  // what it is idle for has not changed
-  bool tried = attempting_;
+  const bool tried = attempting_ || std::ranges::any_of(connections_, [](const auto& entry) {
+                       return entry.second.stage > Connection::Stage::tracked;
+                     });
   abandon_attempt();
   clear(kRetry);
-  Gone ended;
-  while (!connections_.empty()) {
-    const Connection& c = connections_.begin()->second;
-    const bool hard = cease && c.negotiated && c.negotiated->notification_restart;
-    tried = tried || c.stage > Connection::Stage::tracked;
-    Gone gone = drop(c.id, hard ? std::optional(Notification::hard_reset(*cease)) : cease);
-    if (gone.established) ended = std::move(gone);
-  }
+  const Gone ended = drop_all(cease, true);
   attempts_ = 0;
   if (ended.established) {
     keep_routes(*ended.negotiated, reason, !cease);

@@ -130,17 +130,24 @@ void Session::handle(event::ConfigChanged& e) {
   }
 }
 
+/// Ends all connections, after `say`, which is a Hard Reset where it ends the session `for_good` and the peer knows
+/// that (RFC 8538 §3.1). Returns what the established one was.
+Session::Gone Session::drop_all(const std::optional<Notification>& say, bool for_good) {
+  Gone ended;
+  while (!connections_.empty()) {
+    const Connection& c = connections_.begin()->second;
+    const bool hard = say && for_good && c.negotiated && c.negotiated->notification_restart;
+    Gone gone = drop(c.id, hard ? std::optional(as_hard_reset(*say)) : say);
+    if (gone.established) ended = std::move(gone);
+  }
+  return ended;
+}
+
 /// Ends everything, for good until somebody starts it again.
 void Session::halt(const std::optional<Notification>& cease, DownReason reason, bool keep) {
   const bool was_stopped = std::exchange(phase_, Phase::stopped) == Phase::stopped;
   abandon_attempt();
-  Gone ended;
-  while (!connections_.empty()) {
-    const Connection& c = connections_.begin()->second;
-    const bool hard = cease && c.negotiated && c.negotiated->notification_restart;
-    Gone gone = drop(c.id, hard ? std::optional(as_hard_reset(*cease)) : cease);
-    if (gone.established) ended = std::move(gone);
-  }
+  const Gone ended = drop_all(cease, true);
   if (ended.established) keep_routes(*ended.negotiated, reason, keep);
   if (!keep) flush(stale_, reason.words);
   while (!timers_.empty()) clear(timers_.begin()->first);
@@ -156,13 +163,7 @@ void Session::reset(const Notification& cease, std::string words, std::optional<
   abandon_attempt();
   clear(kRetry);
   clear(kIdleHold);
-  Gone ended;
-  while (!connections_.empty()) {
-    const Connection& c = connections_.begin()->second;
-    const bool hard = ends_for_good(cease) && c.negotiated && c.negotiated->notification_restart;
-    Gone gone = drop(c.id, hard ? as_hard_reset(cease) : cease);
-    if (gone.established) ended = std::move(gone);
-  }
+  const Gone ended = drop_all(cease, ends_for_good(cease));
   if (ended.established) {
     keep_routes(*ended.negotiated, reason, ended.negotiated->notification_restart && !ends_for_good(cease));
   }

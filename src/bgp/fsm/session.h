@@ -88,6 +88,7 @@ class Session {
   void attempt_timed_out();
   void damping_over();
   void fall(const Gone& gone);
+  Gone drop_all(const std::optional<Notification>& say, bool for_good);
   void halt(const std::optional<Notification>& cease, DownReason reason, bool keep);
   void reset(const Notification& cease, std::string words, std::optional<std::chrono::seconds> idle);
   Duration between(Duration low, Duration high);
