@@ -151,7 +151,8 @@ bool listens_at(const InstanceConfig& instance, const SocketAddress& listener) {
 namespace {
 
 // RFC 2385 in the kernel: one password for a peer's address and a listening socket, so two peers of one address that
-// arrive there must have the same.
+// arrive there must have the same. That holds for a link-local address on two links too: the only interface that a
+// password can be bound to (TCP_MD5SIG_FLAG_IFINDEX) is a VRF.
 void check_passwords(const Wanted& wanted, const PeerNames& yielding, std::vector<PeerFault>& out) {
   struct Holder {
     const InstanceConfig* instance;
@@ -171,15 +172,20 @@ void check_passwords(const Wanted& wanted, const PeerNames& yielding, std::vecto
       // Without an address it is a link-local one.
       const Family family = p.address ? p.address->family() : Family::v6;
       if (!listens_at(c, at) || !p.held_down.empty() || family != at.address.family()) continue;
-      const auto [known, fresh] = first.try_emplace({p.address, p.interface}, holder);
+      const auto [known, fresh] = first.try_emplace({p.address, p.address ? "" : p.interface}, holder);
       const Holder& other = known->second;
-      if (fresh || other.instance == &c || other.peer->password == p.password) continue;
+      if (fresh || other.peer->password == p.password) continue;
+      // Two of one instance at one place are a fault in themselves.
+      if (other.instance == &c && other.peer->interface == p.interface) continue;
       if (!refused.emplace(c.name, p.name).second) continue;
+      const std::string mend = other.instance == &c ? "give them the same, or one router another link-local address"
+                                                    : "give them the same, or one of the instances another localPort";
       Check(out, c, &p)(
-          false, fmt::format("address {} and port {} are those of peer {}/{} too, which has another password; TCP MD5 "
-                             "takes one for both: give them the same, or one of the instances another localPort",
-                             p.address ? p.address->to_string() : "on " + p.interface, at.port, other.instance->name,
-                             other.peer->name));
+          false,
+          fmt::format("address {} and port {} are those of peer {}/{} too, which has another password; TCP MD5 "
+                      "takes one for both{}: {}",
+                      p.address ? p.address->to_string() : "on " + p.interface, at.port, other.instance->name,
+                      other.peer->name, other.peer->interface == p.interface ? "" : ", whatever the link", mend));
     }
   }
 }

@@ -119,7 +119,10 @@ void Listener::set_passwords(std::map<Address, std::string> passwords) {
   state_->sync_passwords();
 }
 
-bool Listener::protects(const Address& peer) const { return state_->installed.contains(peer); }
+bool Listener::protects(const Address& peer, const std::string& password) const {
+  const auto known = state_->installed.find(peer);
+  return known != state_->installed.end() && known->second == password;
+}
 const SocketAddress& Listener::at() const { return state_->at; }
 const std::string& Listener::problem() const { return state_->problem; }
 

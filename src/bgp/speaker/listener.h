@@ -26,8 +26,9 @@ class Listener {
 
   /// The MD5 passwords by peer, whole (RFC 2385). A peer that is not among them must come unsigned.
   void set_passwords(std::map<Address, std::string> passwords);
-  /// Whether the kernel refuses unsigned segments of this peer. False for one whose password it did not take.
-  bool protects(const Address& peer) const;
+  /// Whether the kernel lets only segments of this peer pass that are signed with this password. False when it did not
+  /// take it, or has that of another peer at the same address.
+  bool protects(const Address& peer, const std::string& password) const;
   const SocketAddress& at() const;
   /// Empty when it listens.
   const std::string& problem() const;

@@ -18,7 +18,7 @@ constexpr auto kKernelRetry = std::chrono::seconds(5);
 constexpr auto kBfdPatience = std::chrono::seconds(30);
 constexpr auto kLastWords = std::chrono::seconds(3);
 
-std::string bfd_name(const Peer& p) { return p.instance().name() + "/" + p.name(); }
+std::string full_name(const Peer& p) { return p.instance().name() + "/" + p.name(); }
 
 }  // namespace
 
@@ -198,16 +198,31 @@ void Speaker::apply_listeners() {
 }
 
 void Speaker::apply_passwords() {
+  std::map<std::string, std::string> shadowed;
   for (auto& [at, listener] : listeners_) {
-    std::map<Address, std::string> passwords;
+    std::vector<const Peer*> here;
     for (const auto& [name, running] : running_) {
       if (!running.instance || !listens_at(running.instance->config(), at)) continue;
       for (const auto& [peer_name, peer] : running.peers)
-        if (const auto a = peer->address(); a && peer->config().password && peer->config().held_down.empty())
-          passwords.emplace(*a, *peer->config().password);
+        if (peer->address() && peer->config().held_down.empty()) here.push_back(peer.get());
+    }
+    std::map<Address, std::string> passwords;
+    for (const Peer* p : here)
+      if (p->config().password) passwords.emplace(*p->address(), *p->config().password);
+    for (const Peer* p : here) {
+      const auto known = passwords.find(*p->address());
+      if (known != passwords.end() && p->config().password != known->second)
+        shadowed.emplace(full_name(*p), known->first.to_string());
     }
     listener->set_passwords(std::move(passwords));
   }
+  // Addresses that were learned: of the others faults() knows before.
+  for (const auto& [name, address] : shadowed)
+    if (!shadowed_.contains(name))
+      log::warn("connections of a BGP peer do not arrive, ours to it may come up",
+                {{"peer", name},
+                 {"why", "address " + address + " is that of another peer too, and TCP MD5 has the password of that"}});
+  shadowed_ = std::move(shadowed);
 }
 
 void Speaker::accepted(const SocketAddress& at, Fd socket) {
@@ -223,7 +238,8 @@ void Speaker::accepted(const SocketAddress& at, Fd socket) {
         whose = peer.get();
     }
   }
-  if (whose != nullptr && whose->config().password && !listeners_.at(at)->protects(remote.address)) {
+  if (whose != nullptr && whose->config().password &&
+      !listeners_.at(at)->protects(remote.address, *whose->config().password)) {
     log::warn("BGP connection refused",
               {{"peer", whose->name()}, {"why", "its TCP MD5 password is not in the kernel"}});
     return;
@@ -244,7 +260,7 @@ void Speaker::apply_bfd() {
     for (auto& [peer_name, peer] : running.peers) {
       auto session = peer->wanted_bfd();
       if (session) {
-        wanted[bfd_name(*peer)] = std::move(*session);
+        wanted[full_name(*peer)] = std::move(*session);
       } else {
         peer->no_bfd();
         const bool held = !peer->config().held_down.empty() && !peer->config().held_for_now;
@@ -263,7 +279,7 @@ void Speaker::bfd_changed(const std::string& name, const BfdEdge::Status& status
   if (!bfd_wanted_ || !bfd_wanted_->contains(name)) return;
   for (auto& [instance, running] : running_)
     for (auto& [peer_name, peer] : running.peers)
-      if (bfd_name(*peer) == name) return peer->bfd(status);
+      if (full_name(*peer) == name) return peer->bfd(status);
 }
 
 bool Speaker::may_prune() const {

@@ -108,6 +108,7 @@ class Speaker {
   Wanted wanted_;
   std::map<std::string, Running> running_;
   std::map<SocketAddress, std::unique_ptr<Listener>> listeners_;
+  std::map<std::string, std::string> shadowed_;  // peers whose address has another's password, and the address
   std::uint64_t strangers_ = 0;
   LineLimit stranger_lines_;
   std::optional<std::map<std::string, BfdEdge::Session>> bfd_wanted_;  // as BFD was told

@@ -169,5 +169,40 @@ TEST(Faults, TwoPasswordsOfOneAddressAtOneListenerNameBothPeers) {
   EXPECT_THAT(faults(w), IsEmpty());
 }
 
+TEST(Faults, TwoPasswordsOfOneLinkLocalAddressOnTwoLinksNameBothPeers) {
+  Wanted w;
+  InstanceConfig& i = w.instances["main"].config = instance();
+  i.peers = {peer("left", "fe80::1"), peer("right", "fe80::1")};
+  i.peers[0].interface = "eth1";
+  i.peers[1].interface = "eth2";
+  EXPECT_THAT(faults(w), IsEmpty());
+  i.peers[0].password = i.peers[1].password = "s3cret-1";
+  EXPECT_THAT(faults(w), IsEmpty());
+  for (const auto& other : {std::optional<std::string>("s3cret-2"), std::optional<std::string>()}) {
+    i.peers[1].password = other;
+    const auto f = faults(w);
+    ASSERT_THAT(f, SizeIs(1));
+    EXPECT_EQ(f[0].peer, "right");
+    EXPECT_THAT(f[0].why, AllOf(HasSubstr("BGP peer main/right: address fe80::1 "), HasSubstr("peer main/left"),
+                                HasSubstr("whatever the link"), Not(HasSubstr("localPort"))));
+  }
+  i.listen_port.reset();
+  EXPECT_THAT(faults(w), IsEmpty()) << "nobody arrives";
+  i.listen_port = 179;
+  i.peers[1].interface = "eth1";
+  EXPECT_THAT(faults(w), SizeIs(1)) << "one peer too many, said once";
+}
+
+TEST(Faults, TheOneThatYieldsIsRefusedOfTwoPasswordsOfOneAddress) {
+  Wanted w;
+  w.instances["blue"].config = w.instances["red"].config = instance();
+  for (auto& [name, i] : w.instances) i.config.name = name;
+  w.instances["red"].config.peers[0].password = "s3cret-2";
+  EXPECT_EQ(faults(w).at(0).instance, "red");
+  const auto f = faults(w, {{"blue", "a"}});
+  ASSERT_THAT(f, SizeIs(1));
+  EXPECT_EQ(f[0].instance, "blue");
+}
+
 }  // namespace
 }  // namespace weft::bgp
