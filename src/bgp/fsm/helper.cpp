@@ -22,15 +22,17 @@ void Session::keep_routes(const Negotiated& n, const DownReason& reason, bool ke
   std::vector<AfiSafi> kept = keep ? n.kept() : std::vector<AfiSafi>{};
   if (!kept.empty()) {
     // RFC 4724 §4.2: a route that was stale already does not live through another restart. RFC 8538 §4.1 lets it, and
-    // then the stale timer that began with the first return bounds all of them together.
+    // then the time that began with the first return bounds all its restarts together.
     std::vector<AfiSafi> gone = stale_;
     if (n.notification_restart)
       std::erase_if(gone, [&](AfiSafi f) { return std::ranges::find(kept, f) != kept.end(); });
     flush(gone, "the peer restarted again before it had sent all its routes");
   }
-  if (kept.empty() || stale_.empty()) clear(kStale);
   clear(kRestart);
   stale_ = std::move(kept);
+  std::erase_if(stale_until_,
+                [&](const auto& entry) { return std::ranges::find(stale_, entry.first) == stale_.end(); });
+  arm_stale();
   action::Down down{.reason = reason, .retain = stale_, .restart_time = {}};
   if (!stale_.empty()) {
     down.restart_time = std::chrono::seconds{n.peer_restart->restart_time};
@@ -47,7 +49,23 @@ void Session::peer_is_back(const Negotiated& n) {
   for (const AfiSafi& f : stale_)
     if (!forwards(n, f)) gone.push_back(f);
   flush(gone, "the peer came back without the forwarding state of this family");
-  if (!stale_.empty() && !timers_.contains(kStale)) set(kStale, config_.stale_time);
+  for (const AfiSafi& f : stale_) stale_until_.try_emplace(f, now_ + config_.stale_time);
+  arm_stale();
+}
+
+void Session::stale_overdue() {
+  std::vector<AfiSafi> due;
+  for (const auto& [family, until] : stale_until_)
+    if (until <= now_) due.push_back(family);
+  flush(due, "the peer did not send End-of-RIB in time after it came back");
+}
+
+void Session::arm_stale() {
+  if (stale_until_.empty()) return clear(kStale);
+  const auto first = std::ranges::min_element(stale_until_, {}, [](const auto& entry) { return entry.second; })->second;
+  const auto running = timers_.find(kStale);
+  if (running != timers_.end() && running->second == first) return;
+  set(kStale, first - now_);
 }
 
 void Session::end_of_rib(AfiSafi family) {
@@ -60,11 +78,11 @@ void Session::flush(const std::vector<AfiSafi>& families, const std::string& wor
   const std::vector<AfiSafi> all = families;
   for (const AfiSafi& f : all) {
     std::erase(stale_, f);
+    stale_until_.erase(f);
     out_.push_back(action::FlushStale{f, words});
   }
-  if (!stale_.empty()) return;
-  clear(kRestart);
-  clear(kStale);
+  if (stale_.empty()) clear(kRestart);
+  arm_stale();
 }
 
 }  // namespace weft::bgp::fsm

@@ -151,6 +151,7 @@ void Session::halt(const std::optional<Notification>& cease, DownReason reason, 
   if (ended.established) keep_routes(*ended.negotiated, reason, keep);
   if (!keep) flush(stale_, reason.words);
   while (!timers_.empty()) clear(timers_.begin()->first);
+  stale_until_.clear();
   if (!was_stopped) down_ = std::move(reason);
 }
 
@@ -243,7 +244,7 @@ void Session::handle(event::TimerFired& e) {
     case Timer::Kind::idle_hold: return damping_over();
     case Timer::Kind::path: return path_given_up_on();
     case Timer::Kind::restart: return flush(stale_, "the peer did not come back within its restart time");
-    case Timer::Kind::stale: return flush(stale_, "the peer did not send End-of-RIB in time after it came back");
+    case Timer::Kind::stale: return stale_overdue();
     case Timer::Kind::hold:
       if (Connection* c = find(e.timer.connection)) hold_expired(*c);
       return;

@@ -127,6 +127,8 @@ class Session {
   // helper.cpp: the peer's routes through its restart (RFC 4724 §4.2)
   void keep_routes(const Negotiated& n, const DownReason& reason, bool keep);
   void peer_is_back(const Negotiated& n);
+  void stale_overdue();
+  void arm_stale();
   void end_of_rib(AfiSafi family);
   void flush(const std::vector<AfiSafi>& families, const std::string& words);
 
@@ -152,6 +154,7 @@ class Session {
   std::map<Timer, Steady::time_point> timers_;
   DownReason down_;
   std::vector<AfiSafi> stale_;
+  std::map<AfiSafi, Steady::time_point> stale_until_;  // the peer came back: when it must have said End-of-RIB
 };
 
 }  // namespace weft::bgp::fsm

@@ -133,6 +133,23 @@ TEST(Helper, of_rfc_8538_keeps_what_was_stale_already_when_the_peer_restarts_aga
   EXPECT_THAT(p.session.stale(), IsEmpty());
 }
 
+TEST(Helper, of_rfc_8538_bounds_each_family_from_its_own_return) {
+  SessionConfig c = ours_with_restart();
+  c.stale_time = 100s;
+  Play p(c);
+  up(p).give(event::Closed{1, ""});
+  back(p, 2, theirs_with_restart());
+  p.give(event::Received{2, end_of_rib(kIpv4Unicast)});
+  p.pass(60s);
+  p.give(event::Received{2, Keepalive{}});
+  p.give(event::Closed{2, ""});  // IPv4 was fresh, IPv6 was stale already
+  const auto away = p.pass(40s);
+  EXPECT_THAT(away, Contains("flush stale ipv6/unicast"));
+  EXPECT_THAT(p.session.stale(), ElementsAre(kIpv4Unicast)) << "its restart time is not over";
+  EXPECT_THAT(p.pass(80s), Contains("flush stale ipv4/unicast"));
+  EXPECT_THAT(p.session.stale(), IsEmpty());
+}
+
 TEST(Helper, of_rfc_4724_drops_what_was_stale_already_when_the_peer_restarts_again) {
   Play p(ours_with_restart());
   up(p, theirs_with_restart(false)).give(event::Closed{1, ""});
