@@ -127,7 +127,10 @@ Task<> BgpPart::stop() {
   set_marker();
   std::error_code ec;
   if (leaving) std::filesystem::remove(marker_, ec);
-  co_await speaker_->stop(leaving ? "the node is drained" : "the agent stops", !leaving && any_graceful_restart());
+  // What the next run will find is what this one leaves: also when it knows no peers yet, and those of the run before
+  // still keep our routes.
+  const bool graceful = std::filesystem::exists(marker_, ec);
+  co_await speaker_->stop(leaving ? "the node is drained" : "the agent stops", graceful);
 }
 
 void BgpPart::add_views(api::Server& server) {
