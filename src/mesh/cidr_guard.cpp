@@ -1,7 +1,5 @@
 #include "mesh/cidr_guard.h"
 
-#include "mesh/values/import.h"
-
 namespace weft::mesh {
 namespace {
 
@@ -17,18 +15,32 @@ Result<> CidrGuard::check(const std::vector<PodCidr>& theirs) const {
   return check_pod_cidrs(theirs, tables_.pod_cidrs->index());
 }
 
+Result<Node> CidrGuard::take(const RemoteIdentity& from, const std::string& key, const std::string& value) {
+  auto node = import_node(from, key, value);
+  if (!node) {
+    forget(key);
+    return node;
+  }
+  if (auto r = admit(*node, value); !r) return std::unexpected(r.error());
+  return node;
+}
+
 Result<> CidrGuard::admit(const Node& node, const std::string& value) {
   const auto before = tables_.nodes.get(node.key());
   Result<> r;
   if (!before || before->pod_cidrs != node.pod_cidrs) r = check(cidrs_of(node));
   if (r) {
-    refused_.erase(node.name);
-    why_.erase(node.name);
+    forget(node.name);
   } else {
     refused_[node.name] = value;
     why_[node.name] = r.error().message;
   }
   return r;
+}
+
+void CidrGuard::forget(const std::string& node) {
+  refused_.erase(node);
+  why_.erase(node);
 }
 
 void CidrGuard::keep(const std::map<std::string, std::string>& keys) {

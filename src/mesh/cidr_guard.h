@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mesh/tables.h"
+#include "mesh/values/import.h"
 #include "model/node.h"
 
 namespace weft::mesh {
@@ -21,8 +22,9 @@ class CidrGuard {
 
   /// Whether these CIDRs of the remote are nobody else's. The error names both sides and the mend.
   Result<> check(const std::vector<PodCidr>& theirs) const;
-  /// Whether this node of the remote, which its store describes by `value`, may be taken. A refusal is remembered.
-  Result<> admit(const Node& node, const std::string& value);
+  /// The node that the remote's store describes by `value`, if it may be taken. One that is refused for its CIDRs is
+  /// remembered; an unreadable value makes it be forgotten, since what the store said before is not so any more.
+  Result<Node> take(const RemoteIdentity& from, const std::string& key, const std::string& value);
   /// Of the refused nodes, only these keys are still in the remote's store.
   void keep(const std::map<std::string, std::string>& keys);
   /// Refused nodes and their values: worth another try now and then.
@@ -32,6 +34,9 @@ class CidrGuard {
   const std::string& overlap();
 
  private:
+  Result<> admit(const Node& node, const std::string& value);
+  void forget(const std::string& node);
+
   const Tables& tables_;
   std::string remote_;
   std::map<std::string, std::string> refused_;  // node name → value

@@ -42,6 +42,7 @@ class Importer final : public ImporterBase {
       : table_(table), parse_(std::move(parse)), key_of_(std::move(key_of)), ours_(std::move(ours)) {}
 
   void begin_list() override {
+    listing_ = true;
     unseen_.clear();
     unseen_rejected_.clear();
     if (count_ == 0 && rejected_.empty()) return;
@@ -83,13 +84,21 @@ class Importer final : public ImporterBase {
     for (const auto& key : unseen_rejected_) rejected_.erase(key);
     unseen_.clear();
     unseen_rejected_.clear();
+    listing_ = false;
     listed_ = true;
     if (on_listed) on_listed();
+  }
+  /// Takes values of earlier, by their keys, as if they had just been put. Nothing while a list runs, or after one that
+  /// broke off: which of the keys are still there is known at its end only.
+  void retry(const std::map<std::string, std::string>& values) {
+    if (listing_) return;
+    for (const auto& [key, value] : values) put(key, value);
   }
   /// Removes every row of this remote.
   void withdraw() {
     table_.replace({}, ours_);
     unseen_.clear();
+    unseen_rejected_.clear();
     count_ = 0;
     listed_ = false;
     rejected_.clear();
@@ -105,6 +114,7 @@ class Importer final : public ImporterBase {
   Parse parse_;
   KeyOf key_of_;
   Ours ours_;
+  bool listing_ = false;  // from the beginning of a list until one is complete
   // While a list runs: what was there before and has not been seen in it.
   std::set<Key> unseen_;
   std::set<std::string> unseen_rejected_;

@@ -361,9 +361,8 @@ Task<Result<>> RemoteCluster::Impl::check_overlap(std::shared_ptr<Session> s) {
 }
 
 Result<std::optional<Node>> RemoteCluster::Impl::take_node(const std::string& key, const std::string& value) {
-  auto node = import_node(remote, key, value);
+  auto node = cidrs.take(remote, key, value);
   if (!node) return std::unexpected(node.error());
-  if (auto r = cidrs.admit(*node, value); !r) return std::unexpected(r.error());
   return std::optional<Node>(std::move(*node));
 }
 
@@ -420,7 +419,7 @@ Task<> RemoteCluster::Impl::check(std::shared_ptr<Session> s) {
     // A node that overlapped may not any more. One that is gone since must not come back.
     cidrs.keep(nodes.rejected());
     const auto refused = cidrs.refused();
-    for (const auto& [key, value] : refused) nodes.put(key, value);
+    nodes.retry(refused);
     const bool settled = status.ready && verdict == StatusCheck::Verdict::fine;
     const auto wait = settled || options.check_every < std::chrono::seconds(5) ? options.check_every
                                                                                : std::chrono::milliseconds(5'000);
