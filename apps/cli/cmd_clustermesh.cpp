@@ -238,6 +238,10 @@ int connect(Context& context, const MeshFlags& f) {
     wanted[a] = trusting_values(std::move(wanted[a]), access[b]);
     wanted[b] = trusting_values(std::move(wanted[b]), access[a]);
   }
+  for (const auto& [a, b] : pairs) {
+    wanted[a] = letting_read(std::move(wanted[a]), access[a].cluster, access[b].cluster, &wanted[b]);
+    wanted[b] = letting_read(std::move(wanted[b]), access[b].cluster, access[a].cluster, &wanted[a]);
+  }
   if (const auto r = apply(sides, wanted, *chart, "connect"); !r) return report(r.error());
 
   if (f.wait) {
@@ -307,6 +311,14 @@ int disconnect(Context& context, const MeshFlags& f) {
   for (const auto& [a, b] : connections(names.size(), f.mode)) {
     const bool left =
         (side_of[a] && knows(wanted[*side_of[a]], names[b])) || (side_of[b] && knows(wanted[*side_of[b]], names[a]));
+    const auto let = [&](std::size_t reader, std::size_t read) {
+      if (!side_of[read]) return;
+      auto& values = wanted[*side_of[read]];
+      const auto* theirs = side_of[reader] ? &wanted[*side_of[reader]] : nullptr;
+      values = letting_read(std::move(values), names[read], names[reader], theirs);
+    };
+    let(a, b);
+    let(b, a);
     if (left) continue;
     if (side_of[a]) wanted[*side_of[a]] = distrusting_values(std::move(wanted[*side_of[a]]), names[b]);
     if (side_of[b]) wanted[*side_of[b]] = distrusting_values(std::move(wanted[*side_of[b]]), names[a]);
@@ -314,7 +326,9 @@ int disconnect(Context& context, const MeshFlags& f) {
   if (const auto r = apply(sides, wanted, *chart, "disconnect"); !r) return report(r.error());
   for (std::size_t i = 0; i < sides.size(); ++i) {
     const auto* mode = at_path(sides[i].values, "clustermesh.apiserver.tls.authMode");
-    if (wanted[i] == sides[i].values || !mode || *mode != json::value("cluster")) continue;
+    if (!mode || *mode != json::value("cluster")) continue;
+    const auto lost = [&](const std::string& n) { return may_read(sides[i].values, n) && !may_read(wanted[i], n); };
+    if (std::none_of(names.begin(), names.end(), lost)) continue;
     std::fprintf(
         stderr,
         "ℹ️  %s: who is disconnected can ask its mesh store for nothing more; a watch that is open ends with its "

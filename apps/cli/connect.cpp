@@ -129,6 +129,17 @@ bool knows(const json::object& values, const std::string& cluster) {
   return !known || std::any_of(known->begin(), known->end(), [&](const auto& c) { return c.name == cluster; });
 }
 
+bool may_read(const json::object& values, const std::string& remote) {
+  return knows(values, remote) || has_reader(values, remote);
+}
+
+json::object letting_read(json::object values, const std::string& name, const std::string& remote,
+                          const json::object* remote_values) {
+  // Whom this cluster connects to may read anyway.
+  const bool one_way = remote_values && knows(*remote_values, name) && !knows(values, remote);
+  return with_reader(std::move(values), remote, one_way);
+}
+
 std::vector<std::pair<std::size_t, std::size_t>> connections(std::size_t count, ConnectionMode mode) {
   std::vector<std::pair<std::size_t, std::size_t>> out;
   const std::size_t last = mode == ConnectionMode::mesh ? count : std::min<std::size_t>(count, 1);

@@ -27,6 +27,13 @@ json::object disconnected_values(json::object values, const std::string& remote_
 json::object distrusting_values(json::object values, const std::string& remote_cluster);
 /// Do these values connect to `cluster`?
 bool knows(const json::object& values, const std::string& cluster);
+/// In authentication mode cluster: does the mesh store of a cluster with these values know a user for `remote`?
+bool may_read(const json::object& values, const std::string& remote);
+/// `values` of cluster `name`, whose mesh store `remote` may read when it connects to it, also if it is not connected
+/// to itself. `remote_values`: as they are when all is done; nullptr when nobody knows them, which means it connects to
+/// nobody.
+json::object letting_read(json::object values, const std::string& name, const std::string& remote,
+                          const json::object* remote_values);
 
 enum class ConnectionMode { bidirectional, unicast, mesh };
 

@@ -7,6 +7,7 @@ namespace weft::cli {
 namespace {
 
 constexpr std::string_view kClusters = "clustermesh.config.clusters";
+constexpr std::string_view kReaders = "clustermesh.config.readers";
 
 std::pair<std::string_view, std::string_view> split_step(std::string_view path) {
   const auto dot = path.find('.');
@@ -199,6 +200,25 @@ json::object without_cluster(json::object values, std::string_view name) {
     set_path(values, kClusters, std::move(list));
   }
   set_path(values, "clustermesh.config.enabled", left);
+  return values;
+}
+
+bool has_reader(const json::object& values, std::string_view name) {
+  const auto* now = at_path(values, kReaders);
+  if (!now || !now->is_array()) return false;
+  return std::any_of(now->as_array().begin(), now->as_array().end(),
+                     [&](const json::value& r) { return r.is_string() && std::string_view(r.as_string()) == name; });
+}
+
+json::object with_reader(json::object values, std::string_view name, bool reads) {
+  if (has_reader(values, name) == reads) return values;
+  const auto* now = at_path(values, kReaders);
+  json::array list;
+  if (now && now->is_array())
+    for (const auto& r : now->as_array())
+      if (!r.is_string() || std::string_view(r.as_string()) != name) list.push_back(r);
+  if (reads) list.emplace_back(json::string_view(name.data(), name.size()));
+  set_path(values, kReaders, std::move(list));
   return values;
 }
 

@@ -45,5 +45,8 @@ Result<std::vector<MeshCluster>> mesh_clusters(const json::object& values);
 json::object with_cluster(json::object values, const MeshCluster& cluster);
 /// Without it; config.enabled becomes false with the last one.
 json::object without_cluster(json::object values, std::string_view name);
+/// Whether `name` stands in clustermesh.config.readers, and those values with it there, or not there.
+bool has_reader(const json::object& values, std::string_view name);
+json::object with_reader(json::object values, std::string_view name, bool reads);
 
 }  // namespace weft::cli

@@ -366,6 +366,23 @@ TEST_F(Chart, each_authentication_mode_names_its_users_and_presents_its_certific
   }
 }
 
+TEST_F(Chart, who_reads_one_way_is_a_user_of_the_store) {
+  const std::string west = "- name: remote-west\n  role: remote\n", north = "- name: remote-north\n  role: remote\n";
+  auto sets = kMesh;
+  sets.emplace_back("clustermesh.apiserver.tls.authMode=cluster,clustermesh.config.readers={west}");
+  render(sets);
+  EXPECT_EQ(text(object("ConfigMap/clustermesh-remote-users"), {"data", "users.yaml"}), "users:\n" + west)
+      << "although this cluster connects to nobody";
+  sets.emplace_back("clustermesh.config.readers={west,north},clustermesh.config.enabled=true");
+  sets.emplace_back("clustermesh.config.clusters.west.ips={172.18.2.11}");
+  render(sets);
+  EXPECT_EQ(text(object("ConfigMap/clustermesh-remote-users"), {"data", "users.yaml"}), "users:\n" + west + north);
+  EXPECT_THAT(refusal({"clustermesh.config.readers=west"}),
+              HasSubstr("clustermesh.config.readers west: use a list of names"));
+  EXPECT_THAT(refusal({"clustermesh.config.readers={West}"}),
+              HasSubstr("clustermesh.config.readers: \"West\" is no cluster.name"));
+}
+
 TEST_F(Chart, the_store_listens_on_the_node_port_itself) {
   auto sets = kMesh;
   sets.emplace_back("clustermesh.apiserver.service.nodePort=31234");

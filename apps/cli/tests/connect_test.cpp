@@ -183,6 +183,39 @@ TEST(ConnectValues, know_whom_they_connect_to) {
   EXPECT_FALSE(knows(disconnected_values(v, "cluster2"), "cluster2"));
 }
 
+TEST(ConnectValues, who_connects_one_way_stays_a_reader_of_the_other) {
+  // connect --connection-mode unicast: 1 => 2.
+  auto one = connected_values({}, side(2));
+  auto two = letting_read({}, "cluster2", "cluster1", &one);
+  EXPECT_TRUE(has_reader(two, "cluster1"));
+  EXPECT_EQ(letting_read(one, "cluster1", "cluster2", &two), one) << "cluster2 does not connect to cluster1";
+  EXPECT_EQ(letting_read(two, "cluster2", "cluster1", &one), two);
+
+  // Now both ways: who is connected to needs no word beside that.
+  two = letting_read(connected_values(std::move(two), side(1)), "cluster2", "cluster1", &one);
+  EXPECT_FALSE(has_reader(two, "cluster1"));
+
+  // disconnect --connection-mode unicast: 1 x> 2, and 2 goes on reading 1.
+  one = letting_read(disconnected_values(std::move(one), "cluster2"), "cluster1", "cluster2", &two);
+  EXPECT_TRUE(has_reader(one, "cluster2"));
+  EXPECT_TRUE(may_read(one, "cluster2"));
+  two = letting_read(std::move(two), "cluster2", "cluster1", &one);
+  EXPECT_FALSE(has_reader(two, "cluster1"));
+
+  // And 2 x> 1, or 2 is gone for good.
+  EXPECT_FALSE(has_reader(letting_read(one, "cluster1", "cluster2", nullptr), "cluster2"));
+  two = disconnected_values(std::move(two), "cluster1");
+  one = letting_read(std::move(one), "cluster1", "cluster2", &two);
+  EXPECT_FALSE(may_read(one, "cluster2"));
+  EXPECT_EQ(*at_path(one, "clustermesh.config.readers"), json::array());
+}
+
+TEST(ConnectValues, readers_written_by_hand_stay) {
+  const auto v = obj(R"({"clustermesh": {"config": {"readers": ["north"]}}})");
+  EXPECT_EQ(with_reader(with_reader(v, "west", true), "west", false), v);
+  EXPECT_EQ(*at_path(with_reader(v, "west", true), "clustermesh.config.readers"), json::parse(R"(["north", "west"])"));
+}
+
 TEST(ConnectValues, modes_decide_who_gets_to_know_whom) {
   using Pairs = std::vector<std::pair<std::size_t, std::size_t>>;
   EXPECT_EQ(connections(3, ConnectionMode::bidirectional), (Pairs{{0, 1}, {1, 0}, {0, 2}, {2, 0}}));

@@ -113,6 +113,15 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if ne .Values.clustermesh.apiserver.tls.auto.method "helm" -}}
   {{- fail (printf "clustermesh.apiserver.tls.auto.method %q: this chart knows helm; with auto.enabled=false it takes the secrets as you made them" .Values.clustermesh.apiserver.tls.auto.method) -}}
 {{- end -}}
+{{- $readers := default list .Values.clustermesh.config.readers -}}
+{{- if not (kindIs "slice" $readers) -}}
+  {{- fail (printf "clustermesh.config.readers %v: use a list of names of clusters, such as {west}" $readers) -}}
+{{- end -}}
+{{- range $readers -}}
+  {{- if not (regexMatch "^([a-z0-9][-a-z0-9]{0,30})?[a-z0-9]$" (toString .)) -}}
+    {{- fail (printf "clustermesh.config.readers: %q is no cluster.name; name clusters that connect to this one" (toString .)) -}}
+  {{- end -}}
+{{- end -}}
 {{- if .Values.clustermesh.config.enabled -}}
   {{- $seen := dict -}}
   {{- range (include "weft.meshClusters" . | fromJson).clusters -}}
