@@ -29,6 +29,7 @@
 namespace weft::cli {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -144,6 +145,34 @@ TEST_F(Chart, values_reach_the_configuration_as_text_and_unknown_ones_are_accept
                                                                      {"labels", "k8s:app !k8s:build"},
                                                                      {"any-key", "x"}})
     EXPECT_EQ(text(config, {"data", key}), value) << key;
+}
+
+TEST_F(Chart, good_values_are_taken_and_empty_ones_mean_the_default) {
+  const auto config = [&](const std::vector<std::string>& sets) {
+    render(sets);
+    std::vector<std::string> out;
+    for (const char* key :
+         {"tunnel-protocol", "underlay-protocol", "ipv4-native-routing-cidr", "ipv6-native-routing-cidr", "labels"})
+      out.push_back(text(object("ConfigMap/weft-config"), {"data", key}));
+    return out;
+  };
+  EXPECT_THAT(config({"tunnelProtocol=,underlayProtocol=,ipv4NativeRoutingCIDR=,ipv6NativeRoutingCIDR=,labels="}),
+              ElementsAre("vxlan", "auto", "", "", ""));
+  EXPECT_THAT(config({"underlayProtocol=ipv4,ipv4NativeRoutingCIDR=10.0.0.0/8,ipv6NativeRoutingCIDR=::/0",
+                      "labels=!^k8s:build.* io\\.kubernetes [a-z]{1\\,3}"}),
+              ElementsAre("vxlan", "ipv4", "10.0.0.0/8", "::/0", "!^k8s:build.* io.kubernetes [a-z]{1,3}"));
+  EXPECT_THAT(config({"ipv4NativeRoutingCIDR=0.0.0.0/0,ipv6NativeRoutingCIDR=1:2:3:4:5:6:7:8/128"}),
+              ElementsAre("vxlan", "auto", "0.0.0.0/0", "1:2:3:4:5:6:7:8/128", ""));
+  EXPECT_THAT(config({"ipv4NativeRoutingCIDR=172.16.9.255,ipv6NativeRoutingCIDR=FD00:1::2:0"}),
+              ElementsAre("vxlan", "auto", "172.16.9.255", "FD00:1::2:0", ""));
+}
+
+TEST_F(Chart, values_of_a_release_that_had_no_status_namespace_yet_are_enough) {
+  // helm upgrade --reuse-values leaves out what the old chart did not have.
+  render({"clustermesh.statusNamespace=null"});
+  EXPECT_TRUE(objects_.contains("Namespace/weft-mesh-status"));
+  EXPECT_EQ(text(object("ConfigMap/weft-config"), {"data", "mesh-status-namespace"}), "weft-mesh-status");
+  EXPECT_EQ(text(object("Role/weft-mesh-status"), {"metadata", "namespace"}), "weft-mesh-status");
 }
 
 TEST_F(Chart, every_value_given_that_does_nothing_is_named_with_the_reason) {
@@ -274,6 +303,18 @@ TEST_F(Chart, wrong_values_are_refused_with_the_mend) {
   EXPECT_THAT(refusal({"clustermesh.useAPIServer=true"}), HasSubstr("clustermesh.useAPIServer with cluster.id 0"));
   EXPECT_THAT(refusal({"clustermesh.maxConnectedClusters=300"}), HasSubstr("use 255 or 511"));
   EXPECT_THAT(refusal({"routingMode=bridge"}), HasSubstr("use native or tunnel"));
+  EXPECT_THAT(refusal({"tunnelProtocol=geneve"}), HasSubstr("tunnelProtocol \"geneve\": use vxlan"));
+  EXPECT_THAT(refusal({"underlayProtocol=ipv5"}), HasSubstr("underlayProtocol \"ipv5\": use auto, ipv4 or ipv6"));
+  for (const char* bad : {"10.0.0.0/33", "10.0.0/8", "256.0.0.0/8", "fd00::/8", "10.0.0.0/8\\,10.1.0.0/16"})
+    EXPECT_THAT(refusal({std::string("ipv4NativeRoutingCIDR=") + bad}),
+                AllOf(HasSubstr("ipv4NativeRoutingCIDR \""), HasSubstr("use an IPv4 prefix such as 10.0.0.0/8")));
+  for (const char* bad : {"fd00::/129", "fd00::1::/64", "fd00:/8", "1:2:3:4:5:6:7:8:9/64", "10.0.0.0/8", "fd0g::/8"})
+    EXPECT_THAT(refusal({std::string("ipv6NativeRoutingCIDR=") + bad}),
+                AllOf(HasSubstr("ipv6NativeRoutingCIDR \""), HasSubstr("use an IPv6 prefix such as fd00::/8")));
+  EXPECT_THAT(refusal({"labels=k8s:app k8s:"}), HasSubstr("labels: rule \"k8s:\" is empty"));
+  EXPECT_THAT(refusal({"labels=!"}), HasSubstr("labels: rule \"!\" is empty"));
+  EXPECT_THAT(refusal({"labels=k8s:app !k8s:(build"}),
+              HasSubstr("labels: rule \"!k8s:(build\" is not a regular expression; write [!][source:]expression"));
   EXPECT_THAT(refusal({"identityAllocationMode=kvstore"}), HasSubstr("identityAllocationMode \"kvstore\": use crd"));
   EXPECT_THAT(refusal({"ipv4.enabled=false,ipv6.enabled=false"}), HasSubstr("turn one of them on"));
   EXPECT_THAT(refusal({"cluster.name=a,cluster.id=1,clustermesh.config.enabled=true,clustermesh.config.clusters[0]."

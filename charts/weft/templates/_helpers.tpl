@@ -62,6 +62,11 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 {{- end }}
 
+{{- /* Values of a release that is older than the value (helm upgrade --reuse-values) do not have it. */}}
+{{- define "weft.meshStatusNamespace" -}}
+{{- (.Values.clustermesh.statusNamespace | default dict).name | default "weft-mesh-status" -}}
+{{- end }}
+
 {{- define "weft.validate" -}}
 {{- $name := toString .Values.cluster.name -}}
 {{- $id := int64 .Values.cluster.id -}}
@@ -87,6 +92,42 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- if not (has .Values.routingMode (list "native" "tunnel")) -}}
   {{- fail (printf "routingMode %q: use native or tunnel" .Values.routingMode) -}}
 {{- end -}}
+{{- $tunnel := default "vxlan" .Values.tunnelProtocol -}}
+{{- if ne (toString $tunnel) "vxlan" -}}
+  {{- fail (printf "tunnelProtocol %q: use vxlan" (toString $tunnel)) -}}
+{{- end -}}
+{{- $underlay := default "auto" .Values.underlayProtocol -}}
+{{- if not (has $underlay (list "auto" "ipv4" "ipv6")) -}}
+  {{- fail (printf "underlayProtocol %q: use auto, ipv4 or ipv6" (toString $underlay)) -}}
+{{- end -}}
+{{- with .Values.ipv4NativeRoutingCIDR -}}
+  {{- $byte := "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])" -}}
+  {{- if not (regexMatch (printf "^%s([.]%s){3}(/(3[0-2]|[12]?[0-9]))?$" $byte $byte) (toString .)) -}}
+    {{- fail (printf "ipv4NativeRoutingCIDR %q: use an IPv4 prefix such as 10.0.0.0/8" (toString .)) -}}
+  {{- end -}}
+{{- end -}}
+{{- with .Values.ipv6NativeRoutingCIDR -}}
+  {{- $parts := splitList "/" (toString .) -}}
+  {{- $address := first $parts -}}
+  {{- $groups := "([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)" -}}
+  {{- $count := len (regexFindAll "[0-9a-fA-F]+" $address -1) -}}
+  {{- $whole := and (regexMatch (printf "^%s$" $groups) $address) (eq $count 8) -}}
+  {{- $short := and (regexMatch (printf "^%s?::%s?$" $groups $groups) $address) (lt $count 8) -}}
+  {{- $length := regexMatch "^[^/]*(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$" (toString .) -}}
+  {{- if not (and (or $whole $short) $length) -}}
+    {{- fail (printf "ipv6NativeRoutingCIDR %q: use an IPv6 prefix such as fd00::/8" (toString .)) -}}
+  {{- end -}}
+{{- end -}}
+{{- range regexFindAll "[^ \\t\\n]+" (toString (default "" .Values.labels)) -1 -}}
+  {{- $expression := trimPrefix "!" . | regexFind ":.*|^[^:]*$" | trimPrefix ":" -}}
+  {{- if not $expression -}}
+    {{- fail (printf "labels: rule %q is empty: write [!][source:]expression" .) -}}
+  {{- end -}}
+  {{- /* Go's expressions are those of the agent, RE2; with the empty one beside it a good one matches nothing at all. */ -}}
+  {{- if not (regexMatch (printf "(%s)|" $expression) "") -}}
+    {{- fail (printf "labels: rule %q is not a regular expression; write [!][source:]expression, such as k8s:app or !k8s:build" .) -}}
+  {{- end -}}
+{{- end -}}
 {{- if ne (toString .Values.identityAllocationMode) "crd" -}}
   {{- fail (printf "identityAllocationMode %q: use crd; identities are kept as CiliumIdentity objects" .Values.identityAllocationMode) -}}
 {{- end -}}
@@ -107,7 +148,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
     {{- fail (printf "clustermesh.apiserver.etcd.image.repository %q without a tag: set clustermesh.apiserver.etcd.image.tag, such as v3.5.16, or write a digest" .repository) -}}
   {{- end -}}
 {{- end -}}
-{{- if eq .Values.clustermesh.statusNamespace.name .Release.Namespace -}}
+{{- if eq (include "weft.meshStatusNamespace" .) .Release.Namespace -}}
   {{- fail (printf "clustermesh.statusNamespace.name %q is the namespace of the release: agents may write every ConfigMap there; give it a namespace of its own" .Release.Namespace) -}}
 {{- end -}}
 {{- if ne .Values.clustermesh.apiserver.tls.auto.method "helm" -}}
