@@ -220,7 +220,7 @@ TEST_F(NodeControllerTest, an_interface_address_follows_the_interface) {
 // Another pass of the controller, for some reason that has nothing to do with peers.
 Task<> another_pass(NodeControllerTest& t) {
   const auto before = t.speaker.applied;
-  t.own_node.upsert({.name = "n1", .pod_cidrs = {prefix(fmt::format("10.1.{}.0/24", before % 256))}});
+  t.own_node.upsert({.name = "n1", .pod_cidrs = {prefix(fmt::format("10.1.{}.0/24", before % 256).c_str())}});
   co_await eventually([&] { return t.speaker.applied > before; });
 }
 
