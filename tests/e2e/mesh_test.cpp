@@ -273,10 +273,13 @@ TEST_F(MeshTest, prometheus_is_told_how_the_remote_clusters_stand) {
 // The last of this file: everything above has been asked by then.
 TEST_F(MeshTest, the_charts_rules_are_all_that_weft_needs_and_give_no_more) {
   EXPECT_THAT(lab.forbidden(), ::testing::ElementsAre());
-  const auto may = [&](const char* verb, const char* what, const char* ns) -> std::string {
-    json::object review{{"spec", json::object{{"user", "system:serviceaccount:kube-system:weft-agent"},
-                                              {"resourceAttributes",
-                                               json::object{{"verb", verb}, {"resource", what}, {"namespace", ns}}}}}};
+  const auto may = [&](const char* account, const char* verb, const char* group, const char* what,
+                       const char* ns) -> std::string {
+    json::object review{
+        {"spec",
+         json::object{{"user", std::string("system:serviceaccount:kube-system:") + account},
+                      {"resourceAttributes",
+                       json::object{{"verb", verb}, {"group", group}, {"resource", what}, {"namespace", ns}}}}}};
     const auto r =
         lab.kubectl("cluster1", {"create", "--raw", "/apis/authorization.k8s.io/v1/subjectaccessreviews", "-f", "-"},
                     json::serialize(review));
@@ -284,9 +287,12 @@ TEST_F(MeshTest, the_charts_rules_are_all_that_weft_needs_and_give_no_more) {
            : r.out.find("\"allowed\":false") != std::string::npos ? "no"
                                                                   : r.describe();
   };
-  EXPECT_EQ(may("update", "configmaps", "weft-mesh-status"), "yes");
-  for (const char* what : {"configmaps", "secrets", "leases"})
-    EXPECT_EQ(may("update", what, "kube-system"), "no") << what;
+  constexpr const char* kLeases = "coordination.k8s.io";
+  EXPECT_EQ(may("weft-agent", "update", "", "configmaps", "weft-mesh-status"), "yes");
+  EXPECT_EQ(may("weft-operator", "update", kLeases, "leases", "kube-system"), "yes") << "the question is put right";
+  for (const char* what : {"configmaps", "secrets"})
+    EXPECT_EQ(may("weft-agent", "update", "", what, "kube-system"), "no") << what;
+  EXPECT_EQ(may("weft-agent", "update", kLeases, "leases", "kube-system"), "no");
 }
 
 }  // namespace
