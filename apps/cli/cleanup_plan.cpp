@@ -114,8 +114,13 @@ CleanupProgress cleanup_progress(const json::object& daemon_set, const std::vect
   for (auto& [node, why] : of_node) {
     const auto object =
         std::find_if(nodes.begin(), nodes.end(), [&](const json::object& n) { return name_of(n) == node; });
+    if (object == nodes.end()) {
+      // The DaemonSet wants a pod on each Node: one whose Node is gone must not stand for another.
+      if (!why.empty()) p.gone.push_back(node);
+      continue;
+    }
     // The kubelet itself says True or False; Unknown says that it has been silent.
-    const bool silent = object == nodes.end() || has_condition(*object, "Ready", "Unknown");
+    const bool silent = has_condition(*object, "Ready", "Unknown");
     if (why.empty()) {
       p.clean.push_back(node);
     } else if (silent) {

@@ -27,6 +27,7 @@ struct CleanupProgress {
   std::vector<std::string> clean;              // nodes
   std::map<std::string, std::string> waiting;  // node → for what
   std::vector<std::string> lost;               // nodes that do not answer; nobody waits for those
+  std::vector<std::string> gone;               // not clean and no Node any more: not among those wanted either
   bool done() const { return begun && waiting.empty() && clean.size() + lost.size() >= wanted; }
   std::string missing() const;  // one line; empty when done
 };

@@ -69,6 +69,9 @@ void say_what_is_left(const UninstallFlags& f, const std::optional<CleanupProgre
   for (const auto& node : cleaned->lost)
     std::fprintf(stderr, "Warning: node %s does not answer and was not cleaned: when it is back, %s\n", node.c_str(),
                  kByHand);
+  for (const auto& node : cleaned->gone)
+    std::fprintf(stderr, "Warning: node %s was deleted before it was cleaned: should it be used again, %s\n",
+                 node.c_str(), kByHand);
   std::puts("ℹ️  Pods that Weft had connected have no network now: delete them when another one is installed");
 }
 

@@ -95,6 +95,18 @@ TEST(CleanupProgress, a_node_that_is_silent_is_given_up_and_named) {
   EXPECT_THAT(p.lost, ElementsAre("n2"));
 }
 
+TEST(CleanupProgress, the_pod_of_a_node_that_is_gone_stands_for_no_other) {
+  const std::vector<json::object> nodes{node("n1", "True"), node("n3", "True")};
+  auto p = cleanup_progress(agents(2, 2, 2), {pod("n1", true, true), pod("n2", false, false)}, nodes);
+  EXPECT_EQ(p.missing(), "nodes to be cleaned, 1 of 2 are") << "n3 has no pod yet";
+  EXPECT_THAT(p.gone, ElementsAre("n2"));
+  EXPECT_TRUE(p.lost.empty());
+  p = cleanup_progress(agents(2, 2, 2), {pod("n1", true, true), pod("n2", true, true)}, nodes);
+  EXPECT_FALSE(p.done()) << "n2 was cleaned before it was deleted, and n3 has no pod yet";
+  p = cleanup_progress(agents(2, 2, 2), {pod("n1", true, true), pod("n2", false, false), pod("n3", true, true)}, nodes);
+  EXPECT_TRUE(p.done()) << p.missing();
+}
+
 TEST(CleanupProgress, says_what_the_cleanup_said) {
   const auto failed = pod("n1", true, false, R"({"containerStatuses": [{"name": "weft-agent", "state": {"waiting":
       {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1,
