@@ -79,6 +79,11 @@ Result<json::object> cleanup_patch(const json::object& daemon_set) {
     return fail(Errc::invalid, fmt::format("DaemonSet {}: has no container weft-agent: run weft upgrade, or uninstall "
                                            "with --keep-datapath and clean the nodes by hand",
                                            name_of(daemon_set)));
+  if (text(daemon_set, {"metadata", "annotations", kCleanupAnnotation}) != "1")
+    return fail(Errc::invalid, fmt::format("DaemonSet {}: its agents are of a release that cannot clean nodes up "
+                                           "(annotation {} is not \"1\"): run weft upgrade first, or uninstall with "
+                                           "--keep-datapath",
+                                           name_of(daemon_set), kCleanupAnnotation));
   json::object rolling{{"maxUnavailable", "100%"}, {"maxSurge", 0}};
   json::object spec{{"updateStrategy", json::object{{"type", "RollingUpdate"}, {"rollingUpdate", std::move(rolling)}}}};
   spec["template"] = json::object{{"spec", json::object{{"containers", std::move(containers)}}}};

@@ -16,9 +16,11 @@ namespace weft::cli {
 namespace json = boost::json;
 
 inline constexpr const char* kCleanupFlag = "--cleanup-and-wait";
+/// The chart's annotation of a DaemonSet whose agents know the flag; others would end at once, on every node.
+inline constexpr const char* kCleanupAnnotation = "weft.io/cleanup";
 
 /// What to merge (RFC 7386) into the DaemonSet weft-agent, given as it is. Errc::invalid when it has no container
-/// weft-agent.
+/// weft-agent, or one that cannot clean up.
 Result<json::object> cleanup_patch(const json::object& daemon_set);
 
 struct CleanupProgress {

@@ -14,8 +14,8 @@ using ::testing::HasSubstr;
 json::object obj(const std::string& text) { return json::parse(text).as_object(); }
 
 json::object agents(int generation, int observed, int desired) {
-  auto o =
-      obj(R"({"metadata": {"name": "weft-agent", "namespace": "net"}, "spec": {"template": {"spec": {"containers": [
+  auto o = obj(R"({"metadata": {"name": "weft-agent", "namespace": "net", "annotations": {"weft.io/cleanup": "1"}},
+    "spec": {"template": {"spec": {"containers": [
     {"name": "weft-agent", "image": "r/weft:1", "command": ["weft-agent"], "args": ["--config-dir=/etc/weft/config"],
      "volumeMounts": [{"name": "run", "mountPath": "/var/run/weft"}]}, {"name": "beside", "image": "x"}]}}}})");
   o["metadata"].as_object()["generation"] = generation;
@@ -56,6 +56,14 @@ TEST(CleanupPatch, twice_is_once) {
   const auto again = cleanup_patch(set);
   ASSERT_TRUE(again);
   EXPECT_EQ(again->at("spec").at("template"), set.at("spec").at("template"));
+}
+
+TEST(CleanupPatch, agents_that_do_not_know_the_flag_are_left_alone) {
+  auto set = agents(1, 1, 3);
+  set["metadata"].as_object().erase("annotations");
+  const auto r = cleanup_patch(set);
+  ASSERT_FALSE(r) << "each agent would end on an argument that it does not know";
+  EXPECT_THAT(r.error().message, HasSubstr("run weft upgrade first, or uninstall with --keep-datapath"));
 }
 
 TEST(CleanupPatch, another_daemon_set_of_that_name_is_refused) {
