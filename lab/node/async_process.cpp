@@ -4,23 +4,22 @@
 #include <fmt/format.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
 #include <csignal>
 #include <memory>
 
+#include "lab/node/tuple_token.h"
+
 namespace weft::lab {
 namespace {
 
 using asio::posix::stream_descriptor;
-constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 // Kills and reaps a child that is still there when its coroutine goes away.
 struct Child {

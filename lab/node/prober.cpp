@@ -4,24 +4,22 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/socket.h>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
 #include "base/log.h"
 #include "base/net.h"
 #include "lab/node/async_process.h"
+#include "lab/node/tuple_token.h"
 
 namespace weft::lab {
 namespace {
 
 using asio::ip::tcp;
-constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
 Result<int> socket_in(const std::string& netns, int family) {
   if (netns.empty()) {

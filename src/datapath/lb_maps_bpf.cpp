@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "datapath/map_info.h"
 
 namespace weft {
 
@@ -31,13 +32,6 @@ const char* name_of(LbMap m) {
 }
 
 namespace {
-
-Result<bpf_map_info> info_of(int fd) {
-  bpf_map_info info{};
-  std::uint32_t length = sizeof info;
-  if (bpf_obj_get_info_by_fd(fd, &info, &length) != 0) return fail(errno_error("reading about a BPF map", errno));
-  return info;
-}
 
 std::unexpected<Error> refused(LbMap m, std::uint32_t size, std::string_view setting, int error) {
   if (error == E2BIG || error == ENOMEM)
@@ -66,7 +60,7 @@ Result<std::unique_ptr<BpfLbMaps>> BpfLbMaps::open_pinned(const std::string& bpf
     const std::string path = bpffs + "/weft/lb/maps/" + name_of(static_cast<LbMap>(i));
     fds[i] = Fd(bpf_obj_get(path.c_str()));
     if (!fds[i]) return fail(errno_error("opening " + path, errno));
-    const auto info = info_of(fds[i].get());
+    const auto info = map_info(fds[i].get());
     if (!info) return fail(info.error());
     switch (static_cast<LbMap>(i)) {
       case LbMap::frontends: sizes.frontends = info->max_entries; break;
@@ -88,7 +82,7 @@ BpfLbMaps::~BpfLbMaps() {
 
 template <class T>
 Result<> BpfLbMaps::map_array(LbMap m, std::span<T>& array) {
-  const auto info = info_of(fd(m));
+  const auto info = map_info(fd(m));
   if (!info) return fail(info.error());
   if (info->value_size != sizeof(T))
     return fail(Errc::invalid,

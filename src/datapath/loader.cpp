@@ -13,6 +13,7 @@
 #include "bpf/sock_lb.skel.h"
 #include "datapath/attach.h"
 #include "datapath/maglev.h"
+#include "datapath/map_info.h"
 
 namespace weft {
 
@@ -52,13 +53,6 @@ struct PrintGuard {
   PrintGuard() { complaints.clear(); }
   ~PrintGuard() { libbpf_set_print(before); }
 };
-
-Result<bpf_map_info> info_of(int fd) {
-  bpf_map_info info{};
-  std::uint32_t length = sizeof info;
-  if (bpf_obj_get_info_by_fd(fd, &info, &length) != 0) return fail(errno_error("reading about a BPF map", errno));
-  return info;
-}
 
 Result<> make_directory(const std::string& path) {
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail(errno_error("making " + path, errno));
@@ -136,7 +130,7 @@ Result<> SockLb::Impl::open(const KernelFeatures& features) {
 
 // Why the pinned map cannot serve as `wanted`; empty if it can.
 std::string SockLb::Impl::differs(int fd, const bpf_map* wanted) const {
-  const auto info = info_of(fd);
+  const auto info = map_info(fd);
   if (!info) return info.error().message;
   if (info->type != bpf_map__type(wanted))
     return fmt::format("type {} instead of {}", info->type, static_cast<int>(bpf_map__type(wanted)));
@@ -176,7 +170,7 @@ Result<> SockLb::Impl::find_pinned() {
     const char* name = name_of(static_cast<LbMap>(i));
     if (!found[i]) {
       why = std::string(name) + " is missing";
-    } else if (const auto info = info_of(found[i].get()); !info || info->id != config.map_ids[i]) {
+    } else if (const auto info = map_info(found[i].get()); !info || info->id != config.map_ids[i]) {
       why = std::string(name) + " belongs to another set";
     } else if (const auto d = differs(found[i].get(), wanted[i]); !d.empty()) {
       why = fmt::format("{} has {}", name, d);
@@ -244,7 +238,7 @@ Result<std::unique_ptr<SockLb>> SockLb::load(Options options, const KernelFeatur
       .abi_version = LB_ABI_VERSION, .maglev_table_size = impl->options.sizes.maglev_table, .map_ids = {}};
   for (std::size_t i = 0; i < lb_map_count; ++i) {
     const int fd = bpf_map__fd(impl->bpf_maps()[i]);
-    const auto info = info_of(fd);
+    const auto info = map_info(fd);
     if (!info) return fail(info.error());
     config.map_ids[i] = info->id;
     fds[i] = Fd(dup(fd));

@@ -3,11 +3,14 @@
 #
 # Compares what each folder includes with what its CMake target links, and the links with the one-way rule
 #   apps -> features -> {kube, kvstore, datapath, netlink} -> model -> state -> async -> base.
+# Then it looks for what two files of a library define under one name in their anonymous namespaces (unity.awk).
 # STRUCTURE is build/<preset>/structure.txt, written by cmake/WeftSuites.cmake.
 set -euo pipefail
 structure=$1
+here=$(cd "$(dirname "$0")" && pwd)
 root=${2:-$(cd "$(dirname "$0")/../.." && pwd)}
 cd "$root"
+failed=0
 [ -s "$structure" ] || { echo "$structure is empty or missing: configure the build first (./dev build)"; exit 2; }
 {
   cat "$structure"
@@ -16,4 +19,11 @@ cd "$root"
   find . \( -path ./build -o -path ./.git -o -path ./.cache \) -prune -o \( -name '*.h' -o -name '*.cpp' -o -name '*.cc' \) -print | sed 's,^\./,,' | sort |
     xargs grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"' /dev/null |
     sed -E 's/^([^:]+):([0-9]+):[^"]*"([^"]+)".*/\1\t\2\t\3/'
-} | awk -F '\t' -f "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/check.awk"
+} | awk -F '\t' -f "$here/check.awk" || failed=1
+{
+  cat "$structure"
+  echo "--"
+  find . \( -path ./build -o -path ./.git -o -path ./.cache \) -prune -o -name '*.cpp' -print | sed 's,^\./,,' | sort |
+    xargs awk '{ print FILENAME "\t" FNR "\t" $0 }'
+} | awk -f "$here/unity.awk" || failed=1
+exit "$failed"

@@ -9,8 +9,9 @@ echo '#include "base/a.h"' > "$tree/src/state/s.cpp"
 echo '#include "state/s.h"' > "$tree/src/kube/k.h"
 echo '#include "kube/k.h"' > "$tree/src/mesh/tests/m_test.cpp"
 touch "$tree/src/mesh/m.cpp"
+printf 'namespace {\nconstexpr int kOne = 1;\n}  // namespace\n' > "$tree/src/base/a.cpp"
 good() {
-  printf 'weft_base\tsrc/base\tfmt::fmt\nweft_state\tsrc/state\tweft_base\nweft_kube\tsrc/kube\tweft_state\n'
+  printf 'weft_base\tsrc/base\tfmt::fmt\ta.cpp\nweft_state\tsrc/state\tweft_base\nweft_kube\tsrc/kube\tweft_state\n'
   printf 'weft_mesh\tsrc/mesh\tweft_base\nmesh_test\tsrc/mesh\tweft_mesh weft_kube\n'
 }
 
@@ -34,4 +35,34 @@ good | expect 1 'src/mesh/m.cpp:1: .* weft_mesh does not link weft_kube' 'a libr
 good | sed 's/^weft_mesh.*/&\tm.cpp/' | expect 1 'src/mesh/m.cpp:1: .* weft_mesh does not link weft_kube' 'the same, of a listed source'
 good | sed 's/^mesh_test.*/&\tm.cpp/' | expect 0 'agree' "a source of the test beside the library's folder"
 : | expect 2 'configure the build first' 'no structure'
+
+# Names that two files of one library define: m.cpp has the first, n.cpp the second.
+both() { good | sed 's/^weft_mesh.*/weft_mesh\tsrc\/mesh\tweft_base\tm.cpp n.cpp/'; }
+twice() {  # twice NAME CODE [CODE]
+  printf 'namespace weft::mesh {\nnamespace {\n\n%b\n\n}  // namespace\n}  // namespace weft::mesh\n' "$2" > "$tree/src/mesh/m.cpp"
+  printf 'namespace weft::mesh {\nnamespace {\n\n%b\n\n}  // namespace\n}  // namespace weft::mesh\n' "${3:-$2}" > "$tree/src/mesh/n.cpp"
+  if [ -n "$1" ]; then
+    both | expect 1 "src/mesh/n.cpp:[0-9]*: $1 is defined in src/mesh/m.cpp too" "twice: $2"
+  else
+    both | expect 0 'are apart' "side by side: $2 and ${3:-}"
+  fi
+}
+twice kPage 'constexpr int kPage = 256;' 'constexpr long kPage{9};'
+twice kPages 'const std::map<int, int> kPages{{1, 2}};'
+twice hooks 'constexpr Hook hooks[] = {\n    {1},\n};'
+twice complaints 'thread_local std::string complaints;'
+twice Grant 'struct Grant {\n  int role;\n};' 'class Grant : public Base {\n};'
+twice Way 'enum class Way { in, out };'
+twice Rows 'using Rows = std::vector<int>;' 'using Rows = std::vector<long>;'
+twice 'info_of(int,)' 'Result<Info> info_of(int fd) {\n  return {};\n}' 'Result<Info> info_of(int map) { return {}; }'
+twice 'joined(const std::string&,char,)' 'std::string joined(const std::string& a,\n                   char by) {\n}'
+twice 'each(const T&,)' 'template <class T>\nvoid each(const T& t) {\n}'
+twice '' 'int size(int a) {\n}' 'int size(long a) {\n}'
+twice '' 'using Rows = std::vector<int>;'
+twice '' 'void later(int a);'
+twice '' 'constexpr int kOne = 1;' 'constexpr int kOther = 1;\nint f() {\n  constexpr int kOne = 1;\n}'
+twice '' 'struct One {\n  int port;\n};' 'struct Two {\n  int port;\n};'
+printf 'namespace a {\nnamespace {\nconstexpr int kOne = 1;\n}  // namespace\n}  // namespace a\n' > "$tree/src/mesh/m.cpp"
+sed 's/ a / b /; s/ a$/ b/' "$tree/src/mesh/m.cpp" > "$tree/src/mesh/n.cpp"
+both | expect 0 'are apart' 'names of two namespaces'
 echo "ok"

@@ -11,6 +11,9 @@ namespace weft::bgp {
 
 /// RFC 4271 §4.3; the lower four bits of the flags mean nothing.
 enum AttributeFlag : std::uint8_t { kOptional = 0x80, kTransitive = 0x40, kPartial = 0x20, kExtendedLength = 0x10 };
+/// The upper two bits of most attributes.
+inline constexpr std::uint8_t kWellKnown = kTransitive;
+inline constexpr std::uint8_t kOptionalTransitive = kOptional | kTransitive;
 
 struct RawAttribute {
   std::uint8_t flags = 0;

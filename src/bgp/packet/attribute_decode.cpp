@@ -174,9 +174,6 @@ struct Rule {
   Problem (*read)(const RawAttribute&, const Context&, AttributeSet&);
 };
 
-constexpr std::uint8_t kWellKnown = kTransitive;
-constexpr std::uint8_t kOptionalTransitive = kOptional | kTransitive;
-
 constexpr std::array kRules{
     Rule{AttributeType::origin, kWellKnown, Action::withdraw, false, read_origin},
     Rule{AttributeType::as_path, kWellKnown, Action::withdraw, false, read_path},

@@ -8,9 +8,6 @@
 namespace weft::bgp {
 namespace {
 
-constexpr std::uint8_t kWellKnown = kTransitive;
-constexpr std::uint8_t kOptionalTransitive = kOptional | kTransitive;
-
 void put_number(wire::Buffer& out, std::uint8_t flags, AttributeType type, std::uint32_t number) {
   wire::Buffer value;
   wire::put32(value, number);
