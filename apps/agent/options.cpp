@@ -212,8 +212,8 @@ const std::map<std::string, Setter>& setters() {
   return all;
 }
 
-// apps/operator/options.cpp has them.
-bool of_the_operator(const std::string& key) {
+// Keys of the same ConfigMap that only the others read: apps/operator/options.cpp, apps/clustermesh/options.cpp.
+bool of_another_process(const std::string& key) {
   static const std::set<std::string> keys{"crd-dir",
                                           "skip-crd-creation",
                                           "identity-gc-interval",
@@ -227,7 +227,8 @@ bool of_the_operator(const std::string& key) {
                                           "operator-k8s-client-burst",
                                           "operator-health-port",
                                           "bgp-router-id-allocation-mode",
-                                          "bgp-router-id-allocation-ip-pool"};
+                                          "bgp-router-id-allocation-ip-pool",
+                                          "clustermesh-default-global-namespace"};
   return keys.contains(key);
 }
 
@@ -238,7 +239,7 @@ Result<Options> parse_options(const std::map<std::string, std::string>& values, 
   for (const auto& [key, value] : values) {
     const auto it = setters().find(key);
     if (it == setters().end()) {
-      if (unknown && !of_the_operator(key)) unknown->push_back(key);
+      if (unknown && !of_another_process(key)) unknown->push_back(key);
       continue;
     }
     if (auto r = it->second(o, value); !r)

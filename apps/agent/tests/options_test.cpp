@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <regex>
 #include <sstream>
 
 #include "base/file.h"
@@ -103,6 +104,22 @@ TEST(AgentOptions, every_key_of_the_charts_configuration_is_known) {
     std::vector<std::string> unknown;
     (void)parse_options({{key, value}}, &unknown);
     EXPECT_TRUE(unknown.empty()) << key << ": no process reads it";
+  }
+}
+
+TEST(AgentOptions, do_not_wonder_about_what_other_processes_read) {
+  // One ConfigMap is for all of them; each asks for its keys by name.
+  for (const char* source : {"/apps/operator/options.cpp", "/apps/clustermesh/options.cpp"}) {
+    const auto text = read_file(std::string(WEFT_SOURCE_DIR) + source);
+    ASSERT_TRUE(text) << text.error().message;
+    std::size_t keys = 0;
+    const std::regex key("(?:value_of\\(o|\\(values), \"([a-z0-9-]+)\"");
+    for (std::sregex_iterator it(text->begin(), text->end(), key), end; it != end; ++it, ++keys) {
+      std::vector<std::string> unknown;
+      (void)parse_options({{(*it)[1].str(), ""}}, &unknown);
+      EXPECT_TRUE(unknown.empty()) << source << ": " << (*it)[1];
+    }
+    EXPECT_GT(keys, 4u) << source;
   }
 }
 
