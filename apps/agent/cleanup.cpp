@@ -12,6 +12,7 @@
 #include "api/client.h"
 #include "api/server.h"
 #include "async/scope.h"
+#include "base/file.h"
 #include "datapath/loader.h"
 #include "netlink/linux_kernel.h"
 #include "pods/install.h"
@@ -95,7 +96,10 @@ CleanupReport clean_up(const Options& options, netlink::Kernel& kernel) {
   const auto folder_or = [](const std::string& given, const std::string& usual) {
     return given.empty() ? usual : given;
   };
-  c.file("CNI configuration", folder_or(options.cni_conf_dir, defaults.conf_dir) + "/" + defaults.conf_name);
+  const std::string conflist = folder_or(options.cni_conf_dir, defaults.conf_dir) + "/" + defaults.conf_name;
+  // The runtime's plugin keeps its own rules with its own tools, which need not be at hand here.
+  const bool portmap = read_file(conflist).value_or("").find("\"portmap\"") != std::string::npos;
+  c.file("CNI configuration", conflist);
   c.file("CNI plugin", folder_or(options.cni_bin_dir, defaults.bin_dir) + "/weft-cni");
   c.note("service load balancing in " + options.bpf_root, SockLb::unload(options.bpf_root));
   c.pod_links();
@@ -113,6 +117,10 @@ CleanupReport clean_up(const Options& options, netlink::Kernel& kernel) {
     c.folder("state", options.state_dir + "/" + state);
   ::rmdir(options.state_dir.c_str());  // stays if somebody else keeps something there
   c.file("socket", options.socket_path);
+  if (portmap)
+    report.lines.emplace_back(
+        "host ports of pods (plugin portmap): its rules stay until the node restarts (iptables -t nat: chains "
+        "CNI-DN-… and the jumps to them in CNI-HOSTPORT-DNAT; nft: table cni_hostport)");
   return report;
 }
 

@@ -12,7 +12,8 @@
 
 namespace weft::agent {
 
-/// One line for each thing done or not possible; `ok` is false if something stayed.
+/// One line for each thing done or not possible; `ok` is false if something of ours stayed. The rules of plugin
+/// portmap, which our CNI configuration chains, are its own: they are named and stay.
 struct CleanupReport {
   bool ok = true;
   std::vector<std::string> lines;

@@ -72,7 +72,9 @@ void say_what_is_left(const UninstallFlags& f, const std::optional<CleanupProgre
   for (const auto& node : cleaned->gone)
     std::fprintf(stderr, "Warning: node %s was deleted before it was cleaned: should it be used again, %s\n",
                  node.c_str(), kByHand);
-  std::puts("ℹ️  Pods that Weft had connected have no network now: delete them when another one is installed");
+  std::puts(
+      "ℹ️  Pods that Weft had connected have no network now: delete them when another one is installed. What the "
+      "CNI plugin portmap made for their host ports stays until a node restarts");
 }
 
 // What --wait waits for, in words; empty when it is gone. An installation that follows needs the namespace of the

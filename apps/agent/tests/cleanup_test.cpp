@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "netlink/fake.h"
+#include "pods/install.h"
 #include "pods/plumbing.h"
 
 namespace weft::agent {
@@ -76,6 +77,15 @@ TEST_F(Cleanup, takes_back_what_agents_made_and_nothing_else) {
   EXPECT_THAT(*routes, Contains(others));
   for (const auto& r : *routes) EXPECT_NE(r.protocol, netlink::kRouteProtocol) << r.to_string();
   EXPECT_FALSE(kernel.nft("list table inet weft_masquerade"));
+}
+
+TEST_F(Cleanup, says_that_rules_of_portmap_stay_where_it_was_chained) {
+  put("net.d/05-weft.conflist");
+  EXPECT_THAT(clean_up(options, kernel).lines, Not(Contains(HasSubstr("portmap"))));
+  ASSERT_TRUE(write_file(root + "/net.d/05-weft.conflist", pods::conflist({}, true)));
+  const auto report = clean_up(options, kernel);
+  EXPECT_TRUE(report.ok) << "the node is as clean as Weft makes it";
+  EXPECT_THAT(report.lines, Contains(HasSubstr("plugin portmap): its rules stay until the node restarts")));
 }
 
 TEST_F(Cleanup, a_clean_node_is_clean_again) {
