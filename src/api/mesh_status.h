@@ -82,8 +82,8 @@ inline constexpr auto kReportStale = std::chrono::seconds(150);
 
 /// {node, cluster, clusterId, updated, version, remotes: [{name, ready, why, clusterId, nodes, services, endpoints,
 /// identities, lastSync, rttMs, reconnections, failures, rejected, rejectedExample, warnings, urls, config: {…},
-/// synced: {nodes, services, endpoints, identities}}], problems: [{kind, object, why}], problemCount}; times in RFC 3339,
-/// null when never; rttMs null when not measured.
+/// synced: {nodes, services, endpoints, identities}}], problems: [{kind, object, why}], problemCount}; times in RFC
+/// 3339, null when never; rttMs null when not measured.
 json::object to_json(const MeshStatus&);
 json::object to_json(const RemoteStatus&);
 /// Unknown fields are ignored and missing ones keep their defaults, so that CLI and agents of different releases talk.

@@ -85,8 +85,8 @@ void Session::handle(event::Received& e) {
 }
 
 void Session::open_received(Connection& c, const Open& theirs) {
-  // In OpenConfirm an OPEN is a matter of collision detection (RFC 4271 §8.2.2), and one that a connection repeats word by
-  // word collides with nothing. OpenBGPD repeats it when it had lost a connection before its OPEN had left.
+  // In OpenConfirm an OPEN is a matter of collision detection (RFC 4271 §8.2.2), and one that a connection repeats word
+  // by word collides with nothing. OpenBGPD repeats it when it had lost a connection before its OPEN had left.
   if (c.stage == Connection::Stage::open_confirm && theirs == c.negotiated->theirs) return;
   if (c.stage > Connection::Stage::open_sent) return unexpected(c, MessageType::open);
   const Open ours = c.stage == Connection::Stage::tracked ? make_open(config_, first_) : c.ours;

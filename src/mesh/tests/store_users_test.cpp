@@ -76,7 +76,9 @@ TEST(StoreUsers, each_authentication_mode_lets_in_whom_it_names_and_nobody_else)
       wanted.insert(wanted.end(), {"root", "admin-east", "local-east"});
       const auto users = co_await root.user_list();
       EXPECT_TRUE(users.has_value());
-      if (users) EXPECT_THAT(*users, ::testing::UnorderedElementsAreArray(wanted)) << mode.name;
+      if (users) {
+        EXPECT_THAT(*users, ::testing::UnorderedElementsAreArray(wanted)) << mode.name;
+      }
       const auto read = co_await readers(io, etcd);
       EXPECT_EQ(read, mode.remotes) << mode.name;
     });
@@ -118,7 +120,9 @@ TEST(StoreUsers, a_user_named_with_another_role_loses_the_one_it_had) {
     EXPECT_TRUE(after.has_value()) << (after ? "" : after.error().message);
     const auto roles = co_await root.user_roles("west");
     EXPECT_TRUE(roles.has_value());
-    if (roles) EXPECT_THAT(*roles, UnorderedElementsAre("remote"));
+    if (roles) {
+      EXPECT_THAT(*roles, UnorderedElementsAre("remote"));
+    }
   });
 }
 
@@ -131,7 +135,9 @@ TEST(StoreUsers, the_stores_own_users_are_not_for_others_to_name) {
     EXPECT_TRUE(r.has_value()) << (r ? "" : r.error().message);
     const auto roles = co_await root.user_roles("admin-east");
     EXPECT_TRUE(roles.has_value());
-    if (roles) EXPECT_THAT(*roles, UnorderedElementsAre("root"));
+    if (roles) {
+      EXPECT_THAT(*roles, UnorderedElementsAre("root"));
+    }
   });
 }
 
