@@ -39,7 +39,7 @@ class Chart : public ::testing::Test {
  protected:
   void SetUp() override {
     const auto helm = find_helm();
-    if (!helm) GTEST_SKIP() << helm.error().message;
+    ASSERT_TRUE(helm) << helm.error().message;
     const auto chart = find_chart("");
     ASSERT_TRUE(chart) << chart.error().message;
     helm_ = *helm;

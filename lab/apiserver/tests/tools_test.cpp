@@ -23,7 +23,7 @@ class Tools : public ::testing::Test {
   }
   static void TearDownTestSuite() { server.reset(); }
   void SetUp() override {
-    if (kubectl_path.empty()) GTEST_SKIP() << "there is no kubectl: put one into .cache/tools/bin or PATH";
+    if (kubectl_path.empty()) FAIL() << "there is no kubectl: run ./dev setup";
     static int count = 0;
     ns = fmt::format("t{}", ++count);
     const auto made = run_kubectl("create namespace " + ns);
@@ -185,7 +185,7 @@ TEST_F(Tools, commands_that_send_protobuf_are_understood) {
 }
 
 TEST_F(Tools, helm_installs_lists_upgrades_and_uninstalls) {
-  if (helm_path.empty()) GTEST_SKIP() << "there is no helm: put one into .cache/tools/bin or PATH";
+  if (helm_path.empty()) FAIL() << "there is no helm: run ./dev setup";
   const auto made = run(fmt::format("cd {} && HOME={} {} create web-{}", server->dir(), server->dir(), helm_path, ns));
   ASSERT_EQ(made.code, 0) << made.out;
   const auto chart = server->dir() + "/web-" + ns;
