@@ -15,15 +15,6 @@ using Kind = DownReason::Kind;
 const std::string kRetained = ", retain ipv4/unicast ipv6/unicast";
 const event::BfdDown kDead{true, "control detection time expired"}, kPerhaps{false, "control detection time expired"};
 
-/// Up again on `c`, which we opened.
-void back(Play& p, ConnectionId c, const Open& open) {
-  p.expect(connect);
-  p.give(event::Connected{c, true});
-  p.give(event::Received{c, open});
-  p.give(event::Received{c, Keepalive{}});
-  p.expect(established);
-}
-
 TEST(Path, that_is_back_brings_the_session_back_at_once_however_often_it_failed) {
   Play p;
   p.reach();

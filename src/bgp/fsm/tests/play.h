@@ -151,4 +151,13 @@ const T* find(const Actions& actions) {
   return nullptr;
 }
 
+/// Up again on `c`, which we opened.
+inline void back(Play& p, ConnectionId c, const Open& open) {
+  p.expect(SessionState::connect);
+  p.give(event::Connected{c, true});
+  p.give(event::Received{c, open});
+  p.give(event::Received{c, Keepalive{}});
+  p.expect(SessionState::established);
+}
+
 }  // namespace weft::bgp::fsm

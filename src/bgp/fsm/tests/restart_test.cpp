@@ -23,15 +23,6 @@ Play& up(Play& p, const Open& open = theirs_with_restart()) {
   return p;
 }
 
-/// Up again on `c`, which we opened.
-void back(Play& p, ConnectionId c, const Open& open) {
-  p.expect(connect);
-  p.give(event::Connected{c, true});
-  p.give(event::Received{c, open});
-  p.give(event::Received{c, Keepalive{}});
-  p.expect(established);
-}
-
 TEST(Helper, keeps_the_routes_of_a_peer_that_restarts_until_it_has_sent_them_again) {
   Play p(ours_with_restart());
   up(p)
