@@ -70,6 +70,22 @@ TEST_F(SessionTest, connecting_both_ways_at_once_leaves_one_session) {
   }
 }
 
+TEST_F(SessionTest, the_source_interface_gives_our_address_where_it_has_one_of_the_family) {
+  shell("ip link add s0 type veth peer name s1 && ip addr add 10.99.1.1/32 dev s0");
+  for (const bool v6 : {false, true}) {
+    Pair p(v6);
+    p.a.peer().local_address.reset();
+    p.a.peer().source_interface = "s0";
+    // s0 has no IPv6 address: routes decide, and from one address of loopback to another that is the other.
+    p.b.peer().address = v6 ? p.a.peer().address : Address::parse("10.99.1.1").value();
+    p.b.peer().passive = true;
+    p.start();
+    ASSERT_TRUE(p.meet());
+    EXPECT_EQ(p.a.status().local_address, p.b.peer().address);
+  }
+  shell("ip link del s0");
+}
+
 TEST_F(SessionTest, changing_a_community_sends_that_route_and_resets_nothing) {
   Pair p;
   p.a.set() = routes("10.1.0.0", 1000);

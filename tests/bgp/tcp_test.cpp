@@ -133,6 +133,18 @@ TEST_P(TcpTest, a_listener_may_wait_for_its_address) {
   EXPECT_TRUE(open_listener(later, kPort));
 }
 
+TEST_P(TcpTest, a_neighbour_shares_a_network_with_one_of_our_interfaces) {
+  const bool v4 = GetParam() == Family::v4;
+  const Address ours = *Address::parse(v4 ? "198.51.100.1" : "2001:db8:7::1");
+  shell(
+      fmt::format("ip link add l0 type veth peer name l1 && ip addr add {}/{} dev l0", ours.to_string(), v4 ? 24 : 64));
+  EXPECT_TRUE(on_link(*Address::parse(v4 ? "198.51.100.200" : "2001:db8:7::200")));
+  EXPECT_FALSE(on_link(*Address::parse(v4 ? "198.51.101.1" : "2001:db8:8::1")));
+  EXPECT_EQ(interface_address("l0", GetParam()), ours);
+  EXPECT_EQ(interface_address("l0", v4 ? Family::v6 : Family::v4), std::nullopt);
+  shell("ip link del l0");
+}
+
 INSTANTIATE_TEST_SUITE_P(Both, TcpTest, ::testing::Values(Family::v4, Family::v6),
                          [](const auto& i) { return i.param == Family::v4 ? "v4" : "v6"; });
 

@@ -14,6 +14,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kRoute = "192.0.2.0/24";
 
+std::string family_name(const ::testing::TestParamInfo<Family>& info) { return info.param == Family::v4 ? "v4" : "v6"; }
+
 PairOptions watched(std::optional<unsigned> restart, bool check_control_plane_failure) {
   return {.a = subject(),
           .b = Kind::frr,
@@ -102,7 +104,23 @@ TEST_P(Bfd, our_side_drops_a_dead_peer_and_its_routes) {
   mend({pair.host_b, "wire", {}});
 }
 
+// A router takes single hop for an internal neighbour in its own network.
+class InternalPeer : public ::testing::TestWithParam<Family> {};
+
+TEST_P(InternalPeer, on_the_link_is_watched_and_its_death_noticed) {
+  auto o = watched(std::nullopt, false);
+  o.asn_b = o.asn_a;
+  o.transport = GetParam();
+  Pair pair(o);
+  bring_up(pair);
+  cut({pair.host_a, "wire", {}});
+  EXPECT_TRUE(gone(*pair.b, kRoute, 15s)) << frr_bfd(pair) << logs(pair);
+  EXPECT_TRUE(not_established(*pair.a, 15s)) << logs(pair);
+  EXPECT_TRUE(says(*pair.a, "BFD")) << pair.a->peer().raw;
+}
+
 std::string yes_or_no(const ::testing::TestParamInfo<bool>& info) { return info.param ? "yes" : "no"; }
+INSTANTIATE_TEST_SUITE_P(Over, InternalPeer, ::testing::Values(Family::v4, Family::v6), family_name);
 INSTANTIATE_TEST_SUITE_P(Graceful, Bfd, ::testing::Bool(), yes_or_no);
 INSTANTIATE_TEST_SUITE_P(CheckControlPlane, BfdAndRestart, ::testing::Bool(), yes_or_no);
 

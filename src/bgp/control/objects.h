@@ -97,6 +97,7 @@ struct BfdSpec {
   std::uint8_t multiplier = 3;
   std::string auth_secret;  // Secret with the SHA-1 key; empty: none
   std::uint8_t key_id = 1;
+  std::optional<bool> multihop;  // none: as the path to the peer is
   bool operator==(const BfdSpec&) const = default;
 };
 

@@ -116,6 +116,7 @@ void read_bfd(const Reader& r, PeerSettings& out) {
   bfd.key_id = static_cast<std::uint8_t>(r.integer_or("authKeyID", 0, 255, 1));
   if (r.has("authKeyID") && bfd.auth_secret.empty())
     r.warn("authKeyID", "has no effect without a key", "name the Secret in authSecretRef");
+  if (r.has("multihop")) bfd.multihop = r.boolean("multihop", false);
   out.bfd = std::move(bfd);
 }
 

@@ -132,6 +132,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
   // peer_io.cpp: connections
   void connect();
+  /// Our end as the configuration wants it; none: as routes have it.
+  std::optional<Address> wanted_local(const Address& remote) const;
   void attempt_done(const std::shared_ptr<Attempt>& attempt);
   void adopt(Fd socket, bool outgoing);
   void take_waiting();

@@ -33,6 +33,11 @@ bool Peer::is_from(const Endpoint& remote) const {
   return !remote.address.is_link_local() || remote.scope == ifindex();
 }
 
+std::optional<Address> Peer::wanted_local(const Address& remote) const {
+  if (config_.local_address || config_.source_interface.empty()) return config_.local_address;
+  return interface_address(config_.source_interface, remote.family());
+}
+
 void Peer::connect() {
   using Kind = DownReason::Kind;
   const auto failed = [&](Kind kind, std::string words) { on(fsm::event::ConnectFailed{kind, std::move(words)}); };
@@ -46,13 +51,10 @@ void Peer::connect() {
       return failed(Kind::no_address, fmt::format("interface {} does not exist on this node", config_.interface));
     spec.device = config_.interface;
   }
-  std::optional<Address> local = config_.local_address;
-  if (!local && !config_.source_interface.empty()) {
-    local = interface_address(config_.source_interface, remote->family());
-    if (!local)
-      return failed(Kind::no_address, fmt::format("interface {} has no {} address to connect from",
-                                                  config_.source_interface, to_string(remote->family())));
-  }
+  const auto local = wanted_local(*remote);
+  if (!local && !config_.source_interface.empty())
+    note(log::Level::warn, "BGP connects from the address that routes give",
+         fmt::format("interface {} has no {} address", config_.source_interface, to_string(remote->family())));
   if (local) spec.local = Endpoint{*local, 0, local->is_v6() && local->is_link_local() ? ifindex() : 0};
   spec.options = tcp_options(instance_.config(), config_);
   auto fd = start_connect(spec);

@@ -94,10 +94,13 @@ void Peer::set_facts() {
 }
 
 std::optional<BfdEdge::Session> Peer::wanted_bfd() const {
-  const auto remote = address();
-  auto local = last_local_;
-  if (config_.bfd && remote && !local) local = source_towards(*remote);
-  return bfd_session(instance_.config(), config_, remote, local);
+  PeerPath path{.remote = address(), .local = last_local_};
+  if (config_.bfd && path.remote) {
+    if (!path.local) path.local = wanted_local(*path.remote);
+    if (!path.local) path.local = source_towards(*path.remote);
+    path.on_link = on_link(*path.remote);
+  }
+  return bfd_session(instance_.config(), config_, path);
 }
 
 PeerStatus Peer::status() const {

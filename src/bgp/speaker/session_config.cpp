@@ -89,18 +89,20 @@ ExportRules export_rules(Family family, const InstanceConfig& instance, const Pe
 }
 
 std::optional<BfdEdge::Session> bfd_session(const InstanceConfig& instance, const PeerConfig& peer,
-                                            const std::optional<Address>& remote, const std::optional<Address>& local) {
-  if (!peer.bfd || !remote || !peer.held_down.empty()) return std::nullopt;
+                                            const PeerPath& path) {
+  if (!peer.bfd || !path.remote || !peer.held_down.empty()) return std::nullopt;
   BfdEdge::Session s;
-  s.remote = *remote;
+  s.remote = *path.remote;
   s.parameters = *peer.bfd;
-  const bool link_local = remote->is_v6() && remote->is_link_local();
-  // Internal peers may be anywhere; external ones are on the link unless the configuration says otherwise.
-  s.multihop = !link_local &&
-               (is_internal(instance, peer) || peer.ebgp_multihop > 1 || (peer.ttl_security && *peer.ttl_security > 1));
+  const bool link_local = s.remote.is_v6() && s.remote.is_link_local();
+  // External peers are on the link unless the configuration says otherwise. Internal ones may be anywhere, but one that
+  // shares a network with us takes single hop, as routers do.
+  const bool far = (is_internal(instance, peer) && !path.on_link) || peer.ebgp_multihop > 1 ||
+                   (peer.ttl_security && *peer.ttl_security > 1);
+  s.multihop = !link_local && peer.bfd->multihop.value_or(far);
   if (peer.local_address) s.local = peer.local_address;
   if (s.multihop) {
-    if (!s.local) s.local = local;
+    if (!s.local) s.local = path.local;
     if (!s.local) return std::nullopt;
   } else {
     s.interface = peer.interface;

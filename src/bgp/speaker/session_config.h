@@ -35,8 +35,14 @@ struct OwnAddresses {
 ExportRules export_rules(Family family, const InstanceConfig& instance, const PeerConfig& peer,
                          const fsm::Negotiated& negotiated, const OwnAddresses& own);
 
+/// The way to a peer, as the node knows it now.
+struct PeerPath {
+  std::optional<Address> remote;
+  std::optional<Address> local;
+  bool on_link = false;  // `remote` is in a network that one of our interfaces has an address of
+};
 /// None when the peer wants none, or its address (for multihop: ours) is not known yet.
 std::optional<BfdEdge::Session> bfd_session(const InstanceConfig& instance, const PeerConfig& peer,
-                                            const std::optional<Address>& remote, const std::optional<Address>& local);
+                                            const PeerPath& path);
 
 }  // namespace weft::bgp

@@ -16,13 +16,15 @@
 
 namespace weft::bgp {
 
-/// BFD to this peer; the session's kind (single or multi hop) follows from the peer's.
+/// BFD to this peer.
 struct PeerBfd {
   std::chrono::milliseconds transmit{300};
   std::chrono::milliseconds receive{300};
   std::uint8_t multiplier = 3;
   std::optional<std::string> sha1_key;  // meticulous keyed SHA1 (RFC 5880 §6.7.4)
   std::uint8_t sha1_key_id = 1;
+  /// RFC 5883 (true) or RFC 5881 (false), which both ends must take alike; none: as the path to the peer is.
+  std::optional<bool> multihop;
   bool operator==(const PeerBfd&) const = default;
 };
 
@@ -38,7 +40,7 @@ struct PeerConfig {
   Port port = 179;
   PeerAs remote_as;
   std::optional<Address> local_address;
-  std::string source_interface;         // its address of the peer's family is used as the local one
+  std::string source_interface;         // its address of the peer's family, if it has one, is used as the local one
   std::optional<std::string> password;  // TCP MD5 (RFC 2385)
   std::string held_down;                // not empty: no session, and this is why ("Secret kube-system/x is missing")
   bool held_for_now = false;            // `held_down` is about to end: what it waits for is being read

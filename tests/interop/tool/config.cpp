@@ -198,6 +198,7 @@ PeerBfd bfd(const json::value& v, const std::string& where) {
   if (const auto n = o.number("multiplier", 255)) b.multiplier = static_cast<std::uint8_t>(*n);
   if (const auto key = o.text("sha1_key"); !key.empty()) b.sha1_key = key;
   if (const auto n = o.number("sha1_key_id", 255)) b.sha1_key_id = static_cast<std::uint8_t>(*n);
+  if (o.get("multihop") != nullptr) b.multihop = o.flag("multihop", false);
   o.finish();
   return b;
 }

@@ -202,7 +202,7 @@ TEST(ParsePeer, every_extension_reads) {
 kind: CiliumBGPPeerConfig
 metadata: {name: tor}
 spec:
-  bfd: {transmitIntervalMilliseconds: 50, receiveIntervalMilliseconds: 60, detectMultiplier: 4, authSecretRef: bfd, authKeyID: 7}
+  bfd: {transmitIntervalMilliseconds: 50, receiveIntervalMilliseconds: 60, detectMultiplier: 4, authSecretRef: bfd, authKeyID: 7, multihop: true}
   ttlSecurity: 1
   passive: true
   extendedNextHop: true
@@ -218,6 +218,7 @@ spec:
   EXPECT_EQ(p.spec.bfd->receive, 60ms);
   EXPECT_EQ(p.spec.bfd->multiplier, 4);
   EXPECT_EQ(p.spec.bfd->key_id, 7);
+  EXPECT_EQ(p.spec.bfd->multihop, true);
   EXPECT_EQ(p.spec.ttl_security, 1);
   EXPECT_TRUE(p.spec.passive);
   EXPECT_TRUE(p.spec.extended_next_hop);

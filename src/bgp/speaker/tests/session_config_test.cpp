@@ -102,23 +102,56 @@ TEST_F(ExportRulesTest, ALinkLocalSessionSendsItsGlobalAddressAlongIfThereIsOne)
   }
 }
 
-TEST(BfdSession, IsSingleHopOnTheLinkAndMultihopBeyondIt) {
+class BfdSession : public testing::Test {
+ protected:
+  BfdSession() { p.bfd.emplace(); }
+  std::optional<BfdEdge::Session> session() const { return bfd_session(instance(), p, path); }
+
   PeerConfig p = peer(kExternal);
-  EXPECT_FALSE(bfd_session(instance(), p, p.address, kV4)) << "not wanted";
-  p.bfd.emplace();
-  EXPECT_FALSE(bfd_session(instance(), p, p.address, kV4)->multihop);
-  EXPECT_FALSE(bfd_session(instance(), p, std::nullopt, kV4)) << "nobody knows the peer's address";
-  p.ebgp_multihop = 3;
-  EXPECT_TRUE(bfd_session(instance(), p, p.address, kV4)->multihop);
-  EXPECT_EQ(bfd_session(instance(), p, p.address, kV4)->local, kV4);
-  EXPECT_FALSE(bfd_session(instance(), p, p.address, std::nullopt)) << "multihop needs our address";
+  PeerPath path{.remote = p.address, .local = kV4};
+};
+
+TEST_F(BfdSession, IsOnlyThereWhenItIsWantedAndThePeersAddressIsKnown) {
+  EXPECT_TRUE(session());
+  path.remote.reset();
+  EXPECT_FALSE(session()) << "nobody knows the peer's address";
+  path.remote = p.address;
+  p.held_down = "no password";
+  EXPECT_FALSE(session()) << "held down";
+  p.held_down.clear();
+  p.bfd.reset();
+  EXPECT_FALSE(session()) << "not wanted";
 }
 
-TEST(BfdSession, OfAPeerThatIsHeldDownIsNotWanted) {
-  PeerConfig p = peer(kExternal);
-  p.bfd.emplace();
-  p.held_down = "no password";
-  EXPECT_FALSE(bfd_session(instance(), p, p.address, kV4));
+TEST_F(BfdSession, OfAnExternalPeerIsSingleHopUnlessItIsSaidToBeFarAway) {
+  EXPECT_FALSE(session()->multihop);
+  p.ebgp_multihop = 3;
+  EXPECT_TRUE(session()->multihop);
+  EXPECT_EQ(session()->local, kV4);
+  path.local.reset();
+  EXPECT_FALSE(session()) << "multihop needs our address";
+}
+
+TEST_F(BfdSession, OfAnInternalPeerIsSingleHopInANetworkWithUsAndMultihopBeyondIt) {
+  p.remote_as = kInternal;
+  EXPECT_TRUE(session()->multihop);
+  path.on_link = true;
+  EXPECT_FALSE(session()->multihop);
+}
+
+TEST_F(BfdSession, TakesTheHopsThatTheConfigurationNames) {
+  p.bfd->multihop = true;
+  path.on_link = true;
+  EXPECT_TRUE(session()->multihop);
+  p.bfd->multihop = false;
+  p.ebgp_multihop = 3;
+  EXPECT_FALSE(session()->multihop);
+}
+
+TEST_F(BfdSession, OfALinkLocalPeerIsSingleHopWhateverElseIsSaid) {
+  path.remote = kLinkLocal;
+  p.bfd->multihop = true;
+  EXPECT_FALSE(session()->multihop);
 }
 
 }  // namespace
