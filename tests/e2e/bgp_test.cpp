@@ -174,7 +174,7 @@ TEST_F(Bgp, a_cordoned_node_marks_its_routes_for_graceful_shutdown) {
 }
 
 // The last of this file: everything above has been asked by then.
-TEST_F(Bgp, the_charts_rules_are_all_that_bgp_needs) { EXPECT_THAT(lab().forbidden(), ::testing::ElementsAre()); }
+TEST_F(Bgp, the_charts_rules_are_all_that_it_needs) { EXPECT_THAT(lab().forbidden(), ::testing::ElementsAre()); }
 
 }  // namespace
 }  // namespace weft::e2e

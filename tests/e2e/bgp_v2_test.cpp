@@ -246,5 +246,31 @@ TEST_F(BgpV2, an_agent_that_is_killed_under_graceful_restart_costs_no_request_an
   for (const auto& tor : kTors) EXPECT_TRUE(sessions(tor, 3));
 }
 
+TEST_F(BgpV2, the_charts_rules_are_all_that_it_needs) { EXPECT_THAT(lab().forbidden(), ::testing::ElementsAre()); }
+
+// The last one: nothing runs in cluster1 afterwards.
+TEST_F(BgpV2, an_uninstalled_cluster_leaves_no_learned_route_behind) {
+  const std::string nodes[] = {"cluster1/cluster1-node1", "cluster1/cluster1-node2", "cluster1/cluster1-node3"};
+  const auto learned = [](const std::string& node) {
+    return lab().exec(node, {"bash", "-c", "ip route show table all proto 216; ip -6 route show table all proto 216"});
+  };
+  const auto patched = lab().kubectl("cluster1", {"patch", "ciliumbgppeerconfig", "tor", "--type=merge", "-p",
+                                                  R"({"spec":{"import":{"prefixes":[{"prefix":"10.2.0.0/16",)"
+                                                  R"("minLength":16,"maxLength":32}],"limit":100}}})"});
+  ASSERT_TRUE(patched.ok()) << patched.describe();
+  for (const auto& node : nodes)
+    ASSERT_TRUE(eventually(kPatience, node + " has routes to the pods of cluster2", [&] {
+      const auto r = learned(node);
+      return Seen{r.ok() && r.out.find("10.2.") != std::string::npos, r.describe() + shown("tor1")};
+    }));
+  const auto gone =
+      lab().weft({"uninstall", "--context", "cluster1", "--wait", "--wait-duration", "3m"}, std::chrono::seconds(200));
+  ASSERT_TRUE(gone.ok()) << gone.describe();
+  for (const auto& node : nodes) {
+    const auto r = learned(node);
+    EXPECT_TRUE(r.ok() && r.out.empty()) << r.describe();
+  }
+}
+
 }  // namespace
 }  // namespace weft::e2e
