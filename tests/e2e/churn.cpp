@@ -1,11 +1,16 @@
-// weft-e2e-churn: changes the endpoints of a Service without selector at a given rate, and says what it left.
+// weft-e2e-churn: writes the EndpointSlices of a Service without selector at a given rate, and says what it left. Some
+// four endpoints come or go with each write.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <iostream>
+#include <iterator>
 #include <random>
+#include <set>
+#include <vector>
 
 #include "async/scope.h"
 #include "async/signal.h"
@@ -26,7 +31,7 @@ struct Churn {
   std::string ns, service;
   double rate;
   int seconds;
-  std::int64_t changes = 0, failed = 0;
+  std::int64_t writes = 0, changes = 0, failed = 0;  // changes: endpoints that came or went
   std::vector<json::object> slices{};
 };
 
@@ -56,7 +61,20 @@ json::object slice(const Churn& c, int i, std::mt19937& random) {
   return o;
 }
 
-// One slice's writer: each write is one endpoint change of that slice, `rate`/kSlices of them a second.
+std::set<std::string> addresses(const json::object& slice) {
+  std::set<std::string> out;
+  if (const auto* endpoints = slice.if_contains("endpoints"); endpoints && endpoints->is_array())
+    for (const auto& e : endpoints->get_array()) out.emplace(e.at("addresses").at(0).as_string());
+  return out;
+}
+
+std::int64_t difference(const std::set<std::string>& a, const std::set<std::string>& b) {
+  std::vector<std::string> one_side;
+  std::ranges::set_symmetric_difference(a, b, std::back_inserter(one_side));
+  return static_cast<std::int64_t>(one_side.size());
+}
+
+// One slice's writer, `rate`/kSlices writes a second.
 Task<> write(Churn& c, int i, int& running, Notifier& done) {
   std::mt19937 random(static_cast<unsigned>(i));
   const auto period =
@@ -67,8 +85,10 @@ Task<> write(Churn& c, int i, int& running, Notifier& done) {
     json::object body = slice(c, i, random);
     auto r = co_await c.client.update(kube::kEndpointSlices, c.ns, body);
     if (r) {
-      ++c.changes;
-      c.slices[static_cast<std::size_t>(i)] = std::move(*r);
+      auto& now = c.slices[static_cast<std::size_t>(i)];
+      ++c.writes;
+      c.changes += difference(addresses(now), addresses(*r));
+      now = std::move(*r);
     } else {
       ++c.failed;
       std::cerr << r.error().message << "\n";
@@ -101,13 +121,12 @@ Task<int> run(asio::io_context& io, Churn& c) {
     const auto seen = done.version();
     co_await done.changed_since(seen, 100ms);
   }
-  json::array addresses;
+  json::array left;
   for (const auto& s : c.slices)
-    if (const auto* endpoints = s.if_contains("endpoints"); endpoints && endpoints->is_array())
-      for (const auto& e : endpoints->get_array()) addresses.push_back(e.at("addresses").at(0));
+    for (const auto& a : addresses(s)) left.emplace_back(a);
   const double took = std::chrono::duration<double>(Steady::now() - start).count();
-  json::object report{{"changes", c.changes}, {"failed", c.failed}, {"seconds", took}};
-  report["addresses"] = std::move(addresses);
+  json::object report{{"writes", c.writes}, {"changes", c.changes}, {"failed", c.failed}, {"seconds", took}};
+  report["addresses"] = std::move(left);
   std::cout << json::serialize(report) << "\n";
   co_await scope.stop();
   co_return c.failed == 0 ? 0 : 1;
@@ -116,7 +135,7 @@ Task<int> run(asio::io_context& io, Churn& c) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Changes the endpoints of a Service at a rate", "weft-e2e-churn"};
+  CLI::App app{"Writes the EndpointSlices of a Service at a rate", "weft-e2e-churn"};
   std::string kubeconfig, context, ns = "default", service;
   double rate = 500;
   int seconds = 30;
