@@ -251,7 +251,7 @@ std::vector<api::Problem> Agent::Parts::problems() const {
   sources.add_problems(out);
   out.add_frontends(lb_loop.health(), tables.frontends);
   if (services)
-    for (auto& c : services->contested()) out.add("Service", c.service.to_string(), std::move(c.why));
+    for (auto& u : services->unserved()) out.add("Service", u.frontend.service.to_string(), std::move(u.why));
   if (router)
     for (auto& problem : router->status().problems) out.add("", "", std::move(problem));
   out.add_endpoints(tables.endpoints, endpoint_publisher ? &endpoint_publisher->health() : nullptr);
@@ -297,7 +297,9 @@ Task<> Agent::Parts::join_mesh() {
 }
 
 void Agent::Parts::serve() {
-  add_views(socket, options, tables, lb, lb_loop.health(), edges.lb, [this] { return problems(); });
+  add_views(
+      socket, options, tables, lb, lb_loop.health(), edges.lb, [this] { return problems(); },
+      [this] { return services ? services->unserved() : std::vector<Unserved>(); });
   socket.route("POST", "/v1/cni", [this](api::Request request) -> Task<api::Response> {
     const auto reply = [](pods::PodsApi& api, api::Request r) -> Task<api::Response> {
       auto body = r.json_body();

@@ -57,7 +57,7 @@ json::value endpoints_view(const Tables& tables) {
 }  // namespace
 
 void add_views(api::Server& server, const Options& options, Tables& tables, const LbReconciler& lb,
-               const ReconcileHealth& lb_health, const LbMaps& maps, TellProblems problems) {
+               const ReconcileHealth& lb_health, const LbMaps& maps, TellProblems problems, TellUnserved unserved) {
   using Answer = Result<json::value>;
   using R = const api::Request&;
   const std::string cluster = options.cluster_name;
@@ -65,8 +65,8 @@ void add_views(api::Server& server, const Options& options, Tables& tables, cons
     const auto it = lb.state().services().find(key);
     return {it == lb.state().services().end() ? 0 : it->second.id, error_of(lb_health, key)};
   };
-  server.route_value("GET", "/v1/services", [&tables, info, cluster](R) -> Answer {
-    return api::services_view(tables.frontends, info, cluster);
+  server.route_value("GET", "/v1/services", [&tables, info, cluster, unserved](R) -> Answer {
+    return api::services_view(tables.frontends, info, cluster, unserved());
   });
   server.route_value("GET", "/v1/nodes", [&tables](R) -> Answer { return api::nodes_view(tables.nodes); });
   server.route_value("GET", "/v1/identities",

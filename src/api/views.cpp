@@ -71,8 +71,23 @@ json::object view(const Frontend& f, const Programmed& datapath, const std::stri
           {"backends", std::move(backends)}};
 }
 
-json::array services_view(const Table<Frontend>& table, const FrontendInfo& info, const std::string& local_cluster) {
-  return rows(table, [&](const Frontend& f) { return view(f, info ? info(f.address) : Programmed{}, local_cluster); });
+json::array services_view(const Table<Frontend>& table, const FrontendInfo& info, const std::string& local_cluster,
+                          const std::vector<Unserved>& unserved) {
+  std::multimap<FrontendKey, const Unserved*> in_vain;
+  for (const Unserved& u : unserved) in_vain.emplace(u.frontend.address, &u);
+  json::array out;
+  out.reserve(table.size() + in_vain.size());
+  auto next = in_vain.begin();
+  const auto add_in_vain = [&] {
+    out.push_back(view(next->second->frontend, Programmed{0, next->second->why}, local_cluster));
+    ++next;
+  };
+  table.for_each([&](const Frontend& f) {
+    while (next != in_vain.end() && next->first < f.address) add_in_vain();
+    out.push_back(view(f, info ? info(f.address) : Programmed{}, local_cluster));
+  });
+  while (next != in_vain.end()) add_in_vain();
+  return out;
 }
 
 json::object view(const Node& n) {

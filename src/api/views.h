@@ -37,7 +37,9 @@ using FrontendInfo = std::function<Programmed(const FrontendKey&)>;
 ///  sessionAffinitySeconds, backends: [{address, state, cluster, node, zone, preferred, heldBack}]}.
 /// `local_cluster` is what an empty backend.cluster stands for.
 json::object view(const Frontend&, const Programmed&, const std::string& local_cluster);
-json::array services_view(const Table<Frontend>&, const FrontendInfo&, const std::string& local_cluster);
+/// The rows, and in their order the frontends that are asked for in vain (state "error"), which have none.
+json::array services_view(const Table<Frontend>&, const FrontendInfo&, const std::string& local_cluster,
+                          const std::vector<Unserved>& unserved = {});
 
 /// {cluster, name, addresses: [{type, ip}], podCIDRs, healthIPs, encryptionKey, labels, source}
 json::object view(const Node&);

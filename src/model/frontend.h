@@ -52,4 +52,11 @@ struct Frontend {
   bool operator==(const Frontend&) const = default;
 };
 
+/// A frontend that a service asks for and nobody answers for on its behalf.
+struct Unserved {
+  Frontend frontend;
+  std::string why;  // with the mend; the service is not named in it
+  bool operator==(const Unserved&) const = default;
+};
+
 }  // namespace weft

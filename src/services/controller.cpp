@@ -2,10 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "async/scope.h"
 #include "base/log.h"
 
 namespace weft::services {
+
+namespace {
+
+std::string taken(const FrontendKey& key, const ObjectName& holder, FrontendKind kind) {
+  return kind == FrontendKind::cluster_ip
+             ? fmt::format("{} is the ClusterIP of Service {}: give this Service another external IP or port",
+                           key.to_string(), holder.to_string())
+             : fmt::format("{} is taken by Service {}: give one of the two another external IP or port",
+                           key.to_string(), holder.to_string());
+}
+
+}  // namespace
 
 ServiceController::ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices,
                                      Table<ClusterService>& remotes, Table<Frontend>& frontends,
@@ -30,17 +44,37 @@ void ServiceController::set_zone(std::string zone) {
   woken_.notify();
 }
 
-std::vector<ServiceController::Contested> ServiceController::contested() const {
-  std::vector<Contested> out;
-  for (const FrontendKey& key : contested_) {
-    const auto& claims = claims_.at(key);
-    const ObjectName& holder = claims.begin()->first;
-    for (auto it = std::next(claims.begin()); it != claims.end(); ++it)
-      out.push_back(
-          {it->first, fmt::format("{} is taken by Service {}: give one of the two another external IP or port",
-                                  key.to_string(), holder.to_string())});
+// Any tenant may write any address into externalIPs. If the name decided alone, a service of a namespace that sorts
+// early would get the cluster's DNS, or its API server.
+ServiceController::Claims::const_iterator ServiceController::holder(const Claims& claims) {
+  const auto own = std::find_if(claims.begin(), claims.end(),
+                                [](const auto& claim) { return claim.second.kind == FrontendKind::cluster_ip; });
+  return own == claims.end() ? claims.begin() : own;
+}
+
+std::vector<Unserved> ServiceController::unserved() const {
+  std::vector<Unserved> out;
+  for (const auto& [key, told] : contested_) {
+    const Claims& claims = claims_.at(key);
+    const auto has = holder(claims);
+    for (auto it = claims.begin(); it != claims.end(); ++it)
+      if (it != has) out.push_back({it->second, taken(key, has->first, has->second.kind)});
   }
   return out;
+}
+
+void ServiceController::tell_losers(const FrontendKey& key, const Claims& claims) {
+  if (claims.size() < 2) {
+    contested_.erase(key);
+    return;
+  }
+  std::set<ObjectName>& told = contested_[key];
+  const auto has = holder(claims);
+  std::erase_if(told, [&](const ObjectName& name) { return !claims.contains(name) || name == has->first; });
+  for (auto it = claims.begin(); it != claims.end(); ++it)
+    if (it != has && told.insert(it->first).second)
+      log::warn("address is not this service's",
+                {{"service", it->first.to_string()}, {"why", taken(key, has->first, has->second.kind)}});
 }
 
 void ServiceController::note_slice(const Change<EndpointSlice>& change, std::set<ObjectName>& dirty) {
@@ -99,17 +133,8 @@ void ServiceController::recompute(const ObjectName& name) {
       frontends_.remove(key);
       continue;
     }
-    if (it->second.size() > 1) {
-      contested_.insert(key);
-    } else {
-      contested_.erase(key);
-    }
-    frontends_.upsert(it->second.begin()->second);
-    if (it->second.size() > 1 && it->second.contains(name) && it->second.begin()->first != name)
-      log::warn("address is taken by another service", {{"service", name.to_string()},
-                                                        {"frontend", key.to_string()},
-                                                        {"holder", it->second.begin()->first.to_string()},
-                                                        {"mend", "give one of the two another external IP or port"}});
+    tell_losers(key, it->second);
+    frontends_.upsert(holder(it->second)->second);
   }
 }
 

@@ -29,12 +29,9 @@ class ServiceController {
   Task<> run();
   /// The node moved to another zone: every service is computed anew. run() must run.
   void set_zone(std::string zone);
-  /// Addresses that a service asks for and another has: one sentence each, with the mend.
-  struct Contested {
-    ObjectName service;
-    std::string why;
-  };
-  std::vector<Contested> contested() const;
+  /// Addresses that a service asks for and another has, by address. A ClusterIP is its service's: an external IP
+  /// never takes it, whoever came first. Between two external IPs the first service by name has the address.
+  std::vector<Unserved> unserved() const;
   /// One pass over what changed so far; run() calls it on every change. For tests and benchmarks.
   void step();
 
@@ -42,6 +39,10 @@ class ServiceController {
   void note_slice(const Change<EndpointSlice>& change, std::set<ObjectName>& dirty);
   bool must_wait(const ObjectName& name) const;
   void recompute(const ObjectName& name);
+  /// Who has the address, out of those that claim it.
+  using Claims = std::map<ObjectName, Frontend>;
+  static Claims::const_iterator holder(const Claims& claims);
+  void tell_losers(const FrontendKey& key, const Claims& claims);
 
   Site site_;
   ServedBefore served_before_;
@@ -56,10 +57,10 @@ class ServiceController {
 
   std::map<ObjectName, std::set<ObjectName>> slices_of_;  // service → its slices
   std::map<ObjectName, ObjectName> service_of_;           // slice → its service, to see it leave
-  // An address can be claimed by two services (externalIPs): the first by name has it until it lets go.
-  std::map<FrontendKey, std::map<ObjectName, Frontend>> claims_;
+  // An address can be claimed by several services (externalIPs): the holder has it until it lets go.
+  std::map<FrontendKey, Claims> claims_;
   std::map<ObjectName, std::set<FrontendKey>> claimed_by_;
-  std::set<FrontendKey> contested_;  // claimed by more than one service
+  std::map<FrontendKey, std::set<ObjectName>> contested_;  // claimed by more than one service → who was told so
   bool announced_ = false;
   Notifier woken_;
 };

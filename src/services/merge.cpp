@@ -167,7 +167,8 @@ std::vector<Frontend> merge(const Site& site, const Service& service,
     }
   };
   for (const Address& ip : service.cluster_ips) emit(ip, FrontendKind::cluster_ip);
-  for (const Address& ip : service.external_ips) emit(ip, FrontendKind::external_ip);
+  for (const Address& ip : service.external_ips)
+    if (std::ranges::find(service.cluster_ips, ip) == service.cluster_ips.end()) emit(ip, FrontendKind::external_ip);
   std::sort(out.begin(), out.end(), [](const Frontend& a, const Frontend& b) { return a.address < b.address; });
   return out;
 }

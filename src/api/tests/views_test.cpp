@@ -54,6 +54,26 @@ TEST(Views, a_frontend_unknown_to_the_datapath_has_id_zero_and_says_why) {
   EXPECT_EQ(never.at("reason").as_string(), "map lb_frontends is full");
 }
 
+TEST(Views, a_frontend_that_is_asked_for_in_vain_stands_in_its_place_with_the_reason) {
+  asio::io_context io;
+  Table<Frontend> table(io, "frontends");
+  table.upsert(cart());
+  Unserved twin{cart(), "10.96.3.7:80/TCP is the ClusterIP of Service shop/cart"};
+  twin.frontend.service = {"apps", "thief"};
+  Unserved first{cart(), "protocol SCTP is not translated"};
+  first.frontend.address.address = at("10.96.0.1:5000");
+  const auto v = services_view(table, [](const FrontendKey&) { return Programmed{7, ""}; }, "c", {twin, first});
+  ASSERT_EQ(v.size(), 3u);
+  EXPECT_EQ(v.at(0).at("frontend").as_string(), "10.96.0.1:5000/TCP");
+  EXPECT_EQ(v.at(0).at("state").as_string(), "error");
+  EXPECT_EQ(v.at(0).at("reason").as_string(), "protocol SCTP is not translated");
+  EXPECT_EQ(v.at(1).at("name").as_string(), "cart");
+  EXPECT_EQ(v.at(1).at("state").as_string(), "programmed");
+  EXPECT_EQ(v.at(2).at("namespace").as_string(), "apps");
+  EXPECT_EQ(v.at(2).at("id").as_uint64(), 0u);
+  EXPECT_EQ(v.at(2).at("reason").as_string(), twin.why);
+}
+
 TEST(Views, a_node_shows_addresses_and_pod_cidrs_of_both_families) {
   Node n;
   n.cluster = "cluster2";

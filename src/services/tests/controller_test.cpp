@@ -88,14 +88,74 @@ TEST_F(ServiceControllerTest, a_contested_external_ip_has_one_holder_and_passes_
   backends();
   const FrontendKey contested{{addr("192.0.2.1"), 80}, Protocol::tcp};
   EXPECT_EQ(frontends.get(contested)->service.name, "basket");
-  ASSERT_EQ(controller.contested().size(), 1u);
-  EXPECT_EQ(controller.contested()[0].service.to_string(), "shop/cart");
-  EXPECT_EQ(controller.contested()[0].why,
+  ASSERT_EQ(controller.unserved().size(), 1u);
+  EXPECT_EQ(controller.unserved()[0].frontend.service.to_string(), "shop/cart");
+  EXPECT_EQ(controller.unserved()[0].why,
             "192.0.2.1:80/TCP is taken by Service shop/basket: give one of the two another external IP or port");
   services.remove(b.name);
   backends();
-  EXPECT_TRUE(controller.contested().empty());
+  EXPECT_TRUE(controller.unserved().empty());
   EXPECT_EQ(frontends.get(contested)->service.name, "cart");
+}
+
+// In every order of names and of arrival.
+TEST_F(ServiceControllerTest, a_cluster_ip_is_never_lost_to_an_external_ip_and_the_loser_is_told_by_name) {
+  const FrontendKey address{{addr("10.96.0.10"), 80}, Protocol::tcp};
+  for (const char* thief_ns : {"apps", "zoo"}) {
+    for (const bool thief_first : {true, false}) {
+      SCOPED_TRACE(std::string(thief_ns) + (thief_first ? " comes first" : " comes second"));
+      auto dns = cart("10.96.0.10");
+      dns.name = {"kube-system", "kube-dns"};
+      auto thief = cart("10.96.0.66");
+      thief.name = {thief_ns, "thief"};
+      thief.external_ips = {addr("10.96.0.10")};
+      for (const auto& s : thief_first ? std::vector{thief, dns} : std::vector{dns, thief}) {
+        services.upsert(s);
+        backends();
+      }
+      ASSERT_NE(frontends.get(address), nullptr);
+      EXPECT_EQ(frontends.get(address)->service.name, "kube-dns");
+      EXPECT_EQ(frontends.get(address)->kind, FrontendKind::cluster_ip);
+      ASSERT_EQ(controller.unserved().size(), 1u);
+      EXPECT_EQ(controller.unserved()[0].frontend.service, thief.name);
+      EXPECT_EQ(controller.unserved()[0].why,
+                "10.96.0.10:80/TCP is the ClusterIP of Service kube-system/kube-dns: give this Service another "
+                "external IP or port");
+      // Whatever happens to the loser meanwhile.
+      thief.annotations["touched"] = "yes";
+      services.upsert(thief);
+      slices.upsert({.name = {thief_ns, "s"},
+                     .service = "thief",
+                     .ports = {{"", Protocol::tcp, 8080}},
+                     .endpoints = {{.addresses = {addr("10.1.0.66")}}}});
+      backends();
+      EXPECT_EQ(frontends.get(address)->service.name, "kube-dns");
+      EXPECT_TRUE(frontends.get(address)->backends.empty());
+      // Free when its owner goes, and the owner's again when it comes back.
+      services.remove(dns.name);
+      backends();
+      EXPECT_EQ(frontends.get(address)->service, thief.name);
+      EXPECT_TRUE(controller.unserved().empty());
+      services.upsert(dns);
+      backends();
+      EXPECT_EQ(frontends.get(address)->service, dns.name);
+      services.remove(dns.name);
+      services.remove(thief.name);
+      slices.remove({thief_ns, "s"});
+      backends();
+      EXPECT_EQ(frontends.size(), 0u);
+    }
+  }
+}
+
+TEST_F(ServiceControllerTest, an_external_ip_that_is_the_services_own_cluster_ip_contests_nothing) {
+  auto s = cart();
+  s.external_ips = s.cluster_ips;
+  services.upsert(s);
+  backends();
+  ASSERT_EQ(frontends.size(), 1u);
+  EXPECT_EQ(frontends.all()[0]->kind, FrontendKind::cluster_ip);
+  EXPECT_TRUE(controller.unserved().empty());
 }
 
 TEST_F(ServiceControllerTest, a_node_that_moves_to_another_zone_chooses_its_backends_anew) {
