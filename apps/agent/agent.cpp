@@ -366,11 +366,10 @@ Task<Result<>> Agent::run() {
                             .default_algorithm = p.options.lb_algorithm,
                             .ipv4 = p.options.ipv4,
                             .ipv6 = p.options.ipv6};
-  std::set<FrontendKey> kept;
-  for (const auto& [frontend, state] : p.lb.state().services()) kept.insert(frontend);
-  const auto served_before = [kept = std::move(kept)](const FrontendKey& k) { return kept.contains(k); };
   p.services = std::make_unique<services::ServiceController>(
-      site, p.tables.services, p.tables.slices, p.tables.remote_services, p.tables.frontends, served_before);
+      site, p.tables.services, p.tables.slices, p.tables.remote_services, p.tables.frontends,
+      services::ServiceController::Start{.inherited = p.lb.state().remote_backends(),
+                                         .with_remotes = !p.edges.lb.serving()});
   p.scope.spawn("service merge", p.services->run());
   p.scope.spawn("service maps", p.lb_loop.run());
 

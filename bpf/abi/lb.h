@@ -30,7 +30,7 @@ namespace weft::abi {
 #define WEFT_ABI_ASSERT(cond) _Static_assert(cond, #cond)
 #endif
 
-#define LB_ABI_VERSION 1
+#define LB_ABI_VERSION 2
 
 /* An address with port and protocol: of a frontend (the key of lb_frontends) or of a backend. */
 struct lb_endpoint {
@@ -61,7 +61,7 @@ WEFT_ABI_ASSERT(sizeof(struct lb_slot) == 8);
 
 struct lb_backend {
   struct lb_endpoint endpoint;
-  __u32 reserved;
+  __u32 cluster; /* a hash of its cluster's name, 0 for this cluster; for the next agent, no program asks */
 };
 WEFT_ABI_ASSERT(sizeof(struct lb_backend) == 24);
 

@@ -67,7 +67,10 @@ std::string text(const LbChoice& c) {
 std::string to_string(const LbWrite& write) {
   return std::visit(
       Overloaded{
-          [](const SetBackend& w) { return fmt::format("backend {} = {}", w.id, w.endpoint.to_string()); },
+          [](const SetBackend& w) {
+            return fmt::format("backend {} = {}{}", w.id, w.endpoint.to_string(),
+                               w.cluster == 0 ? "" : " of another cluster");
+          },
           [](const ClearBackend& w) { return fmt::format("backend {} cleared", w.id); },
           [](const SetSlot& w) { return fmt::format("slot {} = backend {}", w.slot, w.backend); },
           [](const SetService& w) {
@@ -96,7 +99,7 @@ Result<> LbMaps::apply(std::span<const LbWrite> writes) {
     WEFT_TRY(std::visit(
         Overloaded{
             [&](const SetBackend& w) -> Result<> {
-              backend_array_[w.id] = {.endpoint = to_abi(w.endpoint), .reserved = 0};
+              backend_array_[w.id] = {.endpoint = to_abi(w.endpoint), .cluster = w.cluster};
               return {};
             },
             [&](const ClearBackend& w) -> Result<> {

@@ -59,6 +59,7 @@ struct LbChoice {
 struct SetBackend {
   std::uint32_t id;
   LbEndpoint endpoint;
+  ClusterTag cluster = 0;
 };
 struct ClearBackend {
   std::uint32_t id;
@@ -171,6 +172,8 @@ class LbMaps {
   /// Called once every row known at start is in the maps. A set of maps that replaces an incompatible one starts to
   /// serve only now; idempotent.
   virtual Result<> activate() { return {}; }
+  /// Whether clients are led by these maps, and not by such an older set until activate().
+  virtual bool serving() const { return true; }
 
  protected:
   virtual Result<> bind(const LbEndpoint& frontend, std::uint32_t service) = 0;

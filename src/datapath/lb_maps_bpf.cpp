@@ -42,11 +42,15 @@ std::unexpected<Error> refused(LbMap m, std::uint32_t size, std::string_view set
 
 }  // namespace
 
-BpfLbMaps::BpfLbMaps(Fds fds, LbSizes sizes, std::function<Result<>()> activate)
-    : fds_(std::move(fds)), sizes_(sizes), activate_(std::move(activate)) {}
+BpfLbMaps::BpfLbMaps(Fds fds, LbSizes sizes, Programs programs)
+    : fds_(std::move(fds)), sizes_(sizes), programs_(std::move(programs)) {}
 
-Result<std::unique_ptr<BpfLbMaps>> BpfLbMaps::open(Fds fds, LbSizes sizes, std::function<Result<>()> activate) {
-  std::unique_ptr<BpfLbMaps> maps(new BpfLbMaps(std::move(fds), sizes, std::move(activate)));
+Result<std::unique_ptr<BpfLbMaps>> BpfLbMaps::open(Fds fds, LbSizes sizes) {
+  return open(std::move(fds), sizes, Programs{});
+}
+
+Result<std::unique_ptr<BpfLbMaps>> BpfLbMaps::open(Fds fds, LbSizes sizes, Programs programs) {
+  std::unique_ptr<BpfLbMaps> maps(new BpfLbMaps(std::move(fds), sizes, std::move(programs)));
   WEFT_TRY(maps->map_array(LbMap::services, maps->service_array_));
   WEFT_TRY(maps->map_array(LbMap::slots, maps->slot_array_));
   WEFT_TRY(maps->map_array(LbMap::backends, maps->backend_array_));
@@ -160,7 +164,8 @@ void BpfLbMaps::wait_readers() const {
   if (r != 0 || sysconf(_SC_NPROCESSORS_ONLN) == 1) std::this_thread::sleep_for(std::chrono::milliseconds(500));
 }
 
-Result<> BpfLbMaps::activate() { return activate_ ? activate_() : Result<>{}; }
+Result<> BpfLbMaps::activate() { return programs_.activate ? programs_.activate() : Result<>{}; }
+bool BpfLbMaps::serving() const { return !programs_.active || programs_.active(); }
 
 Result<LbMetrics> BpfLbMaps::metrics() const {
   const int cpus = libbpf_num_possible_cpus();

@@ -16,8 +16,14 @@ const char* name_of(LbMap m);  // "lb_frontends" …
 class BpfLbMaps final : public LbMaps {
  public:
   using Fds = std::array<Fd, lb_map_count>;
-  /// Maps the arrays into memory. `activate` is what activate() does.
-  static Result<std::unique_ptr<BpfLbMaps>> open(Fds fds, LbSizes sizes, std::function<Result<>()> activate = {});
+  /// What load() does beyond the maps.
+  struct Programs {
+    std::function<Result<>()> activate;
+    std::function<bool()> active;
+  };
+  /// Maps the arrays into memory.
+  static Result<std::unique_ptr<BpfLbMaps>> open(Fds fds, LbSizes sizes, Programs programs);
+  static Result<std::unique_ptr<BpfLbMaps>> open(Fds fds, LbSizes sizes);
   /// The maps that a running agent has pinned below `bpffs`, for looking only (`weft bpf lb list` without an agent).
   static Result<std::unique_ptr<BpfLbMaps>> open_pinned(const std::string& bpffs);
   ~BpfLbMaps() override;
@@ -28,6 +34,7 @@ class BpfLbMaps final : public LbMaps {
   std::optional<LbEndpoint> reverse(std::uint64_t socket_cookie, const LbEndpoint& backend) const override;
   void wait_readers() const override;
   Result<> activate() override;
+  bool serving() const override;
   Result<LbMetrics> metrics() const override;
   int fd(LbMap m) const { return fds_[static_cast<std::size_t>(m)].get(); }
 
@@ -38,7 +45,7 @@ class BpfLbMaps final : public LbMaps {
   Result<> drop_member(std::uint32_t service, std::uint32_t backend) override;
 
  private:
-  BpfLbMaps(Fds fds, LbSizes sizes, std::function<Result<>()> activate);
+  BpfLbMaps(Fds fds, LbSizes sizes, Programs programs);
   template <class T>
   Result<> map_array(LbMap m, std::span<T>& array);
   template <class Key, class Value, class Fn>
@@ -46,7 +53,7 @@ class BpfLbMaps final : public LbMaps {
 
   Fds fds_;
   LbSizes sizes_;
-  std::function<Result<>()> activate_;
+  Programs programs_;
   std::vector<std::pair<void*, std::size_t>> mappings_;
 };
 

@@ -56,14 +56,16 @@ LbState::LbState(const LbSizes& sizes)
     : sizes_(sizes), service_ids_(sizes.frontends), backend_ids_(sizes.backends), ranges_(sizes.slots) {}
 
 // The id of an endpoint: the one it has, or a fresh one together with the write that fills it.
-Result<std::uint32_t> LbState::backend_id(const LbEndpoint& e, LbPlan& plan) {
+Result<std::uint32_t> LbState::backend_id(const LbEndpoint& e, const Clusters& clusters, LbPlan& plan) {
   if (const auto it = by_endpoint_.find(e); it != by_endpoint_.end()) return it->second;
   const auto id = backend_ids_.allocate();
   if (!id) return full("lb_backends", sizes_.backends, "bpf-lb-backend-map-max", plan.frontend);
   plan.fresh.backends.push_back(*id);
-  plan.writes.push_back(SetBackend{*id, e});
+  const auto cluster = clusters.find(e.address);
+  const HeldBackend fresh{e, cluster == clusters.end() ? 0 : cluster->second, 0};
+  plan.writes.push_back(SetBackend{*id, e, fresh.cluster});
   if (*id >= backends_.size()) backends_.resize(*id + 1);
-  backends_[*id] = {e, 0};
+  backends_[*id] = fresh;
   return *id;
 }
 
@@ -99,9 +101,11 @@ Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
 
   // Who takes new connections, and who only keeps what it has.
   std::vector<SocketAddress> active, terminating, all;
+  Clusters clusters;
   for (const Backend& b : row.backends) {
     if (b.address.address.family() != frontend.address.address.family() || b.address.port == 0) continue;
     if (udp) all.push_back(b.address);
+    if (b.preferred && !b.cluster.empty()) clusters.emplace(b.address, cluster_tag(b.cluster));
     if (b.preferred) (b.state == BackendState::active ? active : terminating).push_back(b.address);
   }
   sort_unique(active);
@@ -116,14 +120,14 @@ Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
   chosen.reserve(active.size());
   next.held.reserve(active.size() + (members ? terminating.size() : 0));
   for (const SocketAddress& a : active) {
-    const auto id = backend_id({a, frontend.protocol}, plan);
+    const auto id = backend_id({a, frontend.protocol}, clusters, plan);
     if (!id) return fail(id.error());
     chosen.push_back(*id);
     next.held.push_back({*id, static_cast<std::uint8_t>(members ? abi::LB_MEMBER_ACTIVE : 0)});
   }
   if (members) {
     for (const SocketAddress& a : terminating) {
-      const auto id = backend_id({a, frontend.protocol}, plan);
+      const auto id = backend_id({a, frontend.protocol}, clusters, plan);
       if (!id) return fail(id.error());
       next.held.push_back({*id, abi::LB_MEMBER_KEEPS});
     }
@@ -283,9 +287,12 @@ LbPlan LbState::plan_remove(const LbEndpoint& frontend) {
   return plan;
 }
 
-void LbState::hold(std::uint32_t id, const LbEndpoint* endpoint) {
+void LbState::hold(std::uint32_t id, const HeldBackend* found) {
   if (id >= backends_.size()) backends_.resize(id + 1);
-  if (endpoint) backends_[id].endpoint = *endpoint;
+  if (found) {
+    backends_[id].endpoint = found->endpoint;
+    backends_[id].cluster = found->cluster;
+  }
   if (backends_[id].refs++ == 0) by_endpoint_.try_emplace(backends_[id].endpoint, id);
 }
 
@@ -334,6 +341,17 @@ std::vector<LbWrite> LbState::release(const LbGarbage& garbage) {
   }
   for (const SlotRange range : garbage.ranges) ranges_.free(range);
   return writes;
+}
+
+InheritedBackends LbState::remote_backends() const {
+  InheritedBackends out;
+  for (const auto& [frontend, service] : services_)
+    for (const LbHeld& h : service.held)
+      if (const HeldBackend& b = backends_[h.id]; b.cluster != 0)
+        out[frontend].push_back({b.endpoint.address,
+                                 h.member == abi::LB_MEMBER_KEEPS ? BackendState::terminating : BackendState::active,
+                                 b.cluster});
+  return out;
 }
 
 Result<std::vector<LbWrite>> LbState::adopt(const LbMaps& maps) {
@@ -386,11 +404,11 @@ Result<std::vector<LbWrite>> LbState::adopt(const LbMaps& maps) {
       }
     }
     for (const auto& [b, member] : held) {
-      const LbEndpoint endpoint = from_abi(backends[b].endpoint);
+      const HeldBackend found{from_abi(backends[b].endpoint), backends[b].cluster, 0};
       backend_ids_.reserve(b);  // taken already when another service holds it
-      hold(b, &endpoint);
+      hold(b, &found);
       s.held.push_back({b, member});
-      if (frontend.protocol == Protocol::udp) s.known.push_back(endpoint.address);
+      if (frontend.protocol == Protocol::udp) s.known.push_back(found.endpoint.address);
     }
     std::ranges::sort(s.known);
     services_.emplace(frontend, std::move(s));

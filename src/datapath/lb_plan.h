@@ -77,6 +77,10 @@ class LbState {
   /// Only on an empty state.
   Result<std::vector<LbWrite>> adopt(const LbMaps& maps);
 
+  /// Other clusters' backends as they stand in the maps, a backend of several clusters being whose it was first. Right
+  /// after adopt(): what an earlier run left.
+  InheritedBackends remote_backends() const;
+
   const std::map<LbEndpoint, LbServiceState>& services() const { return services_; }
   std::size_t backends() const { return backend_ids_.used(); }
   std::uint32_t slots_used() const { return ranges_.used(); }
@@ -84,18 +88,20 @@ class LbState {
  private:
   struct HeldBackend {
     LbEndpoint endpoint;
+    ClusterTag cluster = 0;
     std::uint32_t refs = 0;
   };
+  using Clusters = std::map<SocketAddress, ClusterTag>;  // of remote backends
   struct Hash {
     std::size_t operator()(const LbEndpoint& e) const noexcept;
   };
 
-  Result<std::uint32_t> backend_id(const LbEndpoint& e, LbPlan& plan);
+  Result<std::uint32_t> backend_id(const LbEndpoint& e, const Clusters& clusters, LbPlan& plan);
   Result<SlotRange> new_range(std::uint32_t slots, LbPlan& plan);
   Result<> plan_random(LbPlan& plan, const LbServiceState* old, const std::vector<std::uint32_t>& chosen);
   Result<> plan_maglev(LbPlan& plan, const LbServiceState* old, const std::vector<std::uint32_t>& chosen);
   Result<> fill(const Frontend& row, LbPlan& plan);
-  void hold(std::uint32_t id, const LbEndpoint* endpoint = nullptr);
+  void hold(std::uint32_t id, const HeldBackend* found = nullptr);
   bool drop(std::uint32_t id);
 
   LbSizes sizes_;

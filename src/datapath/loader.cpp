@@ -249,7 +249,9 @@ Result<std::unique_ptr<SockLb>> SockLb::load(Options options, const KernelFeatur
     return fail(errno_error("writing map lb_config", errno));
 
   std::unique_ptr<SockLb> lb(new SockLb(std::move(impl)));
-  auto maps = BpfLbMaps::open(std::move(fds), lb->impl_->options.sizes, [self = lb.get()] { return self->activate(); });
+  auto maps = BpfLbMaps::open(std::move(fds), lb->impl_->options.sizes,
+                              {.activate = [self = lb.get()] { return self->activate(); },
+                               .active = [self = lb.get()] { return self->active(); }});
   if (!maps) return fail(maps.error());
   lb->impl_->maps = std::move(*maps);
   if (lb->impl_->adopted || !lb->impl_->links_exist()) WEFT_TRY(lb->activate());

@@ -162,7 +162,7 @@ RemoteCluster::RemoteCluster(asio::io_context& io, const LocalCluster& local, st
   impl_->status.urls = impl_->options.store.endpoints;
   impl_->status.why = "not connected yet";
   if (initial) {
-    impl_->source = "remote cluster " + impl_->name;
+    impl_->source = std::string(kRemoteSourcePrefix) + impl_->name;
     tables.nodes.expect(impl_->source);
     tables.services.expect(impl_->source);
     tables.identities.expect(impl_->source);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <compare>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,15 @@ struct FrontendKey {
   std::string to_string() const { return address.to_string() + "/" + std::string(weft::to_string(protocol)); }
   auto operator<=>(const FrontendKey&) const = default;
 };
+
+/// A backend of another cluster that an earlier run of the agent left in the maps.
+struct InheritedBackend {
+  SocketAddress address;
+  BackendState state = BackendState::active;
+  ClusterTag cluster = 0;
+  bool operator==(const InheritedBackend&) const = default;
+};
+using InheritedBackends = std::map<FrontendKey, std::vector<InheritedBackend>>;
 
 struct Frontend {
   using Key = FrontendKey;

@@ -23,6 +23,14 @@ Result<> validate_cluster_name(const std::string& name, ClusterId id) {
   return {};
 }
 
+// FNV-1a.
+ClusterTag cluster_tag(std::string_view name) {
+  if (name.empty()) return 0;
+  std::uint32_t hash = 2'166'136'261u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16'777'619u;
+  return hash == 0 ? 1 : hash;
+}
+
 Result<> validate_cluster_id(ClusterId id, ClusterId max) {
   if (id < 1 || id > max)
     return fail(Errc::invalid, fmt::format("cluster.id {} is out of range: use 1 to {}", id, max));

@@ -258,8 +258,11 @@ Result<> FakeKernel::nft(const std::string& commands) {
     here().nft.push_back(commands);
     return {};
   }
-  const std::string opening = "\ntable " + commands.substr(list.size()) + " {";
-  if (!here().nft.empty() && here().nft.back().find(opening) != std::string::npos) return {};
+  const std::string table = commands.substr(list.size());
+  for (auto it = here().nft.rbegin(); it != here().nft.rend(); ++it) {
+    if (it->find("\ntable " + table + " {") != std::string::npos) return {};
+    if (it->find("delete table " + table) != std::string::npos) break;
+  }
   return fail(Errc::not_found, "nftables: no such table");
 }
 

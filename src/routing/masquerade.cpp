@@ -19,14 +19,20 @@ std::vector<Prefix> normalized(std::vector<Prefix> all) {
   return out;
 }
 
+std::string list_text(const std::vector<Prefix>& elements) {
+  std::string out = "{ ";
+  for (std::size_t i = 0; i < elements.size(); ++i) out += (i > 0 ? ", " : "") + elements[i].to_string();
+  return out + " }\n";
+}
+
 std::string set_text(const std::string& name, const std::string& type, const std::vector<Prefix>& elements) {
   std::string out = "  set " + name + " {\n    type " + type + "\n    flags interval\n";
-  if (!elements.empty()) {
-    out += "    elements = { ";
-    for (std::size_t i = 0; i < elements.size(); ++i) out += (i > 0 ? ", " : "") + elements[i].to_string();
-    out += " }\n";
-  }
+  if (!elements.empty()) out += "    elements = " + list_text(elements);
   return out + "  }\n";
+}
+
+std::string addition(const std::string& set, const std::vector<Prefix>& elements) {
+  return elements.empty() ? "" : "add element inet weft_masquerade " + set + " " + list_text(elements);
 }
 
 }  // namespace
@@ -65,6 +71,15 @@ std::string masquerade_ruleset(const Config& config, const MasqueradeSets& s) {
   if (v4) out += "    ip saddr @pods4 ip daddr != @direct4 counter masquerade\n";
   if (v6) out += "    ip6 saddr @pods6 ip6 daddr != @direct6 counter masquerade\n";
   return out + "  }\n}\n";
+}
+
+std::vector<std::string> masquerade_additions(const Config& config, const MasqueradeSets& s) {
+  std::vector<std::string> out;
+  if (config.masquerade_v4 && !s.pods4.empty())
+    out.push_back(addition("pods4", s.pods4) + addition("direct4", s.direct4));
+  if (config.masquerade_v6 && !s.pods6.empty())
+    out.push_back(addition("pods6", s.pods6) + addition("direct6", s.direct6));
+  return out;
 }
 
 }  // namespace weft::routing

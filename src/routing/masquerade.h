@@ -25,4 +25,8 @@ MasqueradeSets masquerade_sets(const Config&, const std::vector<std::shared_ptr<
 /// packets see either the old rules or the new. With nothing to masquerade it leaves no table behind.
 std::string masquerade_ruleset(const Config&, const MasqueradeSets&);
 
+/// Commands that add the sets to a table that an earlier run left and take nothing out of it, a transaction a family.
+/// One fails when the table is of another make, or holds a prefix that contains one of ours.
+std::vector<std::string> masquerade_additions(const Config&, const MasqueradeSets&);
+
 }  // namespace weft::routing

@@ -109,6 +109,7 @@ Result<> NodeRouter::derive_once() {
   problems_ = std::move(wanted.problems);
   peers_.replace(std::move(wanted.peers));
   routes_.replace(std::move(wanted.routes));
+  own_nodes_derived_ = own_nodes_derived_ || nodes_.waits_only_for(kRemoteSourcePrefix);
   if (nodes_.initialized()) {
     peers_.initialized_by(kSource);
     routes_.initialized_by(kSource);
@@ -117,15 +118,34 @@ Result<> NodeRouter::derive_once() {
 }
 
 // Our predecessor's rules know remote clusters that we have not heard of yet; replaced too early, new connections to
-// them would be masqueraded. They stay until every source has delivered, or for a minute.
+// them would be masqueraded. They stay until every source has delivered, or for a minute. What we know is added to
+// them: a node that joins meanwhile must see pods under their own addresses, too.
 Result<> NodeRouter::apply_masquerade(const std::vector<std::shared_ptr<const Node>>& nodes) {
-  auto ruleset = masquerade_ruleset(config_, masquerade_sets(config_, nodes));
+  const auto sets = masquerade_sets(config_, nodes);
+  auto ruleset = masquerade_ruleset(config_, sets);
   if (ruleset == applied_masquerade_) return {};
   const bool may_wait = applied_masquerade_.empty() && !nodes_.initialized() && Steady::now() - started_ < kAdoptFor;
-  if (may_wait && kernel_.nft("list table inet weft_masquerade")) return {};
+  if (may_wait && kernel_.nft("list table inet weft_masquerade")) {
+    add_to_adopted_rules(sets);
+    return {};
+  }
   WEFT_TRY(kernel_.nft(ruleset));
   applied_masquerade_ = std::move(ruleset);
   return {};
+}
+
+// Rules that cannot take what we know (another configuration made them) stay as they are for their minute.
+void NodeRouter::add_to_adopted_rules(const MasqueradeSets& sets) {
+  std::map<std::string, std::string> now;
+  for (const std::string& commands : masquerade_additions(config_, sets)) {
+    const auto before = added_masquerade_.find(commands);
+    std::string& why = now[commands];
+    if (before != added_masquerade_.end() && before->second.empty()) continue;
+    if (const auto r = kernel_.nft(commands); !r) why = r.error().message;
+    if (!why.empty() && (before == added_masquerade_.end() || before->second != why))
+      log::warn("masquerade rules of the previous run stay until remote clusters have spoken", {{"error", why}});
+  }
+  added_masquerade_ = std::move(now);
 }
 
 NodeRouter::Status NodeRouter::status() const {
@@ -133,8 +153,10 @@ NodeRouter::Status NodeRouter::status() const {
   if (!trouble_.empty()) s.problems.push_back(trouble_);
   for (const auto* errors : {&route_reconciler_.health().errors, &peer_reconciler_.health().errors})
     for (const auto& [key, error] : *errors) s.problems.push_back(key + ": " + error);
-  s.settled = trouble_.empty() && route_reconciler_.settled() && peer_reconciler_.settled() &&
-              route_reconciler_.health().pruned && peer_reconciler_.health().pruned;
+  const bool pruned = route_reconciler_.health().pruned && peer_reconciler_.health().pruned;
+  const bool remotes_missing = own_nodes_derived_ && !routes_.initialized() && !peers_.initialized();
+  s.settled =
+      trouble_.empty() && route_reconciler_.settled() && peer_reconciler_.settled() && (pruned || remotes_missing);
   return s;
 }
 

@@ -7,6 +7,7 @@
 // On stop everything stays in place, so that traffic flows on until the next agent adopts it.
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "async/scope.h"
@@ -35,7 +36,9 @@ class NodeRouter {
     std::vector<std::string> problems;  // of nodes and of this machine; empty when all is well
     std::size_t routes = 0;
     std::size_t peers = 0;
-    bool settled = false;  // every row is applied and the first prune is done
+    /// Every row is applied, and what no row asks for is gone; the latter waits for remote clusters, and is not waited
+    /// for when only they have still to deliver their nodes.
+    bool settled = false;
   };
   Status status() const;
   /// Wakes when the status may have changed.
@@ -46,6 +49,7 @@ class NodeRouter {
   Task<> derive();
   Result<> derive_once();
   Result<> apply_masquerade(const std::vector<std::shared_ptr<const Node>>& nodes);
+  void add_to_adopted_rules(const MasqueradeSets& sets);
   void watch(int ifindex);
 
   netlink::Kernel& kernel_;
@@ -64,6 +68,8 @@ class NodeRouter {
 
   Underlay underlay_;
   std::string applied_masquerade_;
+  std::map<std::string, std::string> added_masquerade_;  // to adopted rules: commands → why they failed, or nothing
+  bool own_nodes_derived_ = false;                       // with all nodes of this cluster, at least
   Steady::time_point started_ = Steady::now();
   std::vector<std::string> problems_;
   std::string trouble_;        // why the last derivation failed

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "async/scope.h"
 #include "base/log.h"
@@ -22,10 +23,13 @@ std::string taken(const FrontendKey& key, const ObjectName& holder, FrontendKind
 }  // namespace
 
 ServiceController::ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices,
-                                     Table<ClusterService>& remotes, Table<Frontend>& frontends,
-                                     ServedBefore served_before)
+                                     Table<ClusterService>& remotes, Table<Frontend>& frontends)
+    : ServiceController(std::move(site), services, slices, remotes, frontends, Start{}) {}
+
+ServiceController::ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices,
+                                     Table<ClusterService>& remotes, Table<Frontend>& frontends, Start start)
     : site_(std::move(site)),
-      served_before_(std::move(served_before)),
+      start_(std::move(start)),
       services_(services),
       slices_(slices),
       remotes_(remotes),
@@ -99,13 +103,21 @@ void ServiceController::recompute(const ObjectName& name) {
       for (const ObjectName& s : it->second)
         if (auto row = slices_.get(s)) slices.push_back(std::move(row));
     std::vector<std::shared_ptr<const ClusterService>> feeds;
+    std::set<ClusterTag> spoken;
     if (service->global)
       remotes_.scan({name, ""}, [&](const ClusterService& feed) {
         if (feed.name != name) return false;
         feeds.push_back(remotes_.get(feed.key()));
+        spoken.insert(cluster_tag(feed.cluster));
         return true;
       });
-    wanted = merge(site_, *service, slices, feeds);
+    bool inherits = false;
+    wanted = merge(site_, *service, slices, feeds, [&](const FrontendKey& key) {
+      auto backends = last_known(key, spoken);
+      inherits = inherits || !backends.empty();
+      return backends;
+    });
+    if (inherits) inheriting_.insert(name);
   }
 
   std::set<FrontendKey>& claimed = claimed_by_[name];
@@ -138,15 +150,35 @@ void ServiceController::recompute(const ObjectName& name) {
   }
 }
 
-bool ServiceController::must_wait(const ObjectName& name) const {
-  if (remotes_.initialized() || !served_before_) return false;
-  const auto service = services_.get(name);
-  if (!service || !service->global) return false;
-  for (const auto* ips : {&service->cluster_ips, &service->external_ips})
-    for (const Address& ip : *ips)
-      for (const ServicePort& port : service->ports)
-        if (served_before_({{ip, port.port}, port.protocol})) return true;
-  return false;
+void ServiceController::note_who_is_silent() {
+  if (start_.inherited.empty() || (!silent_.empty() && silent_ == remotes_.waiting_for())) return;
+  silent_ = remotes_.waiting_for();
+  clusters_.clear();
+  nameless_ = false;
+  for (const std::string& source : silent_) {
+    if (source.starts_with(kRemoteSourcePrefix)) {
+      const std::string name = source.substr(kRemoteSourcePrefix.size());
+      clusters_[cluster_tag(name)] = name;
+    } else {
+      nameless_ = true;
+    }
+  }
+  if (silent_.empty()) start_.inherited.clear();
+  dirty_.merge(std::exchange(inheriting_, {}));
+}
+
+std::vector<Backend> ServiceController::last_known(const FrontendKey& key, const std::set<ClusterTag>& spoken) const {
+  std::vector<Backend> out;
+  const auto found = start_.inherited.find(key);
+  if (found == start_.inherited.end()) return out;
+  for (const InheritedBackend& b : found->second) {
+    const auto cluster = clusters_.find(b.cluster);
+    if (spoken.contains(b.cluster) || (cluster == clusters_.end() && !nameless_)) continue;
+    out.push_back({.address = b.address,
+                   .state = b.state,
+                   .cluster = cluster == clusters_.end() ? std::string("unknown") : cluster->second});
+  }
+  return out;
 }
 
 void ServiceController::step() {
@@ -154,15 +186,9 @@ void ServiceController::step() {
   for (const auto& change : slice_changes_.next()) note_slice(change, dirty_);
   for (const auto& change : remote_changes_.next()) dirty_.insert(change.key.service);
   if (!services_.initialized() || !slices_.initialized()) return;
-  for (auto it = dirty_.begin(); it != dirty_.end();) {
-    if (must_wait(*it)) {
-      ++it;
-    } else {
-      recompute(*it);
-      it = dirty_.erase(it);
-    }
-  }
-  if (!announced_ && remotes_.initialized()) {
+  note_who_is_silent();
+  for (const ObjectName& name : std::exchange(dirty_, {})) recompute(name);
+  if (!announced_ && (remotes_.initialized() || !start_.with_remotes)) {
     announced_ = true;
     frontends_.initialized_by("services");
   }

@@ -1,7 +1,6 @@
 // Keeps Table<Frontend> equal to the merge of Services, EndpointSlices and remote clusters' feeds.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -13,18 +12,25 @@
 
 namespace weft::services {
 
-/// Recomputes the services that a change touches and no others. Frontends become initialized once all three
-/// tables are: a restart prunes no remote backend before the remotes have had their say.
+/// Recomputes the services that a change touches and no others.
 ///
 /// Nothing is written before Services and EndpointSlices are both listed: a Service without its slices would look like
-/// one without backends, and what an earlier run left in the maps would be cut off. For the same reason a global
-/// service that was served before (`served_before`) waits for the remotes; one that nobody served starts with what
-/// there is.
+/// one without backends, and what an earlier run left in the maps would be cut off. Remote clusters are not waited for,
+/// since one may be away for long: the backends that an earlier run had from a cluster stay among those of a global
+/// service until that cluster has delivered its first list, of this service or of all, or is not waited for any more.
+/// Local endpoints are followed meanwhile as ever. So frontends are initialized without the remotes.
 class ServiceController {
  public:
-  using ServedBefore = std::function<bool(const FrontendKey&)>;
+  struct Start {
+    InheritedBackends inherited;  // what an earlier run had from other clusters
+    /// Initialize frontends only with the remotes' first lists: for maps that start to serve when that is done, in
+    /// place of others that have the remotes' backends.
+    bool with_remotes = false;
+  };
   ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices, Table<ClusterService>& remotes,
-                    Table<Frontend>& frontends, ServedBefore served_before = {});
+                    Table<Frontend>& frontends, Start start);
+  ServiceController(Site site, Table<Service>& services, Table<EndpointSlice>& slices, Table<ClusterService>& remotes,
+                    Table<Frontend>& frontends);
 
   Task<> run();
   /// The node moved to another zone: every service is computed anew. run() must run.
@@ -37,7 +43,8 @@ class ServiceController {
 
  private:
   void note_slice(const Change<EndpointSlice>& change, std::set<ObjectName>& dirty);
-  bool must_wait(const ObjectName& name) const;
+  void note_who_is_silent();
+  std::vector<Backend> last_known(const FrontendKey& key, const std::set<ClusterTag>& spoken) const;
   void recompute(const ObjectName& name);
   /// Who has the address, out of those that claim it.
   using Claims = std::map<ObjectName, Frontend>;
@@ -45,7 +52,7 @@ class ServiceController {
   void tell_losers(const FrontendKey& key, const Claims& claims);
 
   Site site_;
-  ServedBefore served_before_;
+  Start start_;
   std::set<ObjectName> dirty_;  // services to compute anew
   Table<Service>& services_;
   Table<EndpointSlice>& slices_;
@@ -61,6 +68,11 @@ class ServiceController {
   std::map<FrontendKey, Claims> claims_;
   std::map<ObjectName, std::set<FrontendKey>> claimed_by_;
   std::map<FrontendKey, std::set<ObjectName>> contested_;  // claimed by more than one service → who was told so
+  // While `inherited` is not empty: who has still to speak.
+  std::set<std::string> silent_;                // sources of the remotes' table
+  std::map<ClusterTag, std::string> clusters_;  // the clusters among them
+  bool nameless_ = false;                       // it is not known yet which clusters there are
+  std::set<ObjectName> inheriting_;             // services with inherited backends
   bool announced_ = false;
   Notifier woken_;
 };

@@ -133,7 +133,8 @@ void apply_affinity(std::vector<Candidate*>& all, ServiceAffinity affinity) {
 
 std::vector<Frontend> merge(const Site& site, const Service& service,
                             const std::vector<std::shared_ptr<const EndpointSlice>>& slices,
-                            const std::vector<std::shared_ptr<const ClusterService>>& remotes) {
+                            const std::vector<std::shared_ptr<const ClusterService>>& remotes,
+                            const LastKnown& last_known) {
   std::vector<Frontend> out;
   if (service.type == ServiceType::external_name || service.headless) return out;
 
@@ -145,6 +146,10 @@ std::vector<Frontend> merge(const Site& site, const Service& service,
       if (service.global)
         for (const auto& feed : remotes)
           if (feed->shared && feed->cluster != site.cluster) add_remote(candidates, port, ip.family(), *feed);
+      if (service.global && last_known)
+        for (Backend& b : last_known({{ip, port.port}, port.protocol}))
+          if (b.address.address.family() == ip.family())
+            candidates.try_emplace(b.address, Candidate{.backend = std::move(b), .remote = true});
 
       std::vector<Candidate*> all;
       for (auto& [address, c] : candidates) all.push_back(&c);

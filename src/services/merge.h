@@ -3,6 +3,7 @@
 // Source: cilium-compat sections 3.3 (rules) and 3.4 (affinity).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,10 +25,15 @@ struct Site {
   bool operator==(const Site&) const = default;
 };
 
+/// Backends of clusters that have not spoken yet, as last known for this frontend; `cluster` is never empty.
+using LastKnown = std::function<std::vector<Backend>(const FrontendKey&)>;
+
 /// All frontends of `service`, each with every backend that could serve it: those that may take traffic now have
-/// `preferred`, the others say in `held_back` why not. Sorted by address; empty for headless and ExternalName.
+/// `preferred`, the others say in `held_back` why not. Sorted by address; empty for headless and ExternalName. What a
+/// slice or a feed says of an address counts more than what was last known of it.
 std::vector<Frontend> merge(const Site& site, const Service& service,
                             const std::vector<std::shared_ptr<const EndpointSlice>>& slices,
-                            const std::vector<std::shared_ptr<const ClusterService>>& remotes);
+                            const std::vector<std::shared_ptr<const ClusterService>>& remotes,
+                            const LastKnown& last_known = {});
 
 }  // namespace weft::services

@@ -5,6 +5,7 @@
 // pointer keeps the row as it was.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -104,6 +105,11 @@ class Table {
   bool waits_for(std::string_view prefix) const {
     const auto it = pending_.lower_bound(std::string(prefix));
     return it != pending_.end() && it->starts_with(prefix);
+  }
+
+  /// Whether every source that has still to deliver has such a name; so when none has.
+  bool waits_only_for(std::string_view prefix) const {
+    return std::all_of(pending_.begin(), pending_.end(), [&](const std::string& s) { return s.starts_with(prefix); });
   }
 
   Notifier& notifier() { return notifier_; }

@@ -44,7 +44,7 @@ TEST(Abi, structs_of_the_load_balancer_are_the_same_on_both_sides) {
   compare(o, "lb_service", sizeof(lb_service),
           {M(lb_service, choice), M(lb_service, frontend), M(lb_service, affinity_seconds)});
   compare(o, "lb_slot", sizeof(lb_slot), {M(lb_slot, backend), M(lb_slot, reserved)});
-  compare(o, "lb_backend", sizeof(lb_backend), {M(lb_backend, endpoint), M(lb_backend, reserved)});
+  compare(o, "lb_backend", sizeof(lb_backend), {M(lb_backend, endpoint), M(lb_backend, cluster)});
   compare(o, "lb_member_key", sizeof(lb_member_key), {M(lb_member_key, service), M(lb_member_key, backend)});
   compare(o, "lb_sticky_key", sizeof(lb_sticky_key),
           {M(lb_sticky_key, client), M(lb_sticky_key, service), M(lb_sticky_key, kind)});

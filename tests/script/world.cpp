@@ -239,11 +239,11 @@ Result<> World::mesh_command(const std::vector<std::string>& w) {
     return {};
   }
   if (w.size() == 3 && w[1] == "expect") {
-    table.expect(w[2]);
+    table.expect(std::string(kRemoteSourcePrefix) + w[2]);
     return {};
   }
   if (w.size() == 3 && w[1] == "synced") {
-    table.initialized_by(w[2]);
+    table.initialized_by(std::string(kRemoteSourcePrefix) + w[2]);
     return {};
   }
   if (w.size() == 3 && w[1] == "withdraw") {
@@ -261,6 +261,7 @@ std::string World::show(const std::string& view) {
   if (view == "tunnel") return tunnel_text(kernel_world_->namespaces[""]);
   if (view == "node") return node_text(server_);
   if (view == "endpoints") return endpoints_text(server_);
+  if (view == "ready") return agent_->readiness().ready ? "ready" : agent_->readiness().why;
   if (view == "problems") {
     std::string out;
     for (const auto& p : agent_->problems()) out += p.to_string() + "\n";

@@ -21,7 +21,8 @@ namespace weft::script {
 ///   kube delete KIND NS/NAME
 ///   mesh put FILE                  a ClusterService value, as a remote cluster's etcd holds it
 ///   mesh withdraw CLUSTER          that cluster's rows go
-///   mesh expect CLUSTER | mesh synced CLUSTER   a remote that is configured, and that has delivered its first list
+///   mesh expect CLUSTER | mesh synced CLUSTER   a remote that is configured, and that has delivered its first list of
+///                                  services or is not waited for any more
 ///   pod NS/NAME IP…                a pod that the CNI plugin attached on this node
 ///   nic NAME ADDRESS/LENGTH…       an interface of this node, besides eth0
 ///   operator                       starts the operator's BGP controller on the same API server
@@ -30,10 +31,10 @@ namespace weft::script {
 ///   bgp refuses PEER WORDS         that peer cannot be sent anything
 ///   expect VIEW FILE               waits until VIEW reads as FILE: frontends, lbmaps, routes, pods, tunnel (its own
 ///                                  end and the far ones), node (our CiliumNode), endpoints (CiliumEndpoints), problems
-///                                  (what the agent says it cannot do); of BGP: bgp (what the speaker is told), why
-///                                  (what the objects want), answers (of `weft bgp why`), notes (findings and objects
-///                                  without effect), status (of the NodeConfig), conditions (that hold, of all BGP
-///                                  objects), metrics, goodbye
+///                                  (what the agent says it cannot do), ready (or why it is not); of BGP: bgp (what the
+///                                  speaker is told), why (what the objects want), answers (of `weft bgp why`), notes
+///                                  (findings and objects without effect), status (of the NodeConfig), conditions (that
+///                                  hold, of all BGP objects), metrics, goodbye
 ///   stays VIEW FILE                VIEW reads as FILE and goes on doing so for 200 ms
 ///   breaks WHAT                    api-down, api-up, watches, compaction, slices-down, slices-up
 /// A failure names the line and shows the difference.

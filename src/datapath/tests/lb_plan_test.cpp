@@ -350,6 +350,33 @@ TEST(LbPlan, a_state_adopted_after_any_prefix_completes_the_row) {
   }
 }
 
+TEST(LbPlan, a_restart_finds_which_backends_are_another_clusters) {
+  Bed bed;
+  auto both = row(tcp("10.96.0.1:80"), {"10.1.0.1:80"});
+  both.backends.push_back({.address = at("10.2.0.1:80"), .cluster = "west"});
+  both.backends.push_back({.address = at("10.3.0.1:80"), .cluster = "north", .preferred = false});
+  auto names = row(udp("10.96.0.2:53"), {"10.1.0.1:53"});
+  names.backends.push_back({.address = at("10.2.0.1:53"), .state = BackendState::terminating, .cluster = "west"});
+  bed.update(both);
+  bed.update(names);
+  bed.update(row(tcp("10.96.0.3:80"), {"10.1.0.1:80"}));
+  EXPECT_EQ(bed.state.remote_backends(),
+            (InheritedBackends{
+                {tcp("10.96.0.1:80"), {{at("10.2.0.1:80"), BackendState::active, cluster_tag("west")}}},
+                {udp("10.96.0.2:53"), {{at("10.2.0.1:53"), BackendState::terminating, cluster_tag("west")}}}}));
+  LbState restarted(bed.sizes);
+  ASSERT_TRUE(restarted.adopt(bed.maps));
+  EXPECT_EQ(restarted.remote_backends(), bed.state.remote_backends());
+
+  // The cluster is not known by name yet: the backend stays the one it was, and whose it was.
+  both.backends[1].cluster = "unknown";
+  auto plan = restarted.plan_update(both);
+  ASSERT_TRUE(plan);
+  EXPECT_THAT(plan->writes, IsEmpty());
+  restarted.commit(*plan);
+  EXPECT_EQ(restarted.remote_backends(), bed.state.remote_backends());
+}
+
 TEST(LbPlan, adopting_nonsense_unbinds_it_and_keeps_the_rest) {
   Bed bed;
   bed.update(row(tcp("10.96.0.1:80"), {"10.1.0.1:80"}));

@@ -35,5 +35,12 @@ TEST(IdentityRange, carries_the_cluster_id_in_the_upper_bits) {
   EXPECT_EQ(identity_range(1, 511).last, 65535u);
 }
 
+// Maps of an earlier run hold tags: another computation would make an agent drop what a remote cluster gave it.
+TEST(ClusterTag, is_the_same_for_ever_and_nobodys_but_this_clusters_is_zero) {
+  EXPECT_EQ(cluster_tag(""), 0u);
+  EXPECT_EQ(cluster_tag("a"), 0xe40c292cu);
+  EXPECT_EQ(cluster_tag("foobar"), 0xbf9cf968u);
+}
+
 }  // namespace
 }  // namespace weft

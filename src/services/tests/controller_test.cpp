@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 namespace weft::services {
 namespace {
 
@@ -197,17 +199,30 @@ TEST_F(ServiceControllerTest, a_change_touches_only_its_own_service) {
   EXPECT_EQ(frontends.revision(), before + 1);
 }
 
-TEST_F(ServiceControllerTest, frontends_are_initialized_when_every_source_has_spoken) {
+TEST_F(ServiceControllerTest, frontends_are_initialized_when_services_and_slices_are_listed_whoever_is_away) {
   services.expect("list");
   slices.expect("list");
-  remotes.expect("west");
+  remotes.expect("remote cluster west");
   services.initialized_by("list");
-  slices.initialized_by("list");
   controller.step();
   EXPECT_FALSE(frontends.initialized());
-  remotes.initialized_by("west");
+  slices.initialized_by("list");
   controller.step();
   EXPECT_TRUE(frontends.initialized());
+}
+
+TEST_F(ServiceControllerTest, maps_that_take_over_from_others_wait_for_the_remotes) {
+  Table<Frontend> out{io, "frontends"};
+  ServiceController fresh{{.cluster = "east", .node = "n1"}, services, slices, remotes, out, {{}, true}};
+  remotes.expect("remote cluster west");
+  services.upsert(cart());
+  slices.upsert(slice("a", "cart", "10.1.0.1"));
+  fresh.step();
+  EXPECT_EQ(out.size(), 1u) << "what is known is written at once";
+  EXPECT_FALSE(out.initialized());
+  remotes.initialized_by("remote cluster west");
+  fresh.step();
+  EXPECT_TRUE(out.initialized());
 }
 
 TEST_F(ServiceControllerTest, nothing_is_written_before_services_and_slices_are_both_listed) {
@@ -222,29 +237,117 @@ TEST_F(ServiceControllerTest, nothing_is_written_before_services_and_slices_are_
   EXPECT_EQ(backends(), 1u);
 }
 
-TEST_F(ServiceControllerTest, a_global_service_served_before_waits_for_the_remotes_and_a_new_one_does_not) {
-  const FrontendKey before{{addr("10.96.0.5"), 80}, Protocol::tcp};
+// A run that begins with maps that an earlier one left, while remote clusters are silent.
+class RestartTest : public ServiceControllerTest {
+ protected:
+  const FrontendKey key{{addr("10.96.0.5"), 80}, Protocol::tcp};
   Table<Frontend> out{io, "frontends"};
-  ServiceController restarted{{.cluster = "east", .node = "n1"},
-                              services,
-                              slices,
-                              remotes,
-                              out,
-                              [&](const FrontendKey& k) { return k == before; }};
-  remotes.expect("west");
-  auto fresh = cart("10.96.0.9");
-  fresh.name.name = "fresh";
+  std::optional<ServiceController> restarted;
+
+  void SetUp() override {
+    remotes.expect("remote cluster west");
+    remotes.expect("remote cluster north");
+  }
+  void restart(std::vector<InheritedBackend> inherited) {
+    restarted.emplace(Site{.cluster = "east", .node = "n1"}, services, slices, remotes, out,
+                      ServiceController::Start{.inherited = {{key, std::move(inherited)}}});
+  }
+  InheritedBackend left_by(const char* cluster, const char* ip, BackendState state = BackendState::active) {
+    return {{addr(ip), 8080}, state, cluster_tag(cluster)};
+  }
+  // Those that take new connections, as "address" or "address of cluster".
+  std::string serving() {
+    restarted->step();
+    const auto f = out.get(key);
+    if (!f) return "no frontend";
+    std::string text;
+    for (const Backend& b : f->backends)
+      if (b.preferred && b.state == BackendState::active)
+        text +=
+            (text.empty() ? "" : ", ") + b.address.address.to_string() + (b.cluster.empty() ? "" : " of " + b.cluster);
+    return text;
+  }
+};
+
+TEST_F(RestartTest, local_endpoints_are_followed_at_once_and_the_silent_remotes_backends_stay) {
+  restart({left_by("west", "10.2.0.1")});
   services.upsert(cart());
-  services.upsert(fresh);
   slices.upsert(slice("a", "cart", "10.1.0.1"));
-  restarted.step();
-  EXPECT_EQ(out.get(before), nullptr);
-  EXPECT_EQ(out.size(), 1u);
-  remotes.upsert(feed("west", "10.2.0.1"));
-  remotes.initialized_by("west");
-  restarted.step();
-  ASSERT_NE(out.get(before), nullptr);
-  EXPECT_EQ(out.get(before)->backends.size(), 2u);
+  EXPECT_EQ(serving(), "10.1.0.1, 10.2.0.1 of west");
+  slices.upsert(slice("a", "cart", "10.1.0.9"));
+  EXPECT_EQ(serving(), "10.1.0.9, 10.2.0.1 of west");
+  slices.remove({"shop", "a"});
+  EXPECT_EQ(serving(), "10.2.0.1 of west") << "a service that only the remote serves";
+}
+
+TEST_F(RestartTest, each_cluster_is_heard_for_itself) {
+  restart({left_by("west", "10.2.0.1"), left_by("north", "10.3.0.1")});
+  services.upsert(cart());
+  EXPECT_EQ(serving(), "10.2.0.1 of west, 10.3.0.1 of north");
+  remotes.initialized_by("remote cluster west");
+  EXPECT_EQ(serving(), "10.3.0.1 of north") << "west has no backend any more";
+  EXPECT_TRUE(out.initialized());
+  remotes.upsert(feed("north", "10.3.0.7"));
+  EXPECT_EQ(serving(), "10.3.0.7 of north") << "of this service north has spoken, the rest of its list is on its way";
+  remotes.initialized_by("remote cluster north");
+  EXPECT_EQ(serving(), "10.3.0.7 of north");
+}
+
+TEST_F(RestartTest, a_remote_that_is_given_up_leaves_nothing) {
+  restart({left_by("west", "10.2.0.1")});
+  services.upsert(cart());
+  slices.upsert(slice("a", "cart", "10.1.0.1"));
+  EXPECT_EQ(serving(), "10.1.0.1, 10.2.0.1 of west");
+  remotes.initialized_by("remote cluster north");
+  remotes.initialized_by("remote cluster west");
+  EXPECT_EQ(serving(), "10.1.0.1");
+  remotes.expect("remote cluster west");
+  slices.upsert(slice("a", "cart", "10.1.0.2"));
+  EXPECT_EQ(serving(), "10.1.0.2") << "and nothing comes back";
+}
+
+TEST_F(RestartTest, until_it_is_known_which_remotes_there_are_all_stay_and_a_forgotten_one_goes_then) {
+  remotes.expect("mesh configuration");
+  restart({left_by("west", "10.2.0.1"), left_by("south", "10.4.0.1")});
+  services.upsert(cart());
+  EXPECT_EQ(serving(), "10.2.0.1 of west, 10.4.0.1 of unknown");
+  remotes.initialized_by("mesh configuration");
+  EXPECT_EQ(serving(), "10.2.0.1 of west") << "south was removed while no agent ran";
+}
+
+TEST_F(RestartTest, affinity_counts_inherited_backends_as_remote) {
+  restart({left_by("west", "10.2.0.1")});
+  auto s = cart();
+  s.affinity = ServiceAffinity::local;
+  services.upsert(s);
+  EXPECT_EQ(serving(), "10.2.0.1 of west") << "fails over as before the restart";
+  slices.upsert(slice("a", "cart", "10.1.0.1"));
+  EXPECT_EQ(serving(), "10.1.0.1");
+  slices.remove({"shop", "a"});
+  EXPECT_EQ(serving(), "10.2.0.1 of west");
+  s.affinity = ServiceAffinity::remote;
+  services.upsert(s);
+  slices.upsert(slice("a", "cart", "10.1.0.1"));
+  EXPECT_EQ(serving(), "10.2.0.1 of west");
+  remotes.initialized_by("remote cluster west");
+  EXPECT_EQ(serving(), "10.1.0.1");
+}
+
+TEST_F(RestartTest, a_service_that_is_not_global_any_more_inherits_nothing) {
+  restart({left_by("west", "10.2.0.1")});
+  auto s = cart();
+  s.global = false;
+  services.upsert(s);
+  slices.upsert(slice("a", "cart", "10.1.0.1"));
+  EXPECT_EQ(serving(), "10.1.0.1");
+}
+
+TEST_F(RestartTest, what_a_slice_says_of_an_address_counts_more_and_a_terminating_one_gets_no_new_connection) {
+  restart({left_by("west", "10.2.0.1"), left_by("west", "10.2.0.2", BackendState::terminating)});
+  services.upsert(cart());
+  slices.upsert(slice("a", "cart", "10.2.0.1"));
+  EXPECT_EQ(serving(), "10.2.0.1");
+  EXPECT_EQ(out.get(key)->backends.size(), 2u);
 }
 
 }  // namespace

@@ -78,10 +78,12 @@ TEST_F(TableTest, is_initialized_when_every_source_has_delivered) {
   table.expect("kube");
   table.expect("mesh");
   EXPECT_TRUE(table.waits_for("ku") && table.waits_for("mesh"));
+  EXPECT_FALSE(table.waits_only_for("mesh"));
   EXPECT_FALSE(table.waits_for("kubernetes") || table.waits_for("lb") || table.waits_for("z"));
   table.initialized_by("kube");
   EXPECT_FALSE(table.initialized());
   EXPECT_FALSE(table.waits_for("kube"));
+  EXPECT_TRUE(table.waits_only_for("mesh"));
   table.initialized_by("mesh");
   EXPECT_TRUE(table.initialized());
 }
