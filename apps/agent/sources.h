@@ -19,7 +19,7 @@ struct Sources {
   Sources(kube::Client& client, const Options& o, Tables& t)
       : own_node(client, kube::kNodes, t.own_node, kube::parse_core_node,
                  {.field_selector = "metadata.name=" + o.node_name}),
-        services(client, kube::kServices, t.services, kube::parse_service),
+        services(client, kube::kServices, t.services, kube::parse_served_service),
         slices(client, kube::kEndpointSlices, t.slices, kube::parse_endpoint_slice),
         namespaces(client, kube::kNamespaces, t.namespaces, kube::parse_namespace),
         pods(client, kube::kPods, t.pods, kube::parse_pod, {.field_selector = "spec.nodeName=" + o.node_name}),

@@ -32,7 +32,7 @@ struct Sources {
         node_source(
             client, kube::kCiliumNodes, nodes,
             [c = kube::ClusterInfo{local.name, local.id}](const auto& o) { return kube::parse_cilium_node(o, c); }),
-        service_source(client, kube::kServices, services, kube::parse_service),
+        service_source(client, kube::kServices, services, kube::parse_served_service),
         slice_source(client, kube::kEndpointSlices, slices, kube::parse_endpoint_slice),
         endpoint_source(client, kube::kCiliumEndpoints, endpoints, kube::parse_cilium_endpoint),
         identity_source(

@@ -91,6 +91,18 @@ TEST(ServiceType, wrong_values_are_refused_with_their_field) {
       parse_service(parse(R"({"metadata":{"name":"a"},"spec":{"ports":"none","selector":[1],"clusterIPs":7}})")));
 }
 
+TEST(ServiceType, a_service_of_another_proxy_has_no_row) {
+  for (const char* proxy : {"multus", "kube-proxy", ""}) {
+    json::object o = parse(R"({"metadata":{"name":"api","namespace":"shop"},"spec":{"clusterIP":"10.96.0.5"}})");
+    EXPECT_TRUE(parse_served_service(o)->has_value());
+    o["metadata"].as_object()["labels"] = json::object{{"service.kubernetes.io/service-proxy-name", proxy}};
+    const auto r = parse_served_service(o);
+    ASSERT_TRUE(r) << r.error().message;
+    EXPECT_FALSE(r->has_value());
+    EXPECT_TRUE(parse_service(o)->has_value()) << "for those who only name it, as DNS does";
+  }
+}
+
 TEST(EndpointSliceType, absent_conditions_are_ready_and_serving_follows_ready) {
   const auto r = parse_endpoint_slice(parse(R"({"metadata":{"name":"api-1","namespace":"shop",
       "labels":{"kubernetes.io/service-name":"api","endpointslice.kubernetes.io/managed-by":"endpointslice-controller.k8s.io"}},

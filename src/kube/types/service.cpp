@@ -156,4 +156,10 @@ Result<std::optional<Service>> parse_service(const json::object& object) {
   return s;
 }
 
+Result<std::optional<Service>> parse_served_service(const json::object& object) {
+  if (labels_at(metadata(object), "labels").contains("service.kubernetes.io/service-proxy-name"))
+    return std::optional<Service>();
+  return parse_service(object);
+}
+
 }  // namespace weft::kube
