@@ -17,10 +17,12 @@ struct Candidate {
   std::vector<std::string> for_zones;
 };
 
-/// Nothing: the endpoint must get no traffic at all. Kubernetes' meaning of the three conditions: a terminating
-/// endpoint that still serves keeps its connections and is the last resort for new ones.
+/// Nothing: the endpoint must get no traffic at all. Kubernetes' meaning of the three conditions, here and in other
+/// clusters: who is ready takes traffic, and whether a terminating pod, or one that is not ready, is to count as ready
+/// (publishNotReadyAddresses) has been decided when the slice was written. A terminating endpoint that still serves
+/// keeps its connections and is the last resort for new ones.
 std::optional<BackendState> state_of(bool ready, bool serving, bool terminating) {
-  if (ready && !terminating) return BackendState::active;
+  if (ready) return BackendState::active;
   if (terminating && serving) return BackendState::terminating;
   return std::nullopt;
 }
@@ -32,15 +34,14 @@ void add(std::map<SocketAddress, Candidate>& out, Candidate c) {
     it->second = std::move(c);
 }
 
-void add_local(std::map<SocketAddress, Candidate>& out, const Service& service, const ServicePort& port, Family family,
+void add_local(std::map<SocketAddress, Candidate>& out, const ServicePort& port, Family family,
                const std::vector<std::shared_ptr<const EndpointSlice>>& slices) {
   for (const auto& slice : slices) {
     if (slice->family != family) continue;
     for (const SlicePort& sp : slice->ports) {
       if (sp.name != port.name || sp.protocol != port.protocol || sp.port == 0) continue;
       for (const SliceEndpoint& ep : slice->endpoints) {
-        const bool ready = ep.ready || service.publish_not_ready_addresses;
-        const auto state = state_of(ready, ep.serving || service.publish_not_ready_addresses, ep.terminating);
+        const auto state = state_of(ep.ready, ep.serving, ep.terminating);
         if (!state) continue;
         for (const Address& a : ep.addresses) {
           Candidate c;
@@ -142,7 +143,7 @@ std::vector<Frontend> merge(const Site& site, const Service& service,
     if (ip.is_v4() ? !site.ipv4 : !site.ipv6) return;
     for (const ServicePort& port : service.ports) {
       std::map<SocketAddress, Candidate> candidates;
-      add_local(candidates, service, port, ip.family(), slices);
+      add_local(candidates, port, ip.family(), slices);
       if (service.global)
         for (const auto& feed : remotes)
           if (feed->shared && feed->cluster != site.cluster) add_remote(candidates, port, ip.family(), *feed);

@@ -159,11 +159,24 @@ TEST_F(MergeTest, a_remote_backend_on_its_way_out_gets_no_new_connection) {
   EXPECT_EQ(serving(), "10.2.0.4:9090 10.2.0.5:9090(terminating)");
 }
 
-TEST_F(MergeTest, not_ready_endpoints_are_left_out_unless_published) {
+TEST_F(MergeTest, not_ready_endpoints_are_left_out) {
   local("10.1.0.4", false, false, false);
   EXPECT_EQ(serving(), "");
   service.publish_not_ready_addresses = true;
-  EXPECT_EQ(serving(), "10.1.0.4:8080");
+  EXPECT_EQ(serving(), "") << "the slice says it: for such a service its endpoints are ready";
+}
+
+// What the slice controller writes for pods of a service with publishNotReadyAddresses, whatever they do.
+TEST_F(MergeTest, published_endpoints_stay_in_rotation_here_and_in_other_clusters) {
+  service.publish_not_ready_addresses = true;
+  local("10.1.0.4", true, false, false);
+  local("10.1.0.5", true, false, true);
+  local("10.1.0.6", true, true, true);
+  auto feed = remote("west", {"10.2.0.4", "10.2.0.5", "10.2.0.6"});
+  feed->states[addr("10.2.0.4")] = {.ready = true, .serving = false, .terminating = false};
+  feed->states[addr("10.2.0.5")] = {.ready = true, .serving = false, .terminating = true};
+  feed->states[addr("10.2.0.6")] = {.ready = true, .serving = true, .terminating = true};
+  EXPECT_EQ(serving(), "10.1.0.4:8080 10.1.0.5:8080 10.1.0.6:8080 10.2.0.4:9090 10.2.0.5:9090 10.2.0.6:9090");
 }
 
 TEST_F(MergeTest, internal_traffic_policy_local_keeps_this_nodes_pods_and_remotes) {
