@@ -45,7 +45,7 @@ struct Service {
   TrafficPolicy external_traffic_policy = TrafficPolicy::cluster;
   bool publish_not_ready_addresses = false;
   std::string load_balancer_class;
-  std::string traffic_distribution;
+  std::string traffic_distribution;  // "PreferSameZone" (formerly "PreferClose"), "PreferSameNode"
 
   // Read from annotations (service.cilium.io/…, aliases io.cilium/…) by kube/types/service_annotations.h.
   bool global = false;
@@ -68,7 +68,7 @@ struct SliceEndpoint {
   std::string node_name;
   std::string zone;
   std::vector<std::string> for_zones;  // hints
-  bool has_hints = false;
+  std::vector<std::string> for_nodes;
   bool operator==(const SliceEndpoint&) const = default;
 };
 

@@ -13,8 +13,8 @@ namespace {
 struct Candidate {
   Backend backend;
   bool remote = false;
-  bool has_hints = false;
   std::vector<std::string> for_zones;
+  std::vector<std::string> for_nodes;
 };
 
 /// Nothing: the endpoint must get no traffic at all. Kubernetes' meaning of the three conditions, here and in other
@@ -46,8 +46,8 @@ void add_local(std::map<SocketAddress, Candidate>& out, const ServicePort& port,
         for (const Address& a : ep.addresses) {
           Candidate c;
           c.backend = {.address = {a, sp.port}, .state = *state, .node = ep.node_name, .zone = ep.zone};
-          c.has_hints = ep.has_hints;
           c.for_zones = ep.for_zones;
+          c.for_nodes = ep.for_nodes;
           add(out, std::move(c));
         }
       }
@@ -78,7 +78,6 @@ void add_remote(std::map<SocketAddress, Candidate>& out, const ServicePort& port
       if (const auto zone = feed.zones.find(address); zone != feed.zones.end()) {
         c.backend.zone = zone->second.zone;
         c.for_zones = zone->second.for_zones;
-        c.has_hints = !c.for_zones.empty();
       }
       add(out, std::move(c));
     }
@@ -99,17 +98,30 @@ void apply_traffic_policy(std::vector<Candidate*>& all, const Site& site, const 
       hold_back(*c, fmt::format("internalTrafficPolicy is Local and the pod is on node {}", c->backend.node));
 }
 
-// Section 3.3: hints count only if every backend has some and at least one hints at our zone.
-void apply_topology(std::vector<Candidate*>& all, const Site& site, const Service& service) {
-  if (!site.service_topology || service.traffic_distribution != "PreferClose" || site.zone.empty() || all.empty())
-    return;
-  const auto for_us = [&](const Candidate* c) {
-    return std::find(c->for_zones.begin(), c->for_zones.end(), site.zone) != c->for_zones.end();
-  };
-  if (!std::all_of(all.begin(), all.end(), [](const Candidate* c) { return c->has_hints; })) return;
-  if (std::none_of(all.begin(), all.end(), for_us)) return;
+// Section 3.3: hints count only if every backend that takes traffic has some and at least one hints at us. (Slices give
+// no hints to endpoints that terminate.)
+bool prefer_hinted(std::vector<Candidate*>& all, std::vector<std::string> Candidate::* hints, const std::string& us,
+                   std::string_view what) {
+  const auto active = [](const Candidate* c) { return c->backend.state == BackendState::active; };
+  // Feeds carry no hints for nodes, and a remote pod is on none of ours.
+  const bool by_node = hints == &Candidate::for_nodes;
+  const auto hinted = [&](const Candidate* c) { return !(c->*hints).empty() || (by_node && c->remote); };
+  const auto for_us = [&](const Candidate* c) { return std::ranges::find(c->*hints, us) != (c->*hints).end(); };
+  if (us.empty() || !std::ranges::all_of(all, [&](const Candidate* c) { return !active(c) || hinted(c); }))
+    return false;
+  if (std::ranges::none_of(all, [&](const Candidate* c) { return active(c) && for_us(c); })) return false;
   for (Candidate* c : all)
-    if (!for_us(c)) hold_back(*c, fmt::format("its topology hints do not name zone {}", site.zone));
+    if (active(c) && !for_us(c)) hold_back(*c, fmt::format("its topology hints do not name {} {}", what, us));
+  return true;
+}
+
+// PreferClose is what PreferSameZone was called before Kubernetes 1.33. Without a pod on the node, the zone counts.
+void apply_topology(std::vector<Candidate*>& all, const Site& site, const Service& service) {
+  const std::string& wish = service.traffic_distribution;
+  const bool node = wish == "PreferSameNode";
+  if (!site.service_topology || (!node && wish != "PreferSameZone" && wish != "PreferClose")) return;
+  if (node && prefer_hinted(all, &Candidate::for_nodes, site.node, "node")) return;
+  prefer_hinted(all, &Candidate::for_zones, site.zone, "zone");
 }
 
 // Section 3.4. A terminating local backend does not hold traffic that an active remote one could take, nor the

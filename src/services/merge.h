@@ -16,7 +16,7 @@ namespace weft::services {
 /// Where the merge is computed: what differs from node to node and from cluster to cluster.
 struct Site {
   std::string cluster;            // our own name: a feed of that name is ignored
-  std::string node;               // for internalTrafficPolicy: Local
+  std::string node;               // for internalTrafficPolicy: Local and topology hints
   std::string zone;               // topology.kubernetes.io/zone of the node, empty if unknown
   bool service_topology = false;  // loadBalancer.serviceTopology
   LbAlgorithm default_algorithm = LbAlgorithm::random;

@@ -110,7 +110,7 @@ TEST(EndpointSliceType, absent_conditions_are_ready_and_serving_follows_ready) {
     "endpoints":[{"addresses":["10.1.0.1"]},
       {"addresses":["10.1.0.2"],"conditions":{"ready":false}},
       {"addresses":["10.1.0.3"],"conditions":{"ready":false,"serving":true,"terminating":true},"nodeName":"n1","zone":"z1",
-       "hostname":"db-0","hints":{"forZones":[{"name":"z2"}]}}]})"));
+       "hostname":"db-0","hints":{"forZones":[{"name":"z2"}],"forNodes":[{"name":"n1"}]}}]})"));
   ASSERT_TRUE(r) << r.error().message;
   const EndpointSlice& s = **r;
   EXPECT_EQ(s.service, "api");
@@ -120,7 +120,8 @@ TEST(EndpointSliceType, absent_conditions_are_ready_and_serving_follows_ready) {
   EXPECT_FALSE(s.endpoints[1].ready || s.endpoints[1].serving);
   EXPECT_TRUE(!s.endpoints[2].ready && s.endpoints[2].serving && s.endpoints[2].terminating);
   EXPECT_EQ(s.endpoints[2].for_zones, std::vector<std::string>{"z2"});
-  EXPECT_TRUE(s.endpoints[2].has_hints && !s.endpoints[0].has_hints);
+  EXPECT_EQ(s.endpoints[2].for_nodes, std::vector<std::string>{"n1"});
+  EXPECT_TRUE(s.endpoints[0].for_zones.empty() && s.endpoints[0].for_nodes.empty());
 }
 
 TEST(EndpointSliceType, names_and_orphans_have_no_row_and_mixed_families_are_refused) {

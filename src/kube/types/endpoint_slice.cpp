@@ -26,9 +26,10 @@ Result<SliceEndpoint> parse_endpoint(const json::object& o, Family family) {
   e.node_name = text_at(o, "nodeName");
   e.zone = text_at(o, "zone");
   const auto& hints = object_at(o, "hints");
-  e.has_hints = !array_at(hints, "forZones").empty();
   for (const auto& z : array_at(hints, "forZones"))
     if (z.is_object()) e.for_zones.push_back(text_at(z.get_object(), "name"));
+  for (const auto& n : array_at(hints, "forNodes"))
+    if (n.is_object()) e.for_nodes.push_back(text_at(n.get_object(), "name"));
   return e;
 }
 

@@ -135,7 +135,7 @@ std::shared_ptr<const EndpointSlice> slice(const char* name, const char* ip, boo
   s.name = {"shop", name};
   s.service = "cart";
   s.ports = {{"http", Protocol::tcp, port}};
-  s.endpoints = {{{*Address::parse(ip)}, ready, serving, terminating, "", "", "", {}, false}};
+  s.endpoints = {{{*Address::parse(ip)}, ready, serving, terminating, "", "", "", {}, {}}};
   return std::make_shared<const EndpointSlice>(std::move(s));
 }
 

@@ -170,8 +170,7 @@ TEST_F(ServiceControllerTest, a_node_that_moves_to_another_zone_chooses_its_back
   services.upsert(s);
   auto both = slice("a", "cart", "10.1.0.1");
   both.endpoints[0].for_zones = {"z1"};
-  both.endpoints[0].has_hints = true;
-  both.endpoints.push_back({.addresses = {addr("10.1.0.2")}, .for_zones = {"z2"}, .has_hints = true});
+  both.endpoints.push_back({.addresses = {addr("10.1.0.2")}, .for_zones = {"z2"}});
   slices.upsert(both);
   const auto chosen = [&] {
     zoned.step();

@@ -198,6 +198,46 @@ TEST_F(MergeTest, topology_hints_count_only_when_every_backend_has_them) {
   EXPECT_EQ(serving(), "10.2.0.4:9090");
 }
 
+TEST_F(MergeTest, the_zone_is_preferred_under_either_name_and_by_who_takes_traffic) {
+  site.service_topology = true;
+  site.zone = "z1";
+  auto feed = remote("west", {"10.2.0.4", "10.2.0.5", "10.2.0.6"});
+  feed->zones[addr("10.2.0.4")] = {"z1", {"z1"}};
+  feed->zones[addr("10.2.0.5")] = {"z2", {"z2"}};
+  feed->states[addr("10.2.0.6")] = {.ready = false, .serving = true, .terminating = true};
+  for (const char* name : {"PreferClose", "PreferSameZone", "PreferSameNode"}) {
+    service.traffic_distribution = name;
+    EXPECT_EQ(serving(), "10.2.0.4:9090 10.2.0.6:9090(terminating)") << name;
+  }
+  service.traffic_distribution = "PreferTheMoon";
+  EXPECT_EQ(serving(), "10.2.0.4:9090 10.2.0.5:9090 10.2.0.6:9090(terminating)");
+}
+
+TEST_F(MergeTest, the_node_is_preferred_and_the_zone_where_it_has_no_pod) {
+  site.service_topology = true;
+  site.zone = "z1";
+  service.traffic_distribution = "PreferSameNode";
+  const auto hinted = [&](const char* ip, const char* node, const char* zone) {
+    local(ip, true, true, false, node);
+    auto copy = std::make_shared<EndpointSlice>(*slices.back());
+    copy->endpoints[0].for_nodes = {node};
+    copy->endpoints[0].for_zones = {zone};
+    slices.back() = copy;
+  };
+  hinted("10.1.0.4", "node-1", "z1");
+  hinted("10.1.1.4", "node-2", "z1");
+  hinted("10.1.2.4", "node-3", "z2");
+  EXPECT_EQ(serving(), "10.1.0.4:8080");
+  EXPECT_EQ(merged()[0].backends[1].held_back, "its topology hints do not name node node-1");
+  site.node = "node-4";
+  EXPECT_EQ(serving(), "10.1.0.4:8080 10.1.1.4:8080");
+  site.node = "node-1";
+  remote("west", {"10.2.0.4"});
+  EXPECT_EQ(serving(), "10.1.0.4:8080") << "a remote pod is on no node of ours";
+  service.traffic_distribution = "PreferSameZone";
+  EXPECT_EQ(serving(), "10.1.0.4:8080 10.1.1.4:8080 10.1.2.4:8080 10.2.0.4:9090") << "it has no hint";
+}
+
 TEST_F(MergeTest, headless_and_external_name_have_no_frontend) {
   service.headless = true;
   EXPECT_TRUE(merged().empty());
