@@ -64,7 +64,31 @@ std::vector<Unserved> ServiceController::unserved() const {
     for (auto it = claims.begin(); it != claims.end(); ++it)
       if (it != has) out.push_back({it->second, taken(key, has->first, has->second.kind)});
   }
+  for (const auto& [service, ports] : untranslated_) out.insert(out.end(), ports.begin(), ports.end());
   return out;
+}
+
+// They are no rows: a row that the maps can never take would be tried again for ever, and kube-proxy may serve it well.
+void ServiceController::leave_out_untranslated(const ObjectName& name, std::vector<Frontend>& wanted) {
+  std::vector<Unserved> out;
+  const auto rest = std::stable_partition(wanted.begin(), wanted.end(), [](const Frontend& f) {
+    return f.address.protocol == Protocol::tcp || f.address.protocol == Protocol::udp;
+  });
+  for (auto it = rest; it != wanted.end(); ++it) {
+    const auto protocol = to_string(it->address.protocol);
+    std::string why = fmt::format("port {}/{}: protocol {} is not translated; use TCP or UDP", it->address.address.port,
+                                  protocol, protocol);
+    out.push_back({std::move(*it), std::move(why)});
+  }
+  wanted.erase(rest, wanted.end());
+  if (out.empty()) {
+    untranslated_.erase(name);
+    return;
+  }
+  std::vector<Unserved>& before = untranslated_[name];
+  if (before.empty())
+    log::warn("not all ports of a service are served", {{"service", name.to_string()}, {"why", out.front().why}});
+  before = std::move(out);
 }
 
 void ServiceController::tell_losers(const FrontendKey& key, const Claims& claims) {
@@ -119,6 +143,8 @@ void ServiceController::recompute(const ObjectName& name) {
     });
     if (inherits) inheriting_.insert(name);
   }
+
+  leave_out_untranslated(name, wanted);
 
   std::set<FrontendKey>& claimed = claimed_by_[name];
   std::set<FrontendKey> stale = claimed;

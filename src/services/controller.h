@@ -35,8 +35,9 @@ class ServiceController {
   Task<> run();
   /// The node moved to another zone: every service is computed anew. run() must run.
   void set_zone(std::string zone);
-  /// Addresses that a service asks for and another has, by address. A ClusterIP is its service's: an external IP
-  /// never takes it, whoever came first. Between two external IPs the first service by name has the address.
+  /// Addresses that a service asks for and another has, by address; then ports of protocols that are not translated. A
+  /// ClusterIP is its service's: an external IP never takes it, whoever came first. Between two external IPs the first
+  /// service by name has the address.
   std::vector<Unserved> unserved() const;
   /// One pass over what changed so far; run() calls it on every change. For tests and benchmarks.
   void step();
@@ -50,6 +51,7 @@ class ServiceController {
   using Claims = std::map<ObjectName, Frontend>;
   static Claims::const_iterator holder(const Claims& claims);
   void tell_losers(const FrontendKey& key, const Claims& claims);
+  void leave_out_untranslated(const ObjectName& name, std::vector<Frontend>& wanted);
 
   Site site_;
   Start start_;
@@ -68,6 +70,7 @@ class ServiceController {
   std::map<FrontendKey, Claims> claims_;
   std::map<ObjectName, std::set<FrontendKey>> claimed_by_;
   std::map<FrontendKey, std::set<ObjectName>> contested_;  // claimed by more than one service → who was told so
+  std::map<ObjectName, std::vector<Unserved>> untranslated_;
   // While `inherited` is not empty: who has still to speak.
   std::set<std::string> silent_;                // sources of the remotes' table
   std::map<ClusterTag, std::string> clusters_;  // the clusters among them

@@ -160,6 +160,32 @@ TEST_F(ServiceControllerTest, an_external_ip_that_is_the_services_own_cluster_ip
   EXPECT_TRUE(controller.unserved().empty());
 }
 
+TEST_F(ServiceControllerTest, a_port_that_is_not_translated_is_no_row_but_a_reason_and_the_others_are_served) {
+  auto s = cart();
+  s.cluster_ips.push_back(addr("fd00:96::5"));
+  s.ports.push_back({.name = "stream", .protocol = Protocol::sctp, .port = 5000});
+  services.upsert(s);
+  backends();
+  EXPECT_EQ(frontends.size(), 2u) << "port 80 of both families";
+  ASSERT_EQ(controller.unserved().size(), 2u);
+  for (const Unserved& u : controller.unserved()) {
+    EXPECT_EQ(u.frontend.service, s.name);
+    EXPECT_EQ(u.frontend.address.address.port, 5000);
+    EXPECT_EQ(u.why, "port 5000/SCTP: protocol SCTP is not translated; use TCP or UDP");
+  }
+  s.ports.pop_back();
+  services.upsert(s);
+  backends();
+  EXPECT_TRUE(controller.unserved().empty());
+  s.ports[0].protocol = Protocol::sctp;
+  services.upsert(s);
+  backends();
+  EXPECT_EQ(frontends.size(), 0u);
+  services.remove(s.name);
+  backends();
+  EXPECT_TRUE(controller.unserved().empty());
+}
+
 TEST_F(ServiceControllerTest, a_node_that_moves_to_another_zone_chooses_its_backends_anew) {
   Table<Frontend> out{io, "frontends"};
   ServiceController zoned{
