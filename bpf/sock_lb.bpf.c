@@ -28,6 +28,8 @@ enum verdict { NOT_A_SERVICE, TRANSLATED, NO_BACKEND };
 /* Set by the agent according to what the kernel offers (datapath/features.h). */
 const volatile __u8 have_set_retval = 0;
 const volatile __u8 have_netns_cookie = 0;
+/* The node's own network namespace; 0 where the agent cannot tell (before 5.14): then the machine's first. */
+const volatile __u64 node_netns = 0;
 
 static __always_inline __u8 protocol_of(const struct bpf_sock_addr* ctx) {
   return ctx->protocol == IPPROTO_MULTIPATH_TCP ? IPPROTO_TCP : (__u8)ctx->protocol;
@@ -86,6 +88,11 @@ static __always_inline __u32 bound_source(const struct bpf_sock_addr* ctx, int i
   return ipv6 ? sk->src_ip6[0] ^ sk->src_ip6[1] ^ sk->src_ip6[2] ^ sk->src_ip6[3] : sk->src_ip4;
 }
 
+static __always_inline int in_node_netns(__u64 netns) {
+  if (!have_netns_cookie) return 1;
+  return netns == (node_netns ? node_netns : bpf_get_netns_cookie(NULL));
+}
+
 /* Replaces `e`, a frontend, by a backend of it. */
 static __always_inline enum verdict translate(struct bpf_sock_addr* ctx, struct lb_endpoint* e, int ipv6,
                                               int datagram) {
@@ -105,6 +112,7 @@ static __always_inline enum verdict translate(struct bpf_sock_addr* ctx, struct 
   if (client.affinity || (client.choice & LB_CHOICE_MAGLEV)) { /* else nobody asks who the client is */
     client.netns = have_netns_cookie ? bpf_get_netns_cookie(ctx) : 0;
     client.source = bound_source(ctx, ipv6);
+    client.anonymous = !client.source && in_node_netns(client.netns);
   }
   chosen = lb_choose(id, &client);
   if (!chosen) return NO_BACKEND;

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 
 #include "apps/agent/agent.h"
 #include "apps/agent/cleanup.h"
@@ -90,8 +91,11 @@ Task<int> run(asio::io_context& io, const Options& options) {
   ::setrlimit(RLIMIT_MEMLOCK, &unlimited);
   const KernelFeatures features = probe_kernel();
   for (const std::string& line : features.degraded()) log::warn("kernel feature missing", {{"effect", line}});
-  auto sock_lb =
-      SockLb::load({.bpffs = options.bpf_root, .cgroup = options.cgroup_root, .sizes = lb_sizes(options)}, features);
+  auto sock_lb = SockLb::load({.bpffs = options.bpf_root,
+                               .cgroup = options.cgroup_root,
+                               .sizes = lb_sizes(options),
+                               .maglev_salt = static_cast<std::uint32_t>(std::hash<std::string>{}(options.node_name))},
+                              features);
   if (!sock_lb) {
     log::error("service load balancing", {{"error", sock_lb.error().message}});
     co_return 1;

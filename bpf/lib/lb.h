@@ -187,8 +187,12 @@ static __always_inline int lb_recall_datagram(__u64 socket, const struct lb_endp
   return 1;
 }
 
+/* What makes this node's choices by Maglev others than another node's: cookies of namespaces are counted up from the
+ * same number everywhere. Set by the agent, the same for each run of it. */
+const volatile __u32 maglev_salt = 0;
+
 static __always_inline __u32 lb_mix(__u64 netns, __u32 source) {
-  __u64 h = netns * 0x9e3779b97f4a7c15ULL + source;
+  __u64 h = (netns ^ (__u64)maglev_salt << 32) * 0x9e3779b97f4a7c15ULL + source;
 
   h ^= h >> 32;
   h *= 0xd6e8feb86659fd93ULL;
@@ -203,11 +207,13 @@ struct lb_client {
   __u64 socket; /* set for a datagram of an unconnected UDP socket, else 0 */
   __u64 choice; /* lb_service.choice */
   __u32 source;
-  __u32 affinity; /* lb_service.affinity_seconds */
+  __u32 affinity;  /* lb_service.affinity_seconds */
+  __u32 anonymous; /* nothing tells it from the other clients of the node itself */
 };
 
 /* A backend id out of the service's slots; 0 when it has none. Who the client is decides with Maglev only: who
- * connects from the same place gets the same backend, and a change of backends moves few. */
+ * connects from the same place gets the same backend, and a change of backends moves few. The node's own processes
+ * have no place before they bind a source, and all of them together, of all nodes, would meet at one backend. */
 static __always_inline __u32 lb_pick(const struct lb_client* client) {
   const __u64 choice = client->choice;
   const __u32 count = (__u32)((choice & ~LB_CHOICE_MAGLEV) >> 32);
@@ -215,7 +221,8 @@ static __always_inline __u32 lb_pick(const struct lb_client* client) {
   __u32 index;
 
   if (count == 0) return 0;
-  index = (choice & LB_CHOICE_MAGLEV) ? lb_mix(client->netns, client->source) : bpf_get_prandom_u32();
+  index =
+      (choice & LB_CHOICE_MAGLEV) && !client->anonymous ? lb_mix(client->netns, client->source) : bpf_get_prandom_u32();
   index = (__u32)choice + (__u32)(((__u64)index * count) >> 32);
   slot = bpf_map_lookup_elem(&lb_slots, &index);
   return slot ? *(volatile __u32*)&slot->backend : 0;

@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cstdarg>
 #include <filesystem>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "bpf/sock_lb.skel.h"
 #include "datapath/attach.h"
@@ -76,6 +78,16 @@ Result<> check_sizes(const LbSizes& s) {
   return {};
 }
 
+// 0 where the kernel does not tell (before 5.14).
+std::uint64_t own_netns_cookie() {
+  constexpr int so_netns_cookie = 71;  // <asm-generic/socket.h> of newer headers
+  const Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  if (!fd || getsockopt(fd.get(), SOL_SOCKET, so_netns_cookie, &cookie, &size) != 0) return 0;
+  return cookie;
+}
+
 }  // namespace
 
 struct SockLb::Impl {
@@ -115,6 +127,8 @@ Result<> SockLb::Impl::open(const KernelFeatures& features) {
   if (!skeleton) return fail(errno_error("opening the sock_lb object", errno));
   skeleton->rodata->have_set_retval = features.set_retval;
   skeleton->rodata->have_netns_cookie = features.netns_cookie;
+  skeleton->rodata->node_netns = own_netns_cookie();
+  skeleton->rodata->maglev_salt = options.maglev_salt;
   const LbSizes& s = options.sizes;
   skeleton->rodata->connected_mask = s.connected_sets() - 1;
   // Id 0 means nothing, hence one element more.

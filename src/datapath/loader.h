@@ -20,7 +20,10 @@ class SockLb {
     std::string bpffs = "/sys/fs/bpf";
     std::string cgroup;  // empty: the cgroup2 mount point found in /proc/mounts
     LbSizes sizes;
+    /// Makes the choices of Maglev differ from node to node; the same in every run on this node.
+    std::uint32_t maglev_salt = 0;
   };
+  /// To be called in the node's own network namespace: its processes are told from pods by that.
   /// Errors: unsupported (which kernel feature is missing), invalid (no bpffs, map sizes), and the verifier's words.
   static Result<std::unique_ptr<SockLb>> load(Options options, const KernelFeatures& features);
   /// Detaches and forgets everything: for uninstall. Running connections stay; services are not translated any more.

@@ -271,6 +271,63 @@ TEST_F(SockLbTest, maglev_gives_a_client_the_same_backend_and_moves_few_when_one
   EXPECT_LT(moved, clients / 10) << "clients of other backends that had to move";
 }
 
+// As every real client: unbound before connect().
+TEST_F(SockLbTest, maglev_keeps_a_pod_at_one_backend_and_spreads_the_nodes_own_processes) {
+  if (!probe_kernel().netns_cookie) GTEST_SKIP() << "this kernel has no bpf_get_netns_cookie";
+  Lb lb;
+  auto f = row(tcp("10.96.0.1:80"), v4(5, 8080));
+  auto f6 = row(tcp("[fd00:96::1]:80"), {"[fd00:1::1]:8080", "[fd00:1::2]:8080"});
+  f.algorithm = f6.algorithm = LbAlgorithm::maglev;
+  lb.apply(f);
+  lb.apply(f6);
+  std::map<std::string, int> hits;
+  for (int i = 0; i < 500; ++i) ++hits[tcp_call(f.address.address).server];
+  EXPECT_EQ(hits.size(), 5u) << "processes of the node";
+  for (const auto& [server, n] : hits) EXPECT_NEAR(n, 100, 50) << server;
+  std::set<std::string> seen;
+  for (int i = 0; i < 100; ++i) seen.insert(tcp_call(f.address.address, {.mapped = true}).server);
+  EXPECT_EQ(seen.size(), 5u) << "IPv4-mapped";
+  seen.clear();
+  for (int i = 0; i < 100; ++i) seen.insert(tcp_call(f6.address.address).server);
+  EXPECT_EQ(seen.size(), 2u) << "IPv6";
+
+  std::set<std::string> chosen;
+  for (int pod = 0; pod < 12; ++pod) {
+    std::thread([&] {
+      ASSERT_EQ(unshare(CLONE_NEWNET), 0);
+      Servers local;
+      for (int i = 1; i <= 5; ++i) {
+        add_loopback_address(fmt::format("10.1.0.{}", i));
+        local.listen(tcp(fmt::format("10.1.0.{}:8080", i)));
+      }
+      const std::string first = tcp_call(f.address.address).server;
+      EXPECT_NE(first, "");
+      for (int i = 0; i < 20; ++i) EXPECT_EQ(tcp_call(f.address.address).server, first);
+      chosen.insert(first);
+    }).join();
+  }
+  EXPECT_GT(chosen.size(), 1u) << "twelve pods, one backend";
+}
+
+TEST_F(SockLbTest, maglev_chooses_otherwise_on_another_node_and_the_same_after_a_restart) {
+  auto f = row(tcp("10.96.0.1:80"), v4(5, 8080));
+  f.algorithm = LbAlgorithm::maglev;
+  const auto choices = [&](std::uint32_t salt) {
+    Lb lb(probe_kernel(), Lb::small(), {}, salt);
+    lb.apply(f);
+    std::vector<std::string> out;
+    for (int i = 1; i <= 100; ++i)
+      out.push_back(tcp_call(f.address.address, {.source = fmt::format("127.0.1.{}", i)}).server);
+    return out;
+  };
+  const auto here = choices(0x1234567);
+  EXPECT_EQ(choices(0x1234567), here);
+  const auto there = choices(0x89abcdef);
+  int same = 0;
+  for (std::size_t i = 0; i < here.size(); ++i) same += here[i] == there[i];
+  EXPECT_LT(same, 50) << "of 100; by chance 20";
+}
+
 TEST_F(SockLbTest, no_connection_fails_while_backends_come_and_go) {
   Lb lb;
   const auto frontend = tcp("10.96.0.1:80");

@@ -218,8 +218,9 @@ LbSizes Lb::small() {
           .maglev_table = 1021};
 }
 
-Lb::Lb(KernelFeatures features, LbSizes sizes, LbReconciler::Options options) {
-  auto loaded = SockLb::load({.bpffs = bpffs(), .cgroup = cgroup(), .sizes = sizes}, features);
+Lb::Lb(KernelFeatures features, LbSizes sizes, LbReconciler::Options options, std::uint32_t maglev_salt) {
+  auto loaded =
+      SockLb::load({.bpffs = bpffs(), .cgroup = cgroup(), .sizes = sizes, .maglev_salt = maglev_salt}, features);
   if (!loaded) log::fatal(loaded.error().message, __FILE__, __LINE__);
   sock = std::move(*loaded);
   reconciler = std::make_unique<LbReconciler>(io, sock->maps(), std::move(options));

@@ -78,7 +78,8 @@ Fd udp_socket(const SocketAddress& like, const Call& call = {});
 
 /// The programs with a reconciler, as the agent has them.
 struct Lb {
-  explicit Lb(KernelFeatures features = probe_kernel(), LbSizes sizes = small(), LbReconciler::Options options = {});
+  explicit Lb(KernelFeatures features = probe_kernel(), LbSizes sizes = small(), LbReconciler::Options options = {},
+              std::uint32_t maglev_salt = 0);
   static LbSizes small();
   /// Applies a row (or its removal) and waits until it is in the maps.
   void apply(const Frontend& row);
