@@ -65,7 +65,7 @@ struct lb_backend {
 };
 WEFT_ABI_ASSERT(sizeof(struct lb_backend) == 24);
 
-/* Kept for services with session affinity and for all UDP services. */
+/* Kept for services with session affinity and for all UDP services; LB_MEMBER_RESERVE for any. */
 struct lb_member_key {
   __u32 service;
   __u32 backend;
@@ -74,6 +74,9 @@ struct lb_member_key {
 enum lb_member_state {
   LB_MEMBER_ACTIVE = 1, /* a client with affinity keeps it, a socket keeps it */
   LB_MEMBER_KEEPS = 2,  /* terminating: only a socket that already sends there keeps it */
+  /* Of another cluster and held back, by affinity for example: no member to any program. The next agent may need it
+   * before that cluster has spoken. */
+  LB_MEMBER_RESERVE = 3,
 };
 
 struct lb_sticky_key {

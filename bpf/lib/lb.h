@@ -239,6 +239,7 @@ static __always_inline __u32 lb_recall(const struct lb_sticky_key* key, __u64 no
   member.backend = known->backend;
   state = bpf_map_lookup_elem(&lb_members, &member);
   if (!state) return 0;
+  if (*state == LB_MEMBER_RESERVE) return 0;
   if (key->kind == LB_CLIENT_NETNS && *state != LB_MEMBER_ACTIVE) return 0;
   known->last_used = now;
   return member.backend;

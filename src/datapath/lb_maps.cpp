@@ -83,8 +83,10 @@ std::string to_string(const LbWrite& write) {
           [](const Bind& w) { return fmt::format("{} -> service {}", w.frontend.to_string(), w.service); },
           [](const Unbind& w) { return fmt::format("{} unbound", w.frontend.to_string()); },
           [](const SetMember& w) {
-            return fmt::format("member {}/{} {}", w.service, w.backend,
-                               w.state == abi::LB_MEMBER_ACTIVE ? "active" : "keeps");
+            const char* state = w.state == abi::LB_MEMBER_ACTIVE  ? "active"
+                                : w.state == abi::LB_MEMBER_KEEPS ? "keeps"
+                                                                  : "reserve";
+            return fmt::format("member {}/{} {}", w.service, w.backend, state);
           },
           [](const DropMember& w) { return fmt::format("member {}/{} dropped", w.service, w.backend); },
       },
@@ -156,7 +158,7 @@ Result<std::vector<LbRow>> LbMaps::dump() const {
     if (std::uint64_t{choice.first} + choice.count <= slot_array_.size())
       for (std::uint32_t i = 0; i < choice.count; ++i) ++counts[slot_array_[choice.first + i].backend];
     for (auto it = kept->lower_bound({id, 0}); it != kept->end() && it->first.first == id; ++it)
-      counts.try_emplace(it->first.second, 0);
+      if (it->second != abi::LB_MEMBER_RESERVE) counts.try_emplace(it->first.second, 0);
     for (const auto& [backend, slots] : counts) {
       if (backend >= backend_array_.size()) continue;
       row.backends.push_back({backend, from_abi(backend_array_[backend].endpoint).address, slots});

@@ -105,7 +105,7 @@ Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
   for (const Backend& b : row.backends) {
     if (b.address.address.family() != frontend.address.address.family() || b.address.port == 0) continue;
     if (udp) all.push_back(b.address);
-    if (b.preferred && !b.cluster.empty()) clusters.emplace(b.address, cluster_tag(b.cluster));
+    if (!b.cluster.empty()) clusters.emplace(b.address, cluster_tag(b.cluster));
     if (b.preferred) (b.state == BackendState::active ? active : terminating).push_back(b.address);
   }
   sort_unique(active);
@@ -132,7 +132,11 @@ Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
       next.held.push_back({*id, abi::LB_MEMBER_KEEPS});
     }
   }
-  std::ranges::sort(next.held, {}, &LbHeld::id);
+  add_reserve(row, clusters, old, plan);
+  // An address that is in the row twice counts for what it does.
+  std::ranges::stable_sort(next.held, {}, &LbHeld::id);
+  const auto twice = std::ranges::unique(next.held, {}, &LbHeld::id);
+  next.held.erase(twice.begin(), twice.end());
   sort_unique(all);
   next.known = std::move(all);
 
@@ -175,6 +179,29 @@ Result<> LbState::fill(const Frontend& row, LbPlan& plan) {
   for (const SocketAddress& a : old->known)
     if (!std::ranges::binary_search(next.known, a)) plan.gone_udp.push_back({a, frontend.protocol});
   return {};
+}
+
+// What affinity holds back of another cluster. It is a luxury: a sixteenth of the maps at most.
+void LbState::add_reserve(const Frontend& row, const Clusters& clusters, const LbServiceState* old, LbPlan& plan) {
+  std::vector<LbHeld>& held = plan.next.held;
+  const auto in_reserve = [&](std::uint32_t id) {
+    if (!old) return false;
+    const auto it = std::ranges::lower_bound(old->held, id, {}, &LbHeld::id);
+    return it != old->held.end() && it->id == id && it->member == abi::LB_MEMBER_RESERVE;
+  };
+  std::uint32_t room = std::min(sizes_.members, sizes_.backends) / 16;
+  room -= std::min(room, reserved_);
+  for (const Backend& b : row.backends) {
+    if (b.preferred || b.state != BackendState::active || !clusters.contains(b.address)) continue;
+    const LbEndpoint endpoint{b.address, row.address.protocol};
+    const auto known = by_endpoint_.find(endpoint);
+    const bool already = known != by_endpoint_.end() && in_reserve(known->second);
+    if (!already && room == 0) continue;
+    const auto id = backend_id(endpoint, clusters, plan);
+    if (!id) return;
+    held.push_back({*id, abi::LB_MEMBER_RESERVE});
+    if (!already) --room;
+  }
 }
 
 Result<> LbState::plan_random(LbPlan& plan, const LbServiceState* old, const std::vector<std::uint32_t>& chosen) {
@@ -311,6 +338,8 @@ void LbState::commit(LbPlan& plan) {
   // All that come before any that goes, so that a backend never touches zero on its way.
   merge(before, plan.next.held, [&](const LbHeld* was, const LbHeld* now) {
     if (!was) hold(now->id);
+    if (was && was->member == abi::LB_MEMBER_RESERVE) --reserved_;
+    if (now && now->member == abi::LB_MEMBER_RESERVE) ++reserved_;
   });
   merge(before, plan.next.held, [&](const LbHeld* was, const LbHeld* now) {
     if (!now && drop(was->id)) plan.garbage.backends.push_back(was->id);
@@ -408,6 +437,7 @@ Result<std::vector<LbWrite>> LbState::adopt(const LbMaps& maps) {
       backend_ids_.reserve(b);  // taken already when another service holds it
       hold(b, &found);
       s.held.push_back({b, member});
+      if (member == abi::LB_MEMBER_RESERVE) ++reserved_;
       if (frontend.protocol == Protocol::udp) s.known.push_back(found.endpoint.address);
     }
     std::ranges::sort(s.known);

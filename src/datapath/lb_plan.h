@@ -101,11 +101,13 @@ class LbState {
   Result<> plan_random(LbPlan& plan, const LbServiceState* old, const std::vector<std::uint32_t>& chosen);
   Result<> plan_maglev(LbPlan& plan, const LbServiceState* old, const std::vector<std::uint32_t>& chosen);
   Result<> fill(const Frontend& row, LbPlan& plan);
+  void add_reserve(const Frontend& row, const Clusters& clusters, const LbServiceState* old, LbPlan& plan);
   void hold(std::uint32_t id, const HeldBackend* found = nullptr);
   bool drop(std::uint32_t id);
 
   LbSizes sizes_;
   std::map<LbEndpoint, LbServiceState> services_;
+  std::uint32_t reserved_ = 0;  // of all services' held backends, those in reserve
   std::unordered_map<LbEndpoint, std::uint32_t, Hash> by_endpoint_;
   std::vector<HeldBackend> backends_;  // by id
   IdAllocator service_ids_;

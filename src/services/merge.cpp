@@ -13,6 +13,7 @@ namespace {
 struct Candidate {
   Backend backend;
   bool remote = false;
+  bool last_known = false;  // of a cluster that has not spoken yet
   std::vector<std::string> for_zones;
   std::vector<std::string> for_nodes;
 };
@@ -103,9 +104,12 @@ void apply_traffic_policy(std::vector<Candidate*>& all, const Site& site, const 
 bool prefer_hinted(std::vector<Candidate*>& all, std::vector<std::string> Candidate::* hints, const std::string& us,
                    std::string_view what) {
   const auto active = [](const Candidate* c) { return c->backend.state == BackendState::active; };
-  // Feeds carry no hints for nodes, and a remote pod is on none of ours.
+  // Feeds carry no hints for nodes, and a remote pod is on none of ours. What a silent cluster's hints are nobody
+  // knows: they do not keep those of others from counting.
   const bool by_node = hints == &Candidate::for_nodes;
-  const auto hinted = [&](const Candidate* c) { return !(c->*hints).empty() || (by_node && c->remote); };
+  const auto hinted = [&](const Candidate* c) {
+    return !(c->*hints).empty() || c->last_known || (by_node && c->remote);
+  };
   const auto for_us = [&](const Candidate* c) { return std::ranges::find(c->*hints, us) != (c->*hints).end(); };
   if (us.empty() || !std::ranges::all_of(all, [&](const Candidate* c) { return !active(c) || hinted(c); }))
     return false;
@@ -162,7 +166,7 @@ std::vector<Frontend> merge(const Site& site, const Service& service,
       if (service.global && last_known)
         for (Backend& b : last_known({{ip, port.port}, port.protocol}))
           if (b.address.address.family() == ip.family())
-            candidates.try_emplace(b.address, Candidate{.backend = std::move(b), .remote = true});
+            candidates.try_emplace(b.address, Candidate{.backend = std::move(b), .remote = true, .last_known = true});
 
       std::vector<Candidate*> all;
       for (auto& [address, c] : candidates) all.push_back(&c);

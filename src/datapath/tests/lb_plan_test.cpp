@@ -362,7 +362,9 @@ TEST(LbPlan, a_restart_finds_which_backends_are_another_clusters) {
   bed.update(row(tcp("10.96.0.3:80"), {"10.1.0.1:80"}));
   EXPECT_EQ(bed.state.remote_backends(),
             (InheritedBackends{
-                {tcp("10.96.0.1:80"), {{at("10.2.0.1:80"), BackendState::active, cluster_tag("west")}}},
+                {tcp("10.96.0.1:80"),
+                 {{at("10.2.0.1:80"), BackendState::active, cluster_tag("west")},
+                  {at("10.3.0.1:80"), BackendState::active, cluster_tag("north")}}},
                 {udp("10.96.0.2:53"), {{at("10.2.0.1:53"), BackendState::terminating, cluster_tag("west")}}}}));
   LbState restarted(bed.sizes);
   ASSERT_TRUE(restarted.adopt(bed.maps));
@@ -375,6 +377,57 @@ TEST(LbPlan, a_restart_finds_which_backends_are_another_clusters) {
   EXPECT_THAT(plan->writes, IsEmpty());
   restarted.commit(*plan);
   EXPECT_EQ(restarted.remote_backends(), bed.state.remote_backends());
+}
+
+TEST(LbPlan, what_is_held_back_of_another_cluster_is_kept_for_the_next_run_and_led_to_by_nobody) {
+  Bed bed;
+  auto f = row(tcp("10.96.0.1:80"), {"10.1.0.1:80"});
+  f.backends.push_back({.address = at("10.2.0.1:80"), .cluster = "west", .preferred = false});
+  f.backends.push_back({.address = at("10.1.0.2:80"), .preferred = false});
+  bed.update(f);
+  EXPECT_EQ(bed.maps.choices(f.address), addresses({"10.1.0.1:80"}));
+  EXPECT_EQ(bed.maps.dump()->at(0).to_string(), "10.96.0.1:80/TCP random -> 10.1.0.1:80");
+  const InheritedBackends left{{f.address, {{at("10.2.0.1:80"), BackendState::active, cluster_tag("west")}}}};
+  LbState restarted(bed.sizes);
+  const auto repairs = restarted.adopt(bed.maps);
+  ASSERT_TRUE(repairs);
+  EXPECT_THAT(*repairs, IsEmpty());
+  EXPECT_EQ(restarted.remote_backends(), left);
+  bed.update(f);
+  EXPECT_EQ(bed.last_writes, 0u);
+
+  // It is chosen, and held back again; in the end nothing is left of it.
+  f.backends[0].preferred = false;
+  f.backends[1].preferred = true;
+  bed.update(f);
+  EXPECT_EQ(bed.maps.choices(f.address), addresses({"10.2.0.1:80"}));
+  EXPECT_THAT(*bed.maps.members(), IsEmpty());
+  f.backends[0].preferred = true;
+  f.backends[1].preferred = false;
+  bed.update(f);
+  EXPECT_EQ(bed.state.remote_backends(), left);
+  f.backends.erase(f.backends.begin() + 1);
+  bed.update(f);
+  bed.release();
+  EXPECT_THAT(*bed.maps.members(), IsEmpty());
+  EXPECT_EQ(bed.state.backends(), 1u);
+}
+
+TEST(LbPlan, the_reserve_takes_a_sixteenth_of_the_maps_and_stays_what_it_is) {
+  Bed bed;  // 512 members
+  for (int s = 1; s <= 3; ++s) {
+    auto f = row(tcp(fmt::format("10.96.0.{}:80", s)), {"10.1.0.1:80"});
+    for (int b = 1; b <= 20; ++b)
+      f.backends.push_back({.address = at(fmt::format("10.2.{}.{}:80", s, b)), .cluster = "west", .preferred = false});
+    bed.update(f);
+    bed.update(f);
+    EXPECT_EQ(bed.last_writes, 0u);
+  }
+  EXPECT_EQ(bed.maps.members()->size(), 32u);
+  for (int s = 1; s <= 3; ++s) bed.run(bed.state.plan_remove(tcp(fmt::format("10.96.0.{}:80", s))));
+  bed.release();
+  EXPECT_THAT(*bed.maps.members(), IsEmpty());
+  EXPECT_EQ(bed.state.backends(), 0u);
 }
 
 TEST(LbPlan, adopting_nonsense_unbinds_it_and_keeps_the_rest) {

@@ -238,6 +238,35 @@ TEST_F(MergeTest, the_node_is_preferred_and_the_zone_where_it_has_no_pod) {
   EXPECT_EQ(serving(), "10.1.0.4:8080 10.1.1.4:8080 10.1.2.4:8080 10.2.0.4:9090") << "it has no hint";
 }
 
+TEST_F(MergeTest, what_was_last_known_of_a_silent_cluster_is_a_remote_backend_whose_hints_nobody_knows) {
+  const LastKnown west = [](const FrontendKey&) {
+    return std::vector<Backend>{{.address = {addr("10.2.0.4"), 9090}, .cluster = "west"}};
+  };
+  const auto chosen = [&] {
+    const auto frontend = merge(site, service, slices, remotes, west).at(0);
+    std::string out;
+    for (const Backend& b : frontend.backends)
+      if (b.preferred) out += b.address.to_string() + " ";
+    return out;
+  };
+  local("10.1.0.4");
+  EXPECT_EQ(chosen(), "10.1.0.4:8080 10.2.0.4:9090 ");
+  service.affinity = ServiceAffinity::local;
+  EXPECT_EQ(chosen(), "10.1.0.4:8080 ");
+  service.affinity = ServiceAffinity::none;
+  site.service_topology = true;
+  site.zone = "z1";
+  service.traffic_distribution = "PreferSameZone";
+  auto hinted = std::make_shared<EndpointSlice>(*slices[0]);
+  hinted->endpoints[0].for_zones = {"z1"};
+  slices[0] = hinted;
+  EXPECT_EQ(chosen(), "10.1.0.4:8080 ");
+  site.zone = "z2";
+  EXPECT_EQ(chosen(), "10.1.0.4:8080 10.2.0.4:9090 ");
+  service.global = false;
+  EXPECT_EQ(chosen(), "10.1.0.4:8080 ");
+}
+
 TEST_F(MergeTest, headless_and_external_name_have_no_frontend) {
   service.headless = true;
   EXPECT_TRUE(merged().empty());
