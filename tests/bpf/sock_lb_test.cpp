@@ -419,6 +419,36 @@ TEST_F(SockLbTest, no_connection_fails_while_the_agent_restarts) {
   EXPECT_EQ(servers_seen.size(), 1u) << "affinity outlives the agent";
 }
 
+TEST_F(SockLbTest, the_next_agent_finds_which_backends_are_another_clusters_and_no_socket_is_led_to_the_reserve) {
+  auto reserve = row(udp("10.96.0.1:53"), {"10.1.0.1:5353"});
+  reserve.backends.push_back({.address = at("10.1.0.2:5353"), .cluster = "west"});
+  auto chosen = row(tcp("10.96.0.1:80"), {"10.1.0.1:8080"});
+  chosen.backends.push_back({.address = at("10.1.0.2:8080"), .cluster = "west"});
+  const InheritedBackends left{{chosen.address, {{at("10.1.0.2:8080"), BackendState::active, cluster_tag("west")}}},
+                               {reserve.address, {{at("10.1.0.2:5353"), BackendState::active, cluster_tag("west")}}}};
+  {
+    Lb lb;
+    lb.apply(chosen);
+    lb.apply(reserve);
+    // A flow that was led there is not any more, once the backend is held back.
+    Fd fd = udp_socket(reserve.address.address);
+    for (int i = 0; i < 100 && udp_call(reserve.address.address, {}, fd.get()).server != "10.1.0.2:5353"; ++i)
+      fd = udp_socket(reserve.address.address);
+    ASSERT_EQ(udp_call(reserve.address.address, {}, fd.get()).server, "10.1.0.2:5353");
+    reserve.backends[1].preferred = false;
+    lb.apply(reserve);
+    EXPECT_EQ(udp_call(reserve.address.address, {}, fd.get()).server, "10.1.0.1:5353");
+    for (int i = 0; i < 50; ++i) ASSERT_EQ(udp_call(reserve.address.address).server, "10.1.0.1:5353");
+  }
+  Lb lb;
+  EXPECT_TRUE(lb.sock->adopted());
+  EXPECT_TRUE(lb.sock->maps().serving());
+  EXPECT_EQ(lb.reconciler->state().remote_backends(), left);
+  lb.apply(chosen);
+  lb.apply(reserve);
+  EXPECT_EQ(lb.reconciler->counters().writes, 0u) << "the same rows need no write";
+}
+
 TEST_F(SockLbTest, an_incompatible_set_of_maps_serves_until_the_new_one_is_complete) {
   const auto frontend = tcp("10.96.0.1:80");
   {
@@ -430,6 +460,7 @@ TEST_F(SockLbTest, an_incompatible_set_of_maps_serves_until_the_new_one_is_compl
   Lb lb(probe_kernel(), sizes);
   EXPECT_FALSE(lb.sock->adopted());
   EXPECT_FALSE(lb.sock->active());
+  EXPECT_FALSE(lb.sock->maps().serving());
   EXPECT_EQ(tcp_call(frontend.address).server, "10.1.0.1:8080") << "the old maps serve";
   Table<Frontend> table(lb.io, "frontends");
   table.upsert(row(frontend, {"10.1.0.2:8080"}));
@@ -437,6 +468,7 @@ TEST_F(SockLbTest, an_incompatible_set_of_maps_serves_until_the_new_one_is_compl
   EXPECT_EQ(tcp_call(frontend.address).server, "10.1.0.1:8080") << "not complete yet";
   lb.prune(table);
   EXPECT_TRUE(lb.sock->active());
+  EXPECT_TRUE(lb.sock->maps().serving());
   EXPECT_EQ(tcp_call(frontend.address).server, "10.1.0.2:8080");
   const auto pinned = BpfLbMaps::open_pinned(bpffs());
   ASSERT_TRUE(pinned) << pinned.error().message;

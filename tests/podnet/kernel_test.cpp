@@ -3,6 +3,7 @@
 
 #include "netlink/kernel.h"
 #include "podnet/world.h"
+#include "routing/masquerade.h"
 
 namespace weft::podnet {
 namespace {
@@ -158,6 +159,41 @@ TEST_F(LinuxKernelTest, more_links_than_one_message_holds_are_listed_whole) {
   for (int i = 0; i < 200; ++i) batch += "link add d" + std::to_string(i) + " type bridge\n";
   world_->run("node", "cat > " + world_->dir() + "/batch <<E\n" + batch + "E\nip -b " + world_->dir() + "/batch");
   EXPECT_EQ(node_->links()->size(), 203u);  // lo, eth0, far
+}
+
+// What a restarted agent does while a remote cluster is silent: the rules of the run before stay and take up what is
+// new.
+TEST_F(LinuxKernelTest, masquerade_rules_take_up_more_and_lose_nothing) {
+  using routing::MasqueradeSets;
+  const routing::Config config;
+  const MasqueradeSets before{.pods4 = {cidr("10.1.0.0/24")},
+                              .pods6 = {cidr("fd00:1::/64")},
+                              .direct4 = {cidr("10.1.0.0/24"), cidr("10.2.0.0/24"), cidr("224.0.0.0/4")},
+                              .direct6 = {cidr("fd00:1::/64"), cidr("fd00:2::/64"), cidr("fe80::/10")}};
+  MasqueradeSets now = before;
+  now.direct4 = {cidr("10.1.0.0/24"), cidr("10.1.7.0/24"), cidr("172.18.1.17/32"), cidr("224.0.0.0/4")};
+  now.direct6 = {cidr("fd00:1::/64"), cidr("fd00:1:0:7::/64"), cidr("fe80::/10")};
+  ASSERT_TRUE(node_->nft(routing::masquerade_ruleset(config, before)));
+  for (int twice = 0; twice < 2; ++twice)
+    for (const std::string& commands : routing::masquerade_additions(config, now)) {
+      const auto r = node_->nft(commands);
+      EXPECT_TRUE(r) << commands << r.error().message;
+    }
+  const auto holds = [&](const std::string& set, const std::string& element) {
+    return world_->succeeds("node", "nft get element inet weft_masquerade " + set + " '{ " + element + " }'");
+  };
+  for (const char* p : {"10.1.0.0/24", "10.2.0.0/24", "10.1.7.0/24", "172.18.1.17", "224.0.0.0/4"})
+    EXPECT_TRUE(holds("direct4", p)) << p << world_->run("node", "nft list ruleset");
+  for (const char* p : {"fd00:1::/64", "fd00:2::/64", "fd00:1:0:7::/64", "fe80::/10"})
+    EXPECT_TRUE(holds("direct6", p)) << p << world_->run("node", "nft list ruleset");
+  EXPECT_FALSE(holds("direct4", "10.3.0.0/24"));
+
+  // A table of another make refuses, and stays what it was.
+  now.direct4 = {cidr("10.0.0.0/8")};
+  const auto additions = routing::masquerade_additions(config, now);
+  ASSERT_EQ(additions.size(), 2u);
+  EXPECT_FALSE(node_->nft(additions[0]));
+  EXPECT_TRUE(holds("direct4", "10.2.0.0/24"));
 }
 
 }  // namespace
