@@ -103,7 +103,9 @@ void apply_traffic_policy(std::vector<Candidate*>& all, const Site& site, const 
 // no hints to endpoints that terminate.)
 bool prefer_hinted(std::vector<Candidate*>& all, std::vector<std::string> Candidate::* hints, const std::string& us,
                    std::string_view what) {
-  const auto active = [](const Candidate* c) { return c->backend.state == BackendState::active; };
+  const auto active = [](const Candidate* c) {
+    return c->backend.preferred && c->backend.state == BackendState::active;
+  };
   // Feeds carry no hints for nodes, and a remote pod is on none of ours. What a silent cluster's hints are nobody
   // knows: they do not keep those of others from counting.
   const bool by_node = hints == &Candidate::for_nodes;
