@@ -3,7 +3,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <fstream>
+#include <thread>
 
 #include "bgp/bench.h"
 
@@ -105,6 +108,58 @@ TEST_F(HostileTest, a_flooding_peer_does_not_starve_the_others) {
   }
   EXPECT_TRUE(p().a.up("raw"));
   EXPECT_GT(p().a.status("raw").messages_in, 20'000u);
+}
+
+// Pours messages into a connection from a thread of its own, which keeps the socket full, for so long at most.
+class Flood {
+ public:
+  Flood(RawPeer& peer, std::chrono::seconds limit) : end_(Steady::now() + limit) {
+    const timeval patience{0, 100'000};
+    ::setsockopt(peer.fd(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    std::vector<std::uint8_t> flood;
+    for (int i = 0; i < 20'000; ++i) {
+      const auto k = encode(Keepalive{}, peer.context);
+      flood.insert(flood.end(), k.begin(), k.end());
+    }
+    thread_ = std::thread([this, fd = peer.fd(), flood = std::move(flood)] {
+      for (std::size_t offset = 0; !stop_ && Steady::now() < end_;) {
+        const auto n = ::send(fd, flood.data() + offset, flood.size() - offset, MSG_NOSIGNAL);
+        if (n > 0) offset = (offset + static_cast<std::size_t>(n)) % flood.size();
+        if (n < 0 && errno != EAGAIN) return;
+      }
+    });
+  }
+  ~Flood() {
+    stop_ = true;
+    thread_.join();
+  }
+
+ private:
+  Steady::time_point end_;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+TEST_F(HostileTest, a_flood_that_meets_the_hold_timer_does_not_hold_the_loop) {
+  p().start();
+  ASSERT_TRUE(p().meet());
+  RawPeer raw("10.99.0.3", "10.99.0.1");
+  ASSERT_TRUE(raw.open(p().loop, 65003, 3));
+  ASSERT_TRUE(p().loop.until("up", [&] { return p().a.up("raw"); }, p().seen()));
+  const Flood flood(raw, 20s);
+  // The hold timer looks at the socket every 3 s at the latest: twice at least in 8 s.
+  auto longest = Steady::duration::zero();
+  for (const auto begun = Steady::now(); Steady::now() - begun < 8s;) {
+    const auto before = Steady::now();
+    p().loop.turn(10ms);
+    longest = std::max(longest, Steady::now() - before);
+  }
+  EXPECT_LT(longest, 5s) << "the others waited for the flood to end";
+  EXPECT_TRUE(p().a.up("raw")) << p().seen()();
+  p().a.set() = routes("10.1.0.0", 10);
+  p().a.apply();
+  for (const auto end = Steady::now() + 8s; p().b.received("a") < 10 && Steady::now() < end;) p().loop.turn(10ms);
+  EXPECT_EQ(p().b.received("a"), 10u) << "while the flood goes on: " << p().seen()();
 }
 
 TEST_F(HostileTest, a_thousand_quick_flaps_leave_nothing_behind) {

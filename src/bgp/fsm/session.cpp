@@ -76,6 +76,11 @@ std::optional<ConnectionId> Session::established() const {
   return c ? std::optional(c->id) : std::nullopt;
 }
 
+std::optional<Steady::time_point> Session::heard(ConnectionId id) const {
+  const auto it = connections_.find(id);
+  return it == connections_.end() ? std::nullopt : std::optional(it->second.heard);
+}
+
 void Session::handle(event::Start&) {
   wanted_ = true;
   if (phase_ == Phase::running) return;

@@ -32,6 +32,8 @@ class Session {
   /// While established.
   const Negotiated* negotiated() const;
   std::optional<ConnectionId> established() const;
+  /// When a connection last had a sign of life, as its hold timer counts it; none when it is no part of the session.
+  std::optional<Steady::time_point> heard(ConnectionId id) const;
   /// Idle because BFD says that the path is dead: connections of the peer would be refused.
   bool held_by_bfd() const { return phase_ == Phase::running && path_dead_; }
   /// Families with routes of the peer that are kept as stale.

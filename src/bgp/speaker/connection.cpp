@@ -89,7 +89,19 @@ void Connection::read_event() {
     wait_readable();
 }
 
-bool Connection::read_now() { return stage_ == Stage::open && started_ && read_turn(); }
+std::size_t Connection::turns_arrived() const {
+  int bytes = 0;
+  auto& socket = const_cast<asio::posix::stream_descriptor&>(socket_);
+  if (stage_ == Stage::closed || ::ioctl(socket.native_handle(), FIONREAD, &bytes) != 0) bytes = 0;
+  return static_cast<std::size_t>(bytes) / kReadTurn + 1;  // the end of the connection is no byte
+}
+
+void Connection::read_arrived(const std::function<bool()>& enough) {
+  if (stage_ != Stage::open || !started_) return;
+  const auto self = shared_from_this();
+  for (std::size_t turns = turns_arrived(); turns > 0 && !enough(); --turns)
+    if (stage_ != Stage::open || !read_turn()) return;
+}
 
 bool Connection::read_turn() {
   if (stage_ == Stage::closed) return false;
@@ -182,7 +194,7 @@ bool Connection::write_some(std::size_t& budget) {
   if (n < 0) {
     const std::string words = std::strerror(errno);
     // A peer that sent a NOTIFICATION and closed is heard before its silence is.
-    while (read_turn()) continue;
+    for (std::size_t turns = turns_arrived(); turns > 0 && read_turn(); --turns) continue;
     if (stage_ == Stage::open) lost(words);
     if (stage_ == Stage::closing) drop();
     return false;

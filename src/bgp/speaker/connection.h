@@ -62,8 +62,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void send(std::vector<std::uint8_t> message);
   /// `next` may have something.
   void wake();
-  /// Reads one turn now instead of when the loop comes to it; true when bytes had arrived.
-  bool read_now();
+  /// Reads what has arrived by now, instead of when the loop comes to it, until `enough` holds. What comes meanwhile is
+  /// left to the loop, so that a peer that pours does not hold it.
+  void read_arrived(const std::function<bool()>& enough);
   /// Hears nothing more; messages given to send() still go out, chunks of `next` that have not begun do not, then the
   /// connection is shut, at the latest after `limit`.
   void close(std::chrono::milliseconds limit = std::chrono::seconds(2));
@@ -91,6 +92,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read_event();
   /// False when there was nothing to read or the connection is over.
   bool read_turn();
+  /// Turns that what has arrived by now takes.
+  std::size_t turns_arrived() const;
   void schedule_write();
   void write_turn();
   void fill();

@@ -163,7 +163,9 @@ void Peer::act(fsm::action::SetTimer& set) {
 void Peer::act(fsm::action::ClearTimer& clear) { timers_.erase(clear.timer); }
 
 void Peer::timer_fired(fsm::Timer timer) {
-  if (timer.kind != fsm::Timer::Kind::hold || still_due(timer)) on(fsm::event::TimerFired{timer});
+  if (timer.kind == fsm::Timer::Kind::hold) look_before_hold(timer.connection);
+  // A hold timer that was set anew meanwhile, or whose connection is gone, is one that fires too early.
+  on(fsm::event::TimerFired{timer});
 }
 
 void Peer::act(fsm::action::Established& up) {

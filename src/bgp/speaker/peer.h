@@ -139,7 +139,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void take_waiting();
   std::size_t take(ConnectionId id, std::span<const std::uint8_t> bytes);
   Chunk next_chunk();
-  bool still_due(const fsm::Timer& timer);
+  void look_before_hold(ConnectionId id);
 
   // peer_out.cpp: what the session is sent
   void join_groups();

@@ -168,17 +168,14 @@ std::size_t Peer::take(ConnectionId id, std::span<const std::uint8_t> bytes) {
   return used;
 }
 
-bool Peer::still_due(const fsm::Timer& timer) {
-  // What this process was too slow to read is not the peer's silence: look before saying that it is dead.
-  for (;;) {
-    const auto link = links_.find(timer.connection);
-    if (link == links_.end()) return false;
-    const auto connection = link->second.connection;
-    if (!connection->read_now()) break;
-    const auto armed = timers_.find(timer);
-    if (armed != timers_.end() && armed->second->due()) return false;
-  }
-  return links_.contains(timer.connection);
+void Peer::look_before_hold(ConnectionId id) {
+  // What this process was too slow to read is not the peer's silence: look before saying that it is dead. One sign of
+  // life is enough, the rest has its turns as ever.
+  const auto link = links_.find(id);
+  if (link == links_.end()) return;
+  const auto connection = link->second.connection;
+  const auto before = session_.heard(id);
+  connection->read_arrived([&] { return stopped_ || session_.heard(id) != before; });
 }
 
 }  // namespace weft::bgp
