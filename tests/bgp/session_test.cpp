@@ -1,6 +1,9 @@
 // Two speakers of ours against each other.
 #include <gmock/gmock.h>
 
+#include <fstream>
+#include <sstream>
+
 #include "bgp/bench.h"
 #include "bgp/speaker/tcp.h"
 
@@ -300,6 +303,34 @@ TEST_F(SessionTest, received_routes_show_the_best_and_why_another_is_preferred) 
   EXPECT_TRUE(one("10.1.0.0/32").best);
   EXPECT_FALSE(one("10.1.0.1/32").best);
   EXPECT_NE(one("10.1.0.1/32").note.find("our own route is preferred"), std::string::npos) << one("10.1.0.1/32").note;
+}
+
+// Connections of this namespace that wait for an answer to their SYN.
+std::size_t unanswered() {
+  std::ifstream table("/proc/self/net/tcp");
+  std::size_t n = 0;
+  for (std::string line; std::getline(table, line);) {
+    std::istringstream words(line);
+    std::string slot, local, remote, state;
+    words >> slot >> local >> remote >> state;
+    if (state == "02") ++n;
+  }
+  return n;
+}
+
+TEST_F(SessionTest, an_attempt_that_is_given_up_calls_the_peer_no_more) {
+  // A listener that wants a signature drops what has none: nobody answers.
+  const auto silent = open_listener(*Address::parse("10.99.0.9"), 179);
+  ASSERT_TRUE(silent) << silent.error().message;
+  ASSERT_TRUE(set_listener_password(silent->get(), *Address::parse("10.99.0.1"), "secret"));
+  Pair p;
+  p.a.config().peers = {peer("silent", "10.99.0.9", "10.99.0.1", kAsB)};
+  p.a.apply();
+  const auto seen = [&] { return fmt::format("{} connections without an answer", unanswered()); };
+  ASSERT_TRUE(p.loop.until("the attempt", [&] { return unanswered() == 1; }, seen));
+  p.a.config().peers.clear();
+  p.a.apply();
+  EXPECT_TRUE(p.loop.until("its end", [&] { return unanswered() == 0; }, seen));
 }
 
 TEST_F(SessionTest, a_removed_peer_is_told_and_its_routes_go) {

@@ -60,11 +60,14 @@ void Peer::connect() {
   auto fd = start_connect(spec);
   if (!fd) return failed(Kind::connect_failed, fd.error().message);
   attempt_ = std::make_shared<Attempt>(shared_.io, std::move(*fd), spec.remote);
-  attempt_->socket.async_wait(asio::posix::stream_descriptor::wait_write,
-                              [weak = weak_from_this(), attempt = attempt_](const boost::system::error_code& ec) {
-                                const auto self = weak.lock();
-                                if (!ec && self) self->attempt_done(attempt);
-                              });
+  // Weakly: who abandons the attempt closes its socket, or the kernel would go on calling the peer for minutes.
+  attempt_->socket.async_wait(
+      asio::posix::stream_descriptor::wait_write,
+      [weak = weak_from_this(), mine = std::weak_ptr(attempt_)](const boost::system::error_code& ec) {
+        const auto self = weak.lock();
+        const auto attempt = mine.lock();
+        if (!ec && self && attempt) self->attempt_done(attempt);
+      });
 }
 
 void Peer::attempt_done(const std::shared_ptr<Attempt>& attempt) {
