@@ -91,6 +91,15 @@ bool BgpPart::any_graceful_restart() const {
   return false;
 }
 
+// A node that only began to drain is still wanted, and so is what graceful restart keeps of it.
+bool BgpPart::has_left() const {
+  if (!controller_.draining()) return false;
+  for (const auto& [name, instance] : controller_.plan().instances)
+    for (const auto& peer : instance.config.peers)
+      if (!instance.withdrawn.contains(peer.name)) return false;
+  return true;
+}
+
 // The marker stands as long as a sudden end would leave peers that keep our routes. Before the first list is complete,
 // what the run before left still holds.
 void BgpPart::set_marker() {
@@ -122,7 +131,7 @@ void BgpPart::start() {
 
 Task<> BgpPart::stop() {
   co_await scope_.stop();
-  const bool leaving = controller_.draining();
+  const bool leaving = has_left();
   if (!leaving) co_await controller_.say_goodbye(options_.bgp_stop_grace);
   set_marker();
   std::error_code ec;

@@ -34,8 +34,8 @@ class BgpPart {
 
   void start();
   /// Says goodbye: peers with graceful restart are left without a word, the others get marked routes for a moment and
-  /// then a Cease. A draining node leaves for good, and so does one without graceful restart: learned routes and
-  /// blackholes leave the kernel with the sessions.
+  /// then a Cease. A node whose drain is over leaves for good, and so does one without graceful restart: learned routes
+  /// and blackholes leave the kernel with the sessions.
   Task<> stop();
 
   void add_views(api::Server& server);
@@ -51,6 +51,8 @@ class BgpPart {
   Task<> keep_marker();
   void set_marker();
   bool any_graceful_restart() const;
+  /// The node drains, and no peer is told a route any more.
+  bool has_left() const;
 
   Options options_;
   std::string marker_;

@@ -21,8 +21,7 @@ std::string router_annotation(Asn asn) { return fmt::format("cilium.io/bgp-virtu
 enum class Drain { none, marked, withdrawn };
 
 Drain drain_of(const NodeFacts& node, const PeerSettings& s, std::optional<std::chrono::seconds>& changes_in) {
-  if (node.stopping) return s.graceful_restart ? Drain::none : Drain::marked;
-  if (!node.draining_for) return Drain::none;
+  if (!node.draining_for) return node.stopping && !s.graceful_restart ? Drain::marked : Drain::none;
   const auto limit = s.graceful_shutdown.value_or(kDrainTime);
   if (*node.draining_for >= limit) return Drain::withdrawn;
   const auto left = limit - *node.draining_for;

@@ -275,6 +275,18 @@ TEST_F(PlanTest, an_agent_that_stops_marks_routes_for_peers_without_graceful_res
   EXPECT_FALSE(peer(plan(node, objects)).graceful_shutdown);
 }
 
+TEST_F(PlanTest, an_agent_that_stops_changes_nothing_of_a_drain) {
+  node.stopping = true;
+  for (const char* restart : {"", ", gracefulRestart: {enabled: true}"}) {
+    objects.policies = {
+        policy("rack", "2026-01-01T00:00:00Z", "", std::string(", drain: {gracefulShutdownSeconds: 60}") + restart)};
+    node.draining_for = 10s;
+    EXPECT_TRUE(peer(plan(node, objects)).graceful_shutdown) << restart;
+    node.draining_for = 60s;
+    EXPECT_THAT(peer(plan(node, objects)).routes, IsEmpty()) << restart;
+  }
+}
+
 TEST(Gateways, the_lowest_metric_wins_and_links_that_are_down_do_not_count) {
   const std::vector<netlink::Link> links{{.index = 1, .name = "eth0", .up = true},
                                          {.index = 2, .name = "eth1", .up = false},
