@@ -74,6 +74,24 @@ struct Pair {
   }
 };
 
+/// BFD as the test says it is.
+class FakeBfd : public BfdEdge {
+ public:
+  void want(const std::map<std::string, Session>& sessions) override {
+    wanted = sessions;
+    ++calls;
+  }
+  void on_change(std::function<void(const std::string&, const Status&)> told) override { told_ = std::move(told); }
+  void say(const std::string& name, Status::State state, bool independent = false) {
+    told_(name, {state, independent, "control detection time expired"});
+  }
+  std::map<std::string, Session> wanted;
+  int calls = 0;
+
+ private:
+  std::function<void(const std::string&, const Status&)> told_;
+};
+
 class NetTest : public ::testing::Test {
  protected:
   void SetUp() override {

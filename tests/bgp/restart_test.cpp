@@ -64,23 +64,6 @@ TEST_F(RestartTest, a_clean_stop_without_grace_leaves_nothing_even_where_restart
   ASSERT_TRUE(p.loop.until("no routes", [&] { return !p.b.up("a") && p.b.received("a") == 0; }, p.seen()));
 }
 
-class FakeBfd : public BfdEdge {
- public:
-  void want(const std::map<std::string, Session>& sessions) override {
-    wanted = sessions;
-    ++calls;
-  }
-  void on_change(std::function<void(const std::string&, const Status&)> told) override { told_ = std::move(told); }
-  void say(const std::string& name, Status::State state, bool independent = false) {
-    told_(name, {state, independent, "control detection time expired"});
-  }
-  std::map<std::string, Session> wanted;
-  int calls = 0;
-
- private:
-  std::function<void(const std::string&, const Status&)> told_;
-};
-
 TEST_F(RestartTest, bfd_takes_a_session_down_at_once_and_keeps_it_down_until_the_path_is_back) {
   FakeBfd bfd;
   Pair p;

@@ -1,5 +1,9 @@
 // Peering without addresses: each side learns the other's link-local address from its router advertisements.
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <poll.h>
 #include <sched.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -9,9 +13,46 @@
 #include <thread>
 
 #include "bgp/bench.h"
+#include "bgp/speaker/ndp.h"
+#include "bgp/speaker/tcp.h"
 
 namespace weft::bgp::test {
 namespace {
+
+// ICMPv6 on one interface, for a test's own use. The descriptor is the caller's.
+Fd open_icmp(const char* interface) {
+  Fd fd(::socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_ICMPV6));
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, interface, static_cast<socklen_t>(std::strlen(interface)));
+  return fd;
+}
+
+// Tells everybody on the link that there is a router at `source`.
+void advertise(const std::string& interface, const std::string& source) {
+  shell(fmt::format("ip addr replace {}/64 dev {} nodad", source, interface));
+  const Fd fd = open_icmp(interface.c_str());
+  const int hops = kNdpHopLimit;
+  ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS, &hops, sizeof hops);
+  sockaddr_in6 from{}, to{};
+  from.sin6_family = to.sin6_family = AF_INET6;
+  from.sin6_scope_id = to.sin6_scope_id = ::if_nametoindex(interface.c_str());
+  ::inet_pton(AF_INET6, source.c_str(), &from.sin6_addr);
+  ::inet_pton(AF_INET6, "ff02::1", &to.sin6_addr);
+  const auto message = encode(RouterAdvertisement{std::chrono::seconds(1800), std::nullopt});
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from) != 0 ||
+      ::sendto(fd.get(), message.data(), message.size(), 0, reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0)
+    throw std::runtime_error("advertising " + source + ": " + std::strerror(errno));
+}
+
+// Whether something has come from `source` on a socket of open_icmp().
+bool heard_from(const Fd& fd, const std::string& source) {
+  char buffer[2048];
+  sockaddr_in6 from{};
+  for (socklen_t size = sizeof from;; size = sizeof from) {
+    if (::recvfrom(fd.get(), buffer, sizeof buffer, 0, reinterpret_cast<sockaddr*>(&from), &size) < 0) return false;
+    char text[INET6_ADDRSTRLEN];
+    if (::inet_ntop(AF_INET6, &from.sin6_addr, text, sizeof text) == source) return true;
+  }
+}
 
 // A speaker in a namespace of its own, on a thread of its own, behind the link u0 ↔ u1.
 class FarSide {
@@ -40,6 +81,11 @@ class FarSide {
     const std::lock_guard lock(mutex_);
     return status_;
   }
+  /// Another router shows up on the link, and connects to the near side. The session must be up.
+  void visit_as(const std::string& source) {
+    const std::lock_guard lock(mutex_);
+    stranger_ = source;
+  }
 
  private:
   void run(PeerConfig peer) {
@@ -54,14 +100,27 @@ class FarSide {
       loop.turn(50ms);
       const std::lock_guard lock(mutex_);
       status_ = node.status("link");
+      if (const auto source = std::exchange(stranger_, ""); !source.empty()) visit(source);
     }
     loop.run(node.speaker->stop("", false));
   }
 
+  void visit(const std::string& source) {
+    advertise("u1", source);
+    const unsigned link = ::if_nametoindex("u1");
+    auto fd = start_connect({.remote = {status_.address.value(), 179, link},
+                             .local = Endpoint{*Address::parse(source), 0, link},
+                             .device = "u1"});
+    if (!fd) throw std::runtime_error(fd.error().message);
+    visitor_ = std::move(*fd);
+  }
+
+  Fd visitor_;
   std::thread thread_;
   std::atomic<bool> stop_ = false;
   std::mutex mutex_;
   PeerStatus status_;
+  std::string stranger_;
 };
 
 PeerConfig unnumbered(const std::string& interface) {
@@ -96,6 +155,29 @@ TEST_F(UnnumberedTest, two_routers_on_a_link_find_each_other_and_speak_ipv4_over
       "ours at the other end", [&] { return far.status().families[kIpv4Unicast].received == 10; },
       [&] { return far.status().down.words; }));
   EXPECT_EQ(far.status().peer_as, kAsA);
+}
+
+TEST_F(UnnumberedTest, another_router_on_the_link_moves_nothing_of_a_session_that_is_up) {
+  Loop loop;
+  FarSide far(unnumbered("u1"));
+  FakeBfd bfd;
+  Node near(loop, {.bfd = &bfd});
+  near.config() = {.name = "main", .local_as = kAsA, .router_id = RouterId{1}, .listen_port = 179};
+  near.config().peers = {unnumbered("u0")};
+  near.peer().bfd = PeerBfd{};
+  near.apply();
+  const auto seen = [&] { return near.seen(); };
+  ASSERT_TRUE(loop.until("the session", [&] { return near.up("link"); }, seen, 60s));
+  ASSERT_TRUE(loop.until("BFD", [&] { return bfd.wanted.contains("main/link"); }, seen));
+  const auto router = near.status("link").address;
+  ASSERT_TRUE(router);
+  const Fd ear = open_icmp("u0");
+  far.visit_as("fe80::bad");
+  ASSERT_TRUE(loop.until("the stranger", [&] { return heard_from(ear, "fe80::bad"); }, seen));
+  ASSERT_TRUE(loop.until("its connection", [&] { return near.speaker->strangers() == 1; }, seen));
+  EXPECT_EQ(near.status("link").address, router);
+  EXPECT_EQ(bfd.wanted.at("main/link").remote, *router);
+  EXPECT_TRUE(near.up("link")) << seen();
 }
 
 TEST_F(UnnumberedTest, an_asn_of_the_wrong_kind_is_refused) {

@@ -175,6 +175,10 @@ void Peer::act(fsm::action::Established& up) {
   established_at_ = Wall::now();
   end_of_rib_received_.clear();
   last_local_ = link->second.connection->local().address;
+  if (discovery_) {
+    discovery_->settle(link->second.connection->remote().address);
+    told_.password();
+  }
   own_ = own_addresses();
   set_facts();
   join_groups();
@@ -190,6 +194,7 @@ void Peer::act(fsm::action::Down& down) {
   established_at_.reset();
   end_of_rib_received_.clear();
   reason_at_ = Wall::now();
+  if (discovery_) discovery_->release();
   leave_groups();
   for (const Family f : {Family::v4, Family::v6}) {
     const bool kept = std::find(down.retain.begin(), down.retain.end(), unicast(f)) != down.retain.end();
@@ -204,6 +209,12 @@ void Peer::act(fsm::action::Down& down) {
 
 void Peer::act(fsm::action::AttemptFailed& failed) {
   reason_at_ = Wall::now();
+  // One whose routes are kept is in the middle of a restart, and comes back.
+  if (discovery_ && session_.stale().empty() && discovery_->try_next()) {
+    set_facts();
+    told_.password();
+    told_.bfd_wanted();
+  }
   shared_.changes.notify();
   note(log::Level::info, "BGP session not up", failed.reason.words);
 }

@@ -26,8 +26,10 @@ unsigned Peer::ifindex() const {
 
 bool Peer::is_from(const Endpoint& remote) const {
   if (is_unnumbered(config_))
-    // Whoever is on the link: the address may be newer than its last advertisement.
-    return remote.address.is_v6() && remote.address.is_link_local() && remote.scope != 0 &&
+    // Whoever is on the link: the address may be newer than its last advertisement. But not beside a session that is
+    // up: a connection of another router would look like a restart of this one.
+    return (!session_.established() || remote.address == address()) && remote.address.is_v6() &&
+           remote.address.is_link_local() && remote.scope != 0 &&
            remote.scope == ::if_nametoindex(config_.interface.c_str());
   if (config_.address != remote.address) return false;
   return !remote.address.is_link_local() || remote.scope == ifindex();
@@ -76,6 +78,10 @@ void Peer::attempt_done(const std::shared_ptr<Attempt>& attempt) {
   if (auto r = connect_result(attempt->socket.native_handle(), attempt->remote); !r) {
     std::string words = r.error().message;
     if (config_.password) words += " (a TCP MD5 password that differs or is missing on one side looks like this)";
+    if (const std::size_t others = discovery_ ? discovery_->others() : 0; others > 0)
+      words +=
+          fmt::format(" ({} more advertise themselves as routers on {}, which is for links with one; they are next)",
+                      others, config_.interface);
     on(fsm::event::ConnectFailed{DownReason::Kind::connect_failed, std::move(words)});
     return;
   }

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "bgp/speaker/ndp.h"
+#include "bgp/speaker/router_choice.h"
 #include "bgp/speaker/socket_option.h"
 
 namespace weft::bgp {
@@ -72,7 +73,7 @@ struct RouterDiscovery::State : std::enable_shared_from_this<State> {
   asio::steady_timer timer;
   Steady::time_point next_advertisement{};
   Steady::time_point last_advertisement{};
-  std::optional<Router> router;
+  RouterChoice routers;
   std::string problem;
   bool stopped = false;
 
@@ -150,9 +151,7 @@ struct RouterDiscovery::State : std::enable_shared_from_this<State> {
         }
         return;
       case NdpKind::advertisement:
-        const bool another = !router || router->address != source || router->ifindex != ifindex;
-        router = Router{source, ifindex, now};
-        if (another) heard(*router);
+        if (routers.heard(source, now)) heard({source, ifindex});
         return;
     }
   }
@@ -179,11 +178,11 @@ struct RouterDiscovery::State : std::enable_shared_from_this<State> {
     // An interface that went and came back has another index.
     if (socket && ::if_nametoindex(interface.c_str()) != ifindex) {
       socket.reset();
-      router.reset();
+      routers = {};
     }
     if (!socket) open();
     if (socket) {
-      if (!router) send(router_solicitation(), kAllRouters);
+      if (!routers.current()) send(router_solicitation(), kAllRouters);
       if (now >= next_advertisement) advertise(now);
     }
     arm(now);
@@ -191,7 +190,7 @@ struct RouterDiscovery::State : std::enable_shared_from_this<State> {
 
   void arm(Steady::time_point now) {
     auto due = now + kRetryOpen;
-    if (socket) due = std::min(next_advertisement, now + (router ? kAdvertiseEvery : kSolicitEvery));
+    if (socket) due = std::min(next_advertisement, now + (routers.current() ? kAdvertiseEvery : kSolicitEvery));
     timer.expires_at(due);
     timer.async_wait([self = shared_from_this()](const boost::system::error_code& ec) {
       if (!ec && !self->stopped) self->tick();
@@ -213,9 +212,16 @@ RouterDiscovery::~RouterDiscovery() {
 }
 
 const std::string& RouterDiscovery::interface() const { return state_->interface; }
-const std::optional<RouterDiscovery::Router>& RouterDiscovery::router() const { return state_->router; }
+std::optional<RouterDiscovery::Router> RouterDiscovery::router() const {
+  const auto& current = state_->routers.current();
+  return current ? std::optional(Router{current->address, state_->ifindex}) : std::nullopt;
+}
+void RouterDiscovery::settle(const Address& address) { state_->routers.settle(address, Steady::now()); }
+void RouterDiscovery::release() { state_->routers.release(Steady::now()); }
+bool RouterDiscovery::try_next() { return state_->routers.try_next(Steady::now()); }
+std::size_t RouterDiscovery::others() const { return state_->routers.others(); }
 std::string RouterDiscovery::why_not() const {
-  if (state_->router) return "";
+  if (state_->routers.current()) return "";
   if (!state_->problem.empty()) return state_->problem;
   return fmt::format("no router advertisement was heard on {}; let the router send them there", state_->interface);
 }
