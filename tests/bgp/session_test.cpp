@@ -89,6 +89,44 @@ TEST_F(SessionTest, the_source_interface_gives_our_address_where_it_has_one_of_t
   shell("ip link del s0");
 }
 
+TEST_F(SessionTest, next_hops_of_the_other_family_follow_the_addresses_of_the_interface) {
+  shell(
+      "ip link add s0 type veth peer name s1 && ip addr add 10.98.0.1/32 dev s0 && ip link set s1 up && "
+      "ip link set s0 addrgenmode none && ip link set s0 up");
+  {
+    Pair p;
+    p.a.config() = instance(kAsA, "10.98.0.1");
+    p.a.config().peers = {peer("b", "10.99.0.2", "10.98.0.1", kAsB)};
+    p.b.peer().address = *Address::parse("10.98.0.1");
+    const Prefix prefix = *Prefix::parse("2001:db8::/48");
+    p.a.set().set({prefix, {}});
+    p.start();
+    ASSERT_TRUE(p.meet());
+    const auto why = [&] { return p.a.speaker->why(prefix).at(0).why; };
+    ASSERT_TRUE(p.loop.until("a refusal", [&] { return why().find("no local address") != std::string::npos; }, why));
+    const auto next_hop = [&] {
+      const auto r = p.b.speaker->routes_received({.prefix = prefix});
+      return r.empty() ? std::string("no route") : r[0].next_hop.address.to_string();
+    };
+    const auto becomes = [&](const std::string& wanted) {
+      return p.loop.until(
+          "next hop " + wanted, [&] { return next_hop() == wanted; }, [&] { return next_hop() + "\n" + p.seen()(); });
+    };
+    // The first to come is one that may move to another node, and better than none.
+    shell("ip addr add 2001:db8:9::100/128 dev s0 nodad");
+    EXPECT_TRUE(becomes("2001:db8:9::100"));
+    shell("ip addr add 2001:db8:9::5/64 dev s0 nodad");
+    EXPECT_TRUE(becomes("2001:db8:9::5"));
+    // The network is renumbered: the old address works for a while, and is not for anything new.
+    shell("ip addr add 2001:db8:a::5/64 dev s0 nodad && ip addr change 2001:db8:9::5/64 dev s0 preferred_lft 0");
+    EXPECT_TRUE(becomes("2001:db8:a::5"));
+    shell("ip -6 addr flush dev s0 scope global");
+    EXPECT_TRUE(becomes("no route"));
+    EXPECT_EQ(p.a.status().flaps, 0u);
+  }
+  shell("ip link del s0");
+}
+
 TEST_F(SessionTest, changing_a_community_sends_that_route_and_resets_nothing) {
   Pair p;
   p.a.set() = routes("10.1.0.0", 1000);

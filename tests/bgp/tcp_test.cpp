@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "bgp/bench.h"
+#include "bgp/speaker/local_addresses.h"
 #include "bgp/speaker/tcp.h"
 
 namespace weft::bgp::test {

@@ -179,7 +179,8 @@ void Peer::act(fsm::action::Established& up) {
     discovery_->settle(link->second.connection->remote().address);
     told_.password();
   }
-  own_ = own_addresses();
+  const auto addresses = netlink::node_addresses();
+  own_ = own_addresses(addresses ? *addresses : LocalAddresses{});
   set_facts();
   join_groups();
   told_.bfd_wanted();

@@ -20,6 +20,7 @@
 #include "bgp/speaker/diff.h"
 #include "bgp/speaker/edges.h"
 #include "bgp/speaker/instance.h"
+#include "bgp/speaker/local_addresses.h"
 #include "bgp/speaker/router_discovery.h"
 #include "bgp/speaker/session_config.h"
 #include "bgp/speaker/shared.h"
@@ -63,6 +64,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   bool refresh();
   /// Routes or completeness of the instance changed: there may be something to send.
   void wake();
+  /// Addresses of this node may be others: next hops are made of them.
+  void look_at_addresses(const LocalAddresses& all);
 
   /// A connection of the peer's; `local` is our end.
   void accept(Fd socket);
@@ -147,7 +150,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void regroup();
   ExportRules rules(Family family) const;
   std::string set_of(AfiSafi family) const;
-  OwnAddresses own_addresses() const;
+  OwnAddresses own_addresses(const LocalAddresses& all) const;
   void set_facts();
 
   void note(log::Level level, std::string_view what, std::string_view words);

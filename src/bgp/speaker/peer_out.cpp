@@ -10,16 +10,31 @@ std::string Peer::set_of(AfiSafi family) const {
   return found == config_.routes.end() ? std::string() : found->second;
 }
 
-OwnAddresses Peer::own_addresses() const {
+OwnAddresses Peer::own_addresses(const LocalAddresses& all) const {
   OwnAddresses own;
   const auto id = session_.established();
   const auto link = id ? links_.find(*id) : links_.end();
   if (link == links_.end()) return own;
-  own.session = link->second.connection->local().address;
-  own.other = companion_address(own.session, own.session.is_v4() ? Family::v6 : Family::v4);
-  if (own.session.is_v6() && own.session.is_link_local())
-    own.global_v6 = interface_address(config_.interface, Family::v6);
+  const Endpoint& local = link->second.connection->local();
+  own.session = local.address;
+  const int interface = local.scope != 0 ? static_cast<int>(local.scope) : interface_of(all, own.session);
+  own.other = best_address(all, interface, own.session.is_v4() ? Family::v6 : Family::v4);
+  if (own.session.is_v6() && own.session.is_link_local()) own.global_v6 = best_address(all, interface, Family::v6);
   return own;
+}
+
+void Peer::look_at_addresses(const LocalAddresses& all) {
+  // A session whose own address is gone ends by itself, or gets it back.
+  if (!session_.established() || interface_of(all, own_.session) == 0) return;
+  OwnAddresses now = own_addresses(all);
+  if (now == own_) return;
+  own_ = now;
+  note(log::Level::info, "BGP next hops changed",
+       fmt::format("{} has another address beside {}",
+                   config_.interface.empty() ? "the interface of the session" : config_.interface,
+                   own_.session.to_string()));
+  regroup();
+  shared_.changes.notify();
 }
 
 ExportRules Peer::rules(Family family) const {

@@ -31,6 +31,7 @@ struct OwnAddresses {
   Address session;                   // local end of the connection
   std::optional<Address> other;      // of the other family, on the same interface
   std::optional<Address> global_v6;  // of the same interface, when `session` is link-local
+  bool operator==(const OwnAddresses&) const = default;
 };
 ExportRules export_rules(Family family, const InstanceConfig& instance, const PeerConfig& peer,
                          const fsm::Negotiated& negotiated, const OwnAddresses& own);

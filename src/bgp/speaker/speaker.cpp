@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "netlink/monitor.h"
 
 namespace weft::bgp {
 
@@ -17,8 +18,15 @@ constexpr auto kKernelRetry = std::chrono::seconds(5);
 // BFD keeps the sessions of the run before us until it is told which we want; it waits longer than this.
 constexpr auto kBfdPatience = std::chrono::seconds(30);
 constexpr auto kLastWords = std::chrono::seconds(3);
+// Links of pods come and go many at a time.
+constexpr auto kAddressPause = std::chrono::milliseconds(200);
 
 std::string full_name(const Peer& p) { return p.instance().name() + "/" + p.name(); }
+
+// Keeps the monitor for as long as it runs.
+Task<> watch(std::shared_ptr<netlink::Monitor> monitor, std::function<void(int)> changed) {
+  co_await monitor->run(std::move(changed));
+}
 
 }  // namespace
 
@@ -27,7 +35,10 @@ Speaker::Speaker(asio::io_context& io, Edges edges, SpeakerOptions options)
       edges_(edges),
       deferral_(io),
       bfd_patience_(io),
-      kernel_retry_(io) {
+      kernel_retry_(io),
+      address_pause_(io),
+      scope_(io, "bgp speaker") {
+  watch_addresses();
   if (edges_.bfd != nullptr)
     edges_.bfd->on_change(
         [this, alive = std::weak_ptr(alive_)](const std::string& name, const BfdEdge::Status& status) {
@@ -253,6 +264,34 @@ void Speaker::accepted(const SocketAddress& at, Fd socket) {
 
 // ---- BFD and the kernel
 
+void Speaker::watch_addresses() {
+  auto monitor = netlink::Monitor::open(shared_->io);
+  if (!monitor) {
+    log::warn("BGP does not see when addresses of this node change", {{"why", monitor.error().message}});
+    return;
+  }
+  scope_.spawn("addresses", watch(std::move(*monitor), [this, alive = std::weak_ptr(alive_)](int) {
+                 if (!alive.expired()) addresses_moved();
+               }));
+}
+
+void Speaker::addresses_moved() {
+  if (addresses_due_ || stopped_) return;
+  addresses_due_ = true;
+  address_pause_.expires_after(kAddressPause);
+  address_pause_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& ec) {
+    if (ec || alive.expired()) return;
+    addresses_due_ = false;
+    const auto all = netlink::node_addresses();
+    if (!all) {
+      log::warn("BGP keeps the next hops that it has", {{"why", all.error().message}});
+      return;
+    }
+    for (auto& [name, running] : running_)
+      for (auto& [peer_name, peer] : running.peers) peer->look_at_addresses(*all);
+  });
+}
+
 void Speaker::apply_bfd() {
   std::map<std::string, BfdEdge::Session> wanted;
   bool all_known = true;
@@ -396,6 +435,8 @@ Task<> Speaker::stop(std::string text, bool graceful) {
   deferral_.cancel();
   bfd_patience_.cancel();
   kernel_retry_.cancel();
+  address_pause_.cancel();
+  scope_.cancel();
   const auto deadline = Steady::now() + kLastWords;
   for (;;) {
     const auto seen = shared->closed.version();

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "async/scope.h"
 #include "async/signal.h"
 #include "async/task.h"
 #include "bgp/speaker/diff.h"
@@ -90,6 +91,8 @@ class Speaker {
   void apply_passwords();
   void accepted(const SocketAddress& listener, Fd socket);
   void later(bool& due, void (Speaker::*what)());
+  void watch_addresses();
+  void addresses_moved();
   void apply_bfd();
   void bfd_changed(const std::string& name, const BfdEdge::Status& status);
   void apply_kernel();
@@ -115,13 +118,16 @@ class Speaker {
   asio::steady_timer deferral_;
   asio::steady_timer bfd_patience_;
   asio::steady_timer kernel_retry_;
+  asio::steady_timer address_pause_;
   /// What the kernel was told last: revisions of what is imported, by instance, and whether to prune.
   std::optional<std::pair<std::map<std::string, std::uint64_t>, bool>> kernel_told_;
   std::map<Prefix, std::string> missing_in_kernel_;
   bool deferral_over_ = false;
   bool bfd_patience_over_ = false;
   bool bfd_due_ = false, kernel_due_ = false, passwords_due_ = false;
+  bool addresses_due_ = false;
   bool stopped_ = false;
+  Scope scope_;
 };
 
 }  // namespace weft::bgp

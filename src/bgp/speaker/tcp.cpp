@@ -1,7 +1,6 @@
 #include "bgp/speaker/tcp.h"
 
 #include <fmt/format.h>
-#include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -9,11 +8,8 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <bit>
 #include <cerrno>
 #include <cstring>
-#include <functional>
-#include <memory>
 
 #include "bgp/speaker/socket_option.h"
 
@@ -214,72 +210,6 @@ Endpoint remote_end(int fd) {
   sockaddr_storage s{};
   socklen_t size = sizeof s;
   return ::getpeername(fd, reinterpret_cast<sockaddr*>(&s), &size) == 0 ? from_raw(s) : Endpoint{};
-}
-
-namespace {
-
-Address address_of(const sockaddr* from, int family) {
-  sockaddr_storage s{};
-  std::memcpy(&s, from, family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
-  s.ss_family = static_cast<sa_family_t>(family);
-  return from_raw(s).address;
-}
-
-unsigned ones(const Address& mask) {
-  unsigned n = 0;
-  for (const std::uint8_t byte : mask.bytes()) n += static_cast<unsigned>(std::popcount(byte));
-  return n;
-}
-
-struct InterfaceAddress {
-  const char* interface;
-  Address address;
-  unsigned prefix_length;
-};
-
-// Calls `visit` with each address of each interface until it returns true.
-void each_address(const std::function<bool(const InterfaceAddress&)>& visit) {
-  ifaddrs* list = nullptr;
-  if (::getifaddrs(&list) != 0) return;
-  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
-  for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
-    const int family = i->ifa_addr == nullptr ? AF_UNSPEC : i->ifa_addr->sa_family;
-    if (family != AF_INET && family != AF_INET6) continue;
-    const Address a = address_of(i->ifa_addr, family);
-    const unsigned length = i->ifa_netmask == nullptr ? a.bits() : ones(address_of(i->ifa_netmask, family));
-    if (visit({i->ifa_name, a, length})) return;
-  }
-}
-
-}  // namespace
-
-std::optional<Address> interface_address(const std::string& interface, Family family, bool link_local) {
-  std::optional<Address> found;
-  each_address([&](const InterfaceAddress& of) {
-    const Address& a = of.address;
-    const bool fits = a.is_v6() ? a.is_link_local() == link_local : !link_local;
-    if (interface == of.interface && a.family() == family && fits && !a.is_loopback()) found = a;
-    return found.has_value();
-  });
-  return found;
-}
-
-std::optional<Address> companion_address(const Address& address, Family family) {
-  std::string interface;
-  each_address([&](const InterfaceAddress& of) {
-    if (of.address == address) interface = of.interface;
-    return of.address == address;
-  });
-  return interface.empty() ? std::nullopt : interface_address(interface, family);
-}
-
-bool on_link(const Address& address) {
-  bool found = false;
-  each_address([&](const InterfaceAddress& of) {
-    found = of.address.family() == address.family() && Prefix(of.address, of.prefix_length).contains(address);
-    return found;
-  });
-  return found;
 }
 
 std::optional<Address> source_towards(const Address& remote) {

@@ -61,14 +61,7 @@ bool closed_by_peer(int fd);
 Endpoint local_end(int fd);
 Endpoint remote_end(int fd);
 
-/// An address of the interface for talking to peers of `family`; a link-local one of IPv6 only, and always, when asked
-/// for. Never a loopback address: no peer takes it for a next hop.
-std::optional<Address> interface_address(const std::string& interface, Family family, bool link_local = false);
-/// Whether the address is in a network that one of our interfaces has an address of.
-bool on_link(const Address& address);
 /// Our address towards `remote`, as routes have it now; none when there is no way.
 std::optional<Address> source_towards(const Address& remote);
-/// An address of `family` on the interface that has `address`: what a next hop of the other family is made of.
-std::optional<Address> companion_address(const Address& address, Family family);
 
 }  // namespace weft::bgp
