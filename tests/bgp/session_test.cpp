@@ -397,6 +397,32 @@ TEST_F(SessionTest, a_faulty_peer_keeps_its_last_good_configuration_and_its_neig
   EXPECT_EQ(p.a.speaker->peers().size(), 2u);
 }
 
+TEST_F(SessionTest, a_faulty_peer_keeps_its_routes_when_their_set_has_another_name) {
+  Pair p;
+  p.a.set() = routes("10.1.0.0", 20);
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.loop.until("the routes", [&] { return p.b.received("a") == 20; }, p.seen()));
+  // A set is called after the first peer that has it; that peer went, and one route came.
+  p.a.peer().hold_time = 1s;
+  p.a.wanted.instances["main"].route_sets.clear();
+  p.a.set("renamed") = routes("10.1.0.0", 21);
+  p.a.peer().routes = {{kIpv4Unicast, "renamed"}, {kIpv6Unicast, "renamed"}};
+  EXPECT_EQ(p.a.speaker->apply(p.a.wanted).size(), 1u);
+  ASSERT_TRUE(p.loop.until("the new route too", [&] { return p.b.received("a") == 21; }, p.seen()));
+  // Nor does a drain pass it by.
+  p.a.peer().graceful_shutdown = true;
+  EXPECT_EQ(p.a.speaker->apply(p.a.wanted).size(), 1u);
+  ASSERT_TRUE(p.loop.until(
+      "the mark",
+      [&] {
+        const auto all = p.b.speaker->routes_received();
+        return !all.empty() && all[0].attributes.has_community(kGracefulShutdown);
+      },
+      p.seen()));
+  EXPECT_EQ(p.a.status().flaps, 0u);
+}
+
 TEST_F(SessionTest, a_last_good_configuration_yields_to_a_sound_one_that_it_cannot_be_beside) {
   Loop loop;
   Node n(loop);

@@ -28,6 +28,12 @@ Task<> watch(std::shared_ptr<netlink::Monitor> monitor, std::function<void(int)>
   co_await monitor->run(std::move(changed));
 }
 
+// Routes are as they are wanted now, whatever of the peer is not: the sets that it had may have other names by now.
+void follow_routes(PeerConfig& restored, const PeerConfig& wanted) {
+  for (const auto& [family, set] : wanted.routes) restored.routes[family] = set;
+  restored.graceful_shutdown = wanted.graceful_shutdown;
+}
+
 }  // namespace
 
 Speaker::Speaker(asio::io_context& io, Edges edges, SpeakerOptions options)
@@ -119,11 +125,15 @@ PeerNames Speaker::drop_faulty(Wanted& wanted, const std::vector<PeerFault>& fou
       continue;
     }
     std::vector<PeerConfig>& peers = now->second.config.peers;
-    std::erase_if(peers, [&](const PeerConfig& p) { return p.name == fault.peer; });
+    const auto named = [&](const PeerConfig& p) { return p.name == fault.peer; };
+    const auto found_now = std::find_if(peers.begin(), peers.end(), named);
+    const std::optional<PeerConfig> faulty = found_now == peers.end() ? std::nullopt : std::optional(*found_now);
+    std::erase_if(peers, named);
     if (last == wanted_.instances.end()) continue;
     for (const PeerConfig& p : last->second.config.peers)
-      if (p.name == fault.peer) {
+      if (named(p)) {
         peers.push_back(p);
+        if (faulty) follow_routes(peers.back(), *faulty);
         restored.emplace(fault.instance, p.name);
       }
   }
