@@ -1,8 +1,10 @@
 // Peers that flood, stop reading, flap and talk nonsense: the others do not notice, and nothing grows.
 #include <dirent.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <fstream>
@@ -160,6 +162,26 @@ TEST_F(HostileTest, a_flood_that_meets_the_hold_timer_does_not_hold_the_loop) {
   p().a.apply();
   for (const auto end = Steady::now() + 8s; p().b.received("a") < 10 && Steady::now() < end;) p().loop.turn(10ms);
   EXPECT_EQ(p().b.received("a"), 10u) << "while the flood goes on: " << p().seen()();
+}
+
+TEST_F(HostileTest, connections_that_are_closing_are_few_however_often_the_peer_connects) {
+  p().start();
+  ASSERT_TRUE(p().meet());
+  const std::size_t before = descriptors();
+  std::vector<std::unique_ptr<RawPeer>> raw;
+  for (int i = 0; i < 100; ++i) raw.push_back(std::make_unique<RawPeer>("10.99.0.3", "10.99.0.1"));
+  // None of them reads or closes. Each is greeted, and the next one ends it.
+  const auto answered = [&] {
+    return static_cast<std::size_t>(std::count_if(raw.begin(), raw.end(), [](const auto& r) {
+      pollfd waiting{r->fd(), POLLIN, 0};
+      return ::poll(&waiting, 1, 0) > 0;
+    }));
+  };
+  ASSERT_TRUE(p().loop.until(
+      "a word on each", [&] { return answered() == raw.size(); },
+      [&] { return fmt::format("{} of {}", answered(), raw.size()); }));
+  EXPECT_LT(descriptors() - before - raw.size(), 12u);
+  EXPECT_TRUE(p().a.up("b"));
 }
 
 TEST_F(HostileTest, a_thousand_quick_flaps_leave_nothing_behind) {

@@ -71,6 +71,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Closes at once and says nothing.
   void drop();
 
+  bool is_closed() const { return stage_ == Stage::closed; }
   const Endpoint& local() const { return local_; }
   const Endpoint& remote() const { return remote_; }
   /// Bytes in the queue, not yet the kernel's.

@@ -147,7 +147,7 @@ void Peer::act(fsm::action::Close& close) {
   if (link == links_.end()) return;
   const auto connection = std::move(link->second.connection);
   links_.erase(link);
-  connection->close();
+  let_go(connection);
   std::erase_if(timers_, [&](const auto& t) { return t.first.connection == close.connection; });
 }
 

@@ -143,6 +143,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::size_t take(ConnectionId id, std::span<const std::uint8_t> bytes);
   Chunk next_chunk();
   void look_before_hold(ConnectionId id);
+  void let_go(const std::shared_ptr<Connection>& connection);
 
   // peer_out.cpp: what the session is sent
   void join_groups();
@@ -169,6 +170,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
 
   ConnectionId next_connection_ = 1;
   std::map<ConnectionId, Link> links_;
+  std::deque<std::weak_ptr<Connection>> closing_;  // their last words are on the way; oldest first
   std::shared_ptr<Attempt> attempt_;
   Fd waiting_;  // the peer has connected, and BFD says that the path is dead
   std::map<fsm::Timer, std::unique_ptr<DeadlineTimer>> timers_;

@@ -7,6 +7,12 @@
 
 namespace weft::bgp {
 
+namespace {
+
+constexpr std::size_t kMaxClosing = 4;
+
+}  // namespace
+
 struct Peer::Attempt {
   Attempt(asio::io_context& io, Fd fd, Endpoint to) : socket(io), remote(std::move(to)) { socket.assign(fd.release()); }
   asio::posix::stream_descriptor socket;
@@ -143,6 +149,21 @@ void Peer::adopt(Fd socket, bool outgoing) {
                        return self && self->session_.established() == id ? self->next_chunk() : Chunk{};
                      }});
   on(fsm::event::Connected{id, outgoing});
+}
+
+// Each connection takes a moment to hear our last words, and whoever connects in a loop would have thousands of them.
+void Peer::let_go(const std::shared_ptr<Connection>& connection) {
+  connection->close();
+  std::erase_if(closing_, [](const auto& weak) {
+    const auto c = weak.lock();
+    return !c || c->is_closed();
+  });
+  if (connection->is_closed()) return;
+  closing_.push_back(connection);
+  if (closing_.size() <= kMaxClosing) return;
+  const auto oldest = closing_.front().lock();
+  closing_.pop_front();
+  oldest->drop();
 }
 
 std::size_t Peer::take(ConnectionId id, std::span<const std::uint8_t> bytes) {
