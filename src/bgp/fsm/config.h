@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "bgp/packet/types.h"
 
 namespace weft::bgp {
@@ -63,6 +64,9 @@ struct SessionConfig {
   std::optional<GracefulRestartConfig> graceful_restart;
   /// This process took over from one that had sessions: the R bit of the OPENs until the session was up once.
   bool restarting = false;
+  /// When what `restarting` and `preserved` say ends: by then the run before us had promised to be back, and no peer
+  /// keeps its routes any more.
+  Steady::time_point restart_over = Steady::time_point::max();
   /// Families whose forwarding state outlived that: their F bits until then. Afterwards every family has it, since
   /// only a lost session stands behind a later OPEN, not a lost datapath.
   std::vector<AfiSafi> preserved;

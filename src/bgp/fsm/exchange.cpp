@@ -68,8 +68,16 @@ void Session::handle(event::Connected& e) {
   arm_hold(c, kOpenWait);
 }
 
+Open Session::our_open() const {
+  if (!first_ || now_ < config_.restart_over) return make_open(config_, first_);
+  SessionConfig fresh = config_;
+  fresh.restarting = false;
+  fresh.preserved.clear();
+  return make_open(fresh, true);
+}
+
 void Session::send_open(Connection& c) {
-  c.ours = make_open(config_, first_);
+  c.ours = our_open();
   c.stage = Connection::Stage::open_sent;
   send(c.id, c.ours);
 }
@@ -89,7 +97,7 @@ void Session::open_received(Connection& c, const Open& theirs) {
   // by word collides with nothing. OpenBGPD repeats it when it had lost a connection before its OPEN had left.
   if (c.stage == Connection::Stage::open_confirm && theirs == c.negotiated->theirs) return;
   if (c.stage > Connection::Stage::open_sent) return unexpected(c, MessageType::open);
-  const Open ours = c.stage == Connection::Stage::tracked ? make_open(config_, first_) : c.ours;
+  const Open ours = c.stage == Connection::Stage::tracked ? our_open() : c.ours;
   auto n = negotiate(config_, ours, theirs);
   if (!n) {
     DownReason reason{.kind = Kind::open_rejected,

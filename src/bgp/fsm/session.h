@@ -107,6 +107,7 @@ class Session {
   void unexpected(Connection& c, MessageType type);
   void hold_expired(Connection& c);
   void keepalive_due(Connection& c);
+  Open our_open() const;
   void send_open(Connection& c);
   void confirm(Connection& c, Negotiated negotiated);
   void establish(Connection& c);

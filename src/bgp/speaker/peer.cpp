@@ -29,7 +29,7 @@ Peer::Peer(Shared& shared, Instance& instance, PeerConfig config, Told told)
       instance_(instance),
       config_(std::move(config)),
       told_(std::move(told)),
-      session_(session_config(instance.config(), config_, shared.options),
+      session_(session_config(instance.config(), config_, shared.options, shared.started),
                [s = shared.shared_from_this()] { return s->random_unit(); }) {
   set_facts();
 }
@@ -51,7 +51,7 @@ void Peer::change(PeerConfig config, const PeerDifference& difference) {
     watch_interface();
   }
   set_facts();
-  on(fsm::event::ConfigChanged{session_config(instance_.config(), config_, shared_.options),
+  on(fsm::event::ConfigChanged{session_config(instance_.config(), config_, shared_.options, shared_.started),
                                difference.change == PeerChange::reset, joined(difference.fields) + " changed"});
   regroup();
   told_.bfd_wanted();

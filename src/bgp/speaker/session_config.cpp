@@ -19,8 +19,8 @@ bool speaks(const std::vector<ExtendedNextHop>& offered, AfiSafi nlri, std::uint
 
 }  // namespace
 
-fsm::SessionConfig session_config(const InstanceConfig& instance, const PeerConfig& peer,
-                                  const SpeakerOptions& options) {
+fsm::SessionConfig session_config(const InstanceConfig& instance, const PeerConfig& peer, const SpeakerOptions& options,
+                                  Steady::time_point started) {
   fsm::SessionConfig c;
   c.local_as = instance.local_as;
   c.router_id = instance.router_id;
@@ -39,6 +39,7 @@ fsm::SessionConfig session_config(const InstanceConfig& instance, const PeerConf
   c.restarting = options.restarting;
   // Programs, maps and routes of the datapath are pinned: they forwarded all the while.
   if (options.restarting) c.preserved = peer.families;
+  if (peer.graceful_restart) c.restart_over = started + peer.graceful_restart->restart_time;
   return c;
 }
 

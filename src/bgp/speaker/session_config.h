@@ -13,8 +13,9 @@
 
 namespace weft::bgp {
 
-fsm::SessionConfig session_config(const InstanceConfig& instance, const PeerConfig& peer,
-                                  const SpeakerOptions& options);
+/// `started`: when this process did, which counts when it took over from another.
+fsm::SessionConfig session_config(const InstanceConfig& instance, const PeerConfig& peer, const SpeakerOptions& options,
+                                  Steady::time_point started);
 
 /// TTL as RFC 4271 sessions have it: 1 for an external peer on the link, as far as `ebgp_multihop` says beyond it, 255
 /// and a least value for TTL security (RFC 5082), 255 for internal peers. A peer that may have any ASN counts as

@@ -272,6 +272,24 @@ TEST(Restarting, says_so_until_it_was_up_once_and_leaves_without_a_word) {
   EXPECT_TRUE(p.session.timers().empty());
 }
 
+TEST(Restarting, says_so_only_as_long_as_somebody_may_have_waited_for_it) {
+  for (const bool late : {false, true}) {
+    SessionConfig c = ours_with_restart();
+    c.restarting = true;
+    c.preserved = {kIpv4Unicast, kIpv6Unicast};
+    c.restart_over = Steady::time_point(1h) + 120s;  // from when Play begins
+    Play p(c);
+    p.give(event::Start{});
+    p.pass(late ? 121s : 119s);
+    p.give(event::Connected{1, false});
+    const auto* sent = find<action::Send>(p.actions);
+    ASSERT_NE(sent, nullptr);
+    const auto& offer = std::get<Open>(sent->message).capabilities.graceful_restart.value();
+    EXPECT_EQ(offer.restarting, !late);
+    for (const auto& family : offer.families) EXPECT_EQ(family.forwarding, !late);
+  }
+}
+
 TEST(Helper, shutting_down_in_the_middle_of_the_peers_restart_drops_its_routes) {
   Play p(ours_with_restart());
   up(p).give(event::Closed{1, ""});

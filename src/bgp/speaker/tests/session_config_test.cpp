@@ -22,6 +22,7 @@ PeerConfig peer(PeerAs as) {
   p.remote_as = as;
   return p;
 }
+const Steady::time_point kStarted{std::chrono::hours(1)};
 const PeerAs kExternal{PeerAs::Kind::exact, 65000}, kInternal{PeerAs::Kind::exact, 65001};
 
 TEST(TcpOptions, ExternalPeersAreOneHopAwayUnlessSaidOtherwise) {
@@ -54,19 +55,20 @@ TEST(TcpOptions, APeerThatTakesNothingForLongIsGone) {
 TEST(SessionConfig, OnlyARestartedSpeakerSaysSo) {
   PeerConfig p = peer(kExternal);
   p.graceful_restart.emplace();
-  EXPECT_FALSE(session_config(instance(), p, {}).restarting);
-  EXPECT_TRUE(session_config(instance(), p, {}).preserved.empty());
-  const auto c = session_config(instance(), p, {.restarting = true});
+  EXPECT_FALSE(session_config(instance(), p, {}, {}).restarting);
+  EXPECT_TRUE(session_config(instance(), p, {}, {}).preserved.empty());
+  const auto c = session_config(instance(), p, {.restarting = true}, kStarted);
   EXPECT_TRUE(c.restarting);
   EXPECT_EQ(c.preserved, p.families);
+  EXPECT_EQ(c.restart_over, kStarted + p.graceful_restart->restart_time);
 }
 
 TEST(SessionConfig, AnUnnumberedPeerAlwaysOffersIpv6NextHopsForIpv4) {
   PeerConfig p = peer(kExternal);
-  EXPECT_FALSE(session_config(instance(), p, {}).extended_next_hop);
+  EXPECT_FALSE(session_config(instance(), p, {}, {}).extended_next_hop);
   p.address.reset();
   p.interface = "eth0";
-  EXPECT_TRUE(session_config(instance(), p, {}).extended_next_hop);
+  EXPECT_TRUE(session_config(instance(), p, {}, {}).extended_next_hop);
 }
 
 class ExportRulesTest : public ::testing::Test {
