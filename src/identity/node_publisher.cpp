@@ -9,7 +9,23 @@
 
 namespace weft::identity {
 
-namespace json = boost::json;
+namespace {
+
+// Makes `there` say what `wanted` says in field `key`, and nothing where it says nothing.
+void take_over(json::object& there, const json::object& wanted, std::string_view key) {
+  if (const auto* value = wanted.if_contains(key)) {
+    there[key] = *value;
+  } else {
+    there.erase(key);
+  }
+}
+
+json::object& object_in(json::object& o, std::string_view key) {
+  auto& value = o[key];
+  return value.is_object() ? value.get_object() : value.emplace_object();
+}
+
+}  // namespace
 
 Node describe_node(const kube::CoreNode& node, const kube::ClusterInfo& cluster,
                    const std::vector<Address>& internal_ips, const std::vector<Address>& health_ips) {
@@ -40,8 +56,11 @@ void NodePublisher::set(Node wanted, std::string node_uid) {
 
 bool NodePublisher::published() const {
   const auto seen = nodes_.get(wanted_->key());
-  if (!seen) return false;
-  Node a = *seen;
+  return seen && as_wanted(*seen);
+}
+
+bool NodePublisher::as_wanted(const Node& seen) const {
+  Node a = seen;
   a.annotations = wanted_->annotations;  // others may annotate
   a.source = wanted_->source;
   return a == *wanted_;
@@ -63,20 +82,34 @@ Task<> NodePublisher::run() {
     }
     const auto generation = generation_;
     auto r = co_await write();
-    if (!r) {
-      if (error_ != r.error().message) log::warn("the CiliumNode cannot be written", {{"error", r.error().message}});
-      error_ = r.error().message;
+    std::string trouble = r ? "" : r.error().message;
+    if (r && generation == generation_) trouble = difference(*r);
+    if (!trouble.empty()) {
+      if (error_ != trouble) log::warn("the CiliumNode cannot be written", {{"error", trouble}});
+      error_ = trouble;
       co_await sleep_for(backoff.next());
       continue;
     }
     error_.clear();
-    // Written; now it has to come back through the watch. If something else comes back, write again, but not in a fury.
-    const bool again = co_await nodes_.notifier().changed_since(version, std::chrono::seconds(2));
-    if (again && !published() && generation == generation_) co_await sleep_for(backoff.next());
+    // Written; now it has to come back through the watch. If it does not, or something else does, write again, but not
+    // in a fury.
+    co_await nodes_.notifier().changed_since(version, std::chrono::seconds(2));
+    if (!published() && generation == generation_) co_await sleep_for(backoff.next());
   }
 }
 
-Task<Result<>> NodePublisher::write() {
+// A server that keeps something else than what it was given (a webhook, a field we do not write) would be asked again
+// for ever: then there is no event to wait for.
+std::string NodePublisher::difference(const json::object& answer) const {
+  const std::string name = "CiliumNode " + wanted_->name;
+  const auto got = kube::parse_cilium_node(answer, {wanted_->cluster, wanted_->cluster_id});
+  if (!got) return name + " came back unreadable: " + got.error().message;
+  if (*got && as_wanted(**got)) return {};
+  return name + " does not say what was written to it: see what changes it (kubectl get ciliumnode " + wanted_->name +
+         " -o yaml --show-managed-fields; admission webhooks)";
+}
+
+Task<Result<json::object>> NodePublisher::write() {
   const json::object wanted = kube::to_cilium_node(*wanted_);
   json::object owner{{"apiVersion", "v1"}, {"kind", "Node"}, {"name", wanted_->name}, {"uid", uid_}};
   auto now = co_await client_.get(kube::kCiliumNodes, "", wanted_->name);
@@ -92,27 +125,22 @@ Task<Result<>> NodePublisher::write() {
     json::object next = std::move(*now);
     auto& meta = kube::metadata_of(next);
     meta["labels"] = kube::to_json(wanted_->labels);
-    for (const auto& [key, value] : kube::object_at(kube::metadata(wanted), "annotations")) {
-      auto& annotations = meta["annotations"];
-      if (!annotations.is_object()) annotations.emplace_object();
-      annotations.get_object()[key] = value;
-    }
+    auto& annotations = object_in(meta, "annotations");
+    const auto& ours = kube::object_at(kube::metadata(wanted), "annotations");
+    for (const auto& [key, value] : ours) annotations[key] = value;
+    take_over(annotations, ours, kube::kWireguardKeyAnnotation);
     json::array owners;
     owners.push_back(std::move(owner));
     if (!uid_.empty()) meta["ownerReferences"] = std::move(owners);
-    auto& spec = next["spec"];
-    if (!spec.is_object()) spec.emplace_object();
-    for (const auto& [key, value] : wanted.at("spec").get_object()) {
-      if (key == "ipam" && spec.get_object()["ipam"].is_object()) {
-        spec.get_object()["ipam"].get_object()["podCIDRs"] = value.at("podCIDRs");
-      } else {
-        spec.get_object()[key] = value;
-      }
-    }
+    auto& spec = object_in(next, "spec");
+    const auto& said = wanted.at("spec").get_object();
+    for (const char* key : {"addresses", "health", "ingress", "encryption", "bootid"}) take_over(spec, said, key);
+    // Other fields of ipam are settings of an operator. Pools are pod CIDRs, which are ours to tell.
+    auto& ipam = object_in(spec, "ipam");
+    for (const char* key : {"podCIDRs", "pools"}) take_over(ipam, kube::object_at(said, "ipam"), key);
     done = co_await client_.update(kube::kCiliumNodes, "", next);
   }
-  if (!done) co_return fail(done.error());
-  co_return Result<>{};
+  co_return done;
 }
 
 }  // namespace weft::identity

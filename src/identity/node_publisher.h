@@ -1,5 +1,7 @@
 // NodePublisher: keeps this node's CiliumNode object as wanted: makes it, corrects it, makes it again when somebody
-// deletes it. Fields that are not ours (other controllers' parts of spec, status) stay.
+// deletes it. What a Node row says is ours, and so is its absence: a WireGuard key or pools of pod CIDRs that Cilium
+// left behind would be told to other clusters as this node's. Fields that a row does not know (other controllers' parts
+// of spec, status) stay.
 #pragma once
 
 #include <optional>
@@ -11,6 +13,8 @@
 #include "state/table.h"
 
 namespace weft::identity {
+
+namespace json = boost::json;
 
 /// What this node says of itself: labels, addresses, podCIDRs and boot id from the Node object, the addresses that
 /// its pods see it by (CiliumInternalIP) and its health addresses from the agent. Pure.
@@ -31,7 +35,12 @@ class NodePublisher {
 
  private:
   bool published() const;
-  Task<Result<>> write();
+  /// As published() asks: what others may add does not count.
+  bool as_wanted(const Node& seen) const;
+  /// Why an answer to write() is not what was written; empty when it is.
+  std::string difference(const json::object& answer) const;
+  /// The object as the API server has it now.
+  Task<Result<json::object>> write();
 
   kube::Client& client_;
   Table<Node>& nodes_;

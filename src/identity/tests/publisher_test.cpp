@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
+
 #include "async/tests/run.h"
 #include "identity/endpoint_publisher.h"
 #include "identity/node_publisher.h"
@@ -340,6 +342,105 @@ TEST(NodePublisher, object_is_made_corrected_and_made_again) {
   World w;
   run(w.io, node(w));
 }
+Node plain_node() {
+  CoreNode core;
+  core.name = "n1";
+  core.addresses = {{NodeAddressType::internal_ip, "172.18.1.11"}};
+  core.pod_cidrs = {*Prefix::parse("10.1.0.0/24")};
+  return describe_node(core, kCluster, {*Address::parse("10.1.0.5")});
+}
+
+// What an agent of Cilium with WireGuard and multi-pool IPAM leaves behind.
+json::object node_of_cilium() {
+  return {{"metadata",
+           {{"name", "n1"},
+            {"annotations", {{std::string(kWireguardKeyAnnotation), "c3RhbGU="}, {"example.org/rack", "r7"}}}}},
+          {"spec",
+           {{"bootid", "of-before"},
+            {"encryption", {{"key", 3}}},
+            {"eni", {{"x", 1}}},
+            {"ipam",
+             {{"podCIDRs", json::array{"10.9.0.0/24"}},
+              {"min-allocate", 8},
+              {"pools", {{"allocated", json::array{{{"pool", "blue"}, {"cidrs", json::array{"10.77.0.0/24"}}}}}}}}}}},
+          {"status", {{"ipam", {{"used", json::object()}}}}}};
+}
+
+std::size_t writes(const World& w) {
+  const auto& calls = w.server.calls();
+  return static_cast<std::size_t>(
+      std::count_if(calls.begin(), calls.end(), [](const auto& c) { return c.method == "PUT"; }));
+}
+
+Task<> left_by_cilium(World& w) {
+  w.server.put(kCiliumNodes, node_of_cilium());
+  const Node wanted = plain_node();
+  w.node_publisher.set(wanted, "node-uid");
+  w.start();
+  co_await until([&] {
+    const auto seen = w.nodes.get(wanted.key());
+    return seen && seen->wireguard_key.empty() && seen->pod_cidrs == wanted.pod_cidrs;
+  });
+  const auto o = *w.server.get(kCiliumNodes, "", "n1");
+  EXPECT_EQ(labels_at(metadata(o), "annotations"), (Labels{{"example.org/rack", "r7"}}));
+  const auto& spec = object_at(o, "spec");
+  EXPECT_FALSE(object_at(spec, "ipam").contains("pools")) << "other clusters would route the pool's addresses here";
+  EXPECT_FALSE(spec.contains("bootid"));
+  EXPECT_FALSE(object_at(spec, "encryption").contains("key"));
+  // What a row does not know is somebody else's.
+  EXPECT_EQ(number_at(object_at(spec, "ipam"), "min-allocate"), 8);
+  EXPECT_TRUE(spec.contains("eni"));
+  EXPECT_TRUE(object_at(o, "status").contains("ipam"));
+  // Written once, and nothing left to write: the next change that is not ours moves nobody.
+  auto annotated = o;
+  metadata_of(annotated)["annotations"].get_object()["example.org/rack"] = "r8";
+  w.server.put(kCiliumNodes, annotated);
+  co_await until([&] { return w.nodes.get(wanted.key())->annotations.at("example.org/rack") == "r8"; });
+  EXPECT_EQ(writes(w), 1u);
+  EXPECT_EQ(w.node_publisher.error(), "");
+  co_await w.scope.stop();
+}
+TEST(NodePublisher, what_cilium_left_in_the_object_is_not_told_as_ours) {
+  World w;
+  run(w.io, left_by_cilium(w));
+}
+
+Task<> kept_by_the_server(World& w) {
+  w.server.put(kCiliumNodes, node_of_cilium());
+  bool keeps = true;
+  std::vector<Steady::time_point> at;
+  w.server.intercept = [&](const Request& q) -> std::optional<Response> {
+    if (q.method != "PUT") return std::nullopt;
+    at.push_back(Steady::now());
+    if (!keeps) return std::nullopt;
+    Response r;
+    r.status = 200;
+    r.body = json::serialize(*w.server.get(kCiliumNodes, "", "n1"));
+    return r;
+  };
+  const Node wanted = plain_node();
+  w.node_publisher.set(wanted, "node-uid");
+  w.start();
+  co_await until([&] { return at.size() >= 5; }, [&] { return std::to_string(at.size()) + " writes"; },
+                 std::chrono::seconds(15));
+  // Pauses of 100, 200, 400 and 800 ms, each a fifth less at the least.
+  EXPECT_GE(at.at(4) - at.at(0), std::chrono::milliseconds(1200)) << "an answer is no reason to hurry";
+  EXPECT_NE(w.node_publisher.error().find("CiliumNode n1 does not say what was written to it"), std::string::npos)
+      << w.node_publisher.error();
+  keeps = false;
+  co_await until(
+      [&] {
+        const auto seen = w.nodes.get(wanted.key());
+        return seen && seen->wireguard_key.empty() && w.node_publisher.error().empty();
+      },
+      [&] { return w.node_publisher.error(); }, std::chrono::seconds(15));
+  co_await w.scope.stop();
+}
+TEST(NodePublisher, a_server_that_keeps_something_else_is_told_of_and_not_asked_in_a_fury) {
+  World w;
+  run(w.io, kept_by_the_server(w), std::chrono::seconds(40));
+}
+
 TEST(NodePublisher, a_remote_cluster_that_has_not_answered_holds_up_nobody) {
   World w;
   w.nodes.expect("remote cluster east");

@@ -10,8 +10,6 @@ namespace weft::kube {
 
 namespace {
 
-constexpr const char* kWireguardKey = "network.cilium.io/wg-pub-key";
-
 Result<std::optional<Address>> optional_address(const json::object& o, std::string_view key, std::string_view field) {
   const auto text = text_at(o, key);
   if (text.empty()) return std::optional<Address>();
@@ -44,7 +42,8 @@ Result<std::optional<Node>> parse_cilium_node(const json::object& object, const 
   if (n.name.empty()) return fail(Errc::invalid, "metadata.name is empty");
   n.labels = labels_at(metadata(object), "labels");
   n.annotations = labels_at(metadata(object), "annotations");
-  if (const auto it = n.annotations.find(kWireguardKey); it != n.annotations.end()) n.wireguard_key = it->second;
+  if (const auto it = n.annotations.find(kWireguardKeyAnnotation); it != n.annotations.end())
+    n.wireguard_key = it->second;
   const auto& spec = object_at(object, "spec");
   for (const auto& entry : array_at(spec, "addresses")) {
     if (!entry.is_object()) continue;
@@ -104,7 +103,7 @@ json::object to_cilium_node(const Node& n) {
   json::object meta{{"name", n.name}};
   if (!n.labels.empty()) meta["labels"] = to_json(n.labels);
   Labels annotations = n.annotations;
-  if (!n.wireguard_key.empty()) annotations[kWireguardKey] = n.wireguard_key;
+  if (!n.wireguard_key.empty()) annotations[kWireguardKeyAnnotation] = n.wireguard_key;
   if (!annotations.empty()) meta["annotations"] = to_json(annotations);
   return {
       {"apiVersion", "cilium.io/v2"}, {"kind", "CiliumNode"}, {"metadata", std::move(meta)}, {"spec", std::move(spec)}};

@@ -13,7 +13,10 @@ struct ClusterInfo {
   ClusterId id = 0;
 };
 
-/// Node::source is "custom-resource". The WireGuard key is annotation network.cilium.io/wg-pub-key.
+inline constexpr const char* kWireguardKeyAnnotation = "network.cilium.io/wg-pub-key";
+
+/// Node::source is "custom-resource". The WireGuard key is an annotation; the pod CIDRs are spec.ipam.podCIDRs and
+/// those allocated from pools.
 Result<std::optional<Node>> parse_cilium_node(const json::object& object, const ClusterInfo& cluster);
 /// metadata.{name,labels,annotations} and spec. Whoever writes it merges it into what others keep in the object.
 json::object to_cilium_node(const Node& node);
