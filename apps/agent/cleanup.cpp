@@ -17,6 +17,7 @@
 #include "netlink/linux_kernel.h"
 #include "pods/install.h"
 #include "pods/plumbing.h"
+#include "routing/forwarding.h"
 #include "routing/plan.h"
 
 namespace weft::agent {
@@ -111,6 +112,9 @@ CleanupReport clean_up(const Options& options, netlink::Kernel& kernel) {
   c.link(pods::kHostDevice);
   if (kernel.nft("list table inet weft_masquerade"))
     c.note("nftables table weft_masquerade", kernel.nft("delete table inet weft_masquerade"));
+  if (const auto rules = routing::remove_forward_rules(kernel); !rules || *rules > 0)
+    c.note(fmt::format("{} rules in the node's chains FORWARD", rules ? *rules : 0),
+           rules ? Result<>{} : fail(rules.error()));
   // By name, since the folder above them is whatever was configured.
   for (const char* state :
        {"endpoints", "delete-queue", "bgp-graceful-restart", "bgp-good-states.json", "bgp-drain-since"})

@@ -1,6 +1,7 @@
 #include "netlink/fake.h"
 
 #include <algorithm>
+#include <sstream>
 
 namespace weft::netlink {
 
@@ -251,11 +252,35 @@ Result<> FakeKernel::set_sysctl(const std::string& key, const std::string& value
   return {};
 }
 
+namespace {
+
+// "insert rule FAMILY TABLE CHAIN … comment "TEXT"" and "delete rule FAMILY TABLE CHAIN handle N", as far as a chain is
+// there that it is about.
+void change_rules(std::vector<ForwardChain>& chains, const std::string& command, std::uint64_t& next_handle) {
+  for (auto& chain : chains) {
+    if (chain.legacy) continue;
+    if (command.starts_with("insert rule " + chain.to_string() + " ")) {
+      const auto begin = command.find("comment \"");
+      const std::string text = begin == std::string::npos ? "" : command.substr(begin + 9);
+      chain.rules.insert(chain.rules.begin(), {next_handle++, text.substr(0, text.find('"'))});
+    }
+    const std::string drop = "delete rule " + chain.to_string() + " handle ";
+    if (command.starts_with(drop))
+      std::erase_if(chain.rules,
+                    [&](const auto& r) { return std::to_string(r.handle) == command.substr(drop.size()); });
+  }
+}
+
+}  // namespace
+
 Result<> FakeKernel::nft(const std::string& commands) {
   WEFT_TRY(trip("nft"));
   constexpr std::string_view list = "list table ";
   if (!commands.starts_with(list)) {
     here().nft.push_back(commands);
+    std::istringstream lines(commands);
+    for (std::string line; std::getline(lines, line);) change_rules(here().forward_chains, line, world_->next_id);
+    ++here().nft_generation;
     return {};
   }
   const std::string table = commands.substr(list.size());
@@ -264,6 +289,21 @@ Result<> FakeKernel::nft(const std::string& commands) {
     if (it->find("delete table " + table) != std::string::npos) break;
   }
   return fail(Errc::not_found, "nftables: no such table");
+}
+
+Result<std::string> FakeKernel::nft_list(const std::string& command) {
+  WEFT_TRY(trip("nft_list"));
+  return here().nft_lists[command];
+}
+
+Result<std::uint32_t> FakeKernel::nft_generation() {
+  WEFT_TRY(trip("nft_generation"));
+  return here().nft_generation;
+}
+
+Result<std::vector<ForwardChain>> FakeKernel::forward_chains() {
+  WEFT_TRY(trip("forward_chains"));
+  return here().forward_chains;
 }
 
 }  // namespace weft::netlink

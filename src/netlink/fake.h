@@ -22,6 +22,9 @@ struct FakeWorld {
     std::vector<FdbEntry> fdb;
     std::map<std::string, std::string> sysctls;
     std::vector<std::string> nft;  // every transaction so far
+    std::uint32_t nft_generation = 1;
+    std::vector<ForwardChain> forward_chains;      // nft() does "insert rule" and "delete rule" to them
+    std::map<std::string, std::string> nft_lists;  // what list commands print
   };
   std::map<std::string, Namespace> namespaces{{"", Namespace{1}}};  // "" is the node's own
   int next_ifindex = 10;
@@ -64,6 +67,9 @@ class FakeKernel : public Kernel {
   Result<std::string> sysctl(const std::string& key) override;
   Result<> set_sysctl(const std::string& key, const std::string& value) override;
   Result<> nft(const std::string& commands) override;
+  Result<std::string> nft_list(const std::string& command) override;
+  Result<std::uint32_t> nft_generation() override;
+  Result<std::vector<ForwardChain>> forward_chains() override;
 
   FakeWorld& world() { return *world_; }
 

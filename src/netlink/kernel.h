@@ -52,6 +52,12 @@ class Kernel {
 
   /// Runs nftables commands as one transaction: all of them or none.
   virtual Result<> nft(const std::string& commands) = 0;
+  /// What an nftables list command prints; elements of sets are left out.
+  virtual Result<std::string> nft_list(const std::string& command) = 0;
+  /// Another number after every change of this namespace's nftables rules, by whoever (iptables-nft included). Cheap.
+  virtual Result<std::uint32_t> nft_generation() = 0;
+  /// Of nftables and of iptables-legacy; a kernel that lacks one of them has none of its chains.
+  virtual Result<std::vector<ForwardChain>> forward_chains() = 0;
 };
 
 /// The kernel of the namespace that the caller stands in. Needs CAP_NET_ADMIN for changes.

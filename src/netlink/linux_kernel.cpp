@@ -1,7 +1,6 @@
 #include "netlink/linux_kernel.h"
 
 #include <fcntl.h>
-#include <nftables/libnftables.h>
 
 #include <cerrno>
 #include <memory>
@@ -20,17 +19,6 @@ Result<> write_sysctl(const std::string& key, const std::string& value) {
   if (::write(fd.get(), value.data(), value.size()) < 0)
     return fail(errno_error("sysctl " + key + " = " + value, errno));
   return {};
-}
-
-Result<> run_nft(const std::string& commands) {
-  const std::unique_ptr<nft_ctx, void (*)(nft_ctx*)> ctx(nft_ctx_new(NFT_CTX_DEFAULT), nft_ctx_free);
-  if (!ctx) return fail(Errc::unavailable, "nftables: no context; is the kernel built with nf_tables?");
-  nft_ctx_buffer_output(ctx.get());
-  nft_ctx_buffer_error(ctx.get());
-  if (nft_run_cmd_from_buffer(ctx.get(), commands.c_str()) == 0) return {};
-  std::string why = nft_ctx_get_error_buffer(ctx.get());  // "Error: what", then the line with carets below it
-  if (const auto end = why.find('\n'); end != std::string::npos) why.resize(end);
-  return fail(Errc::internal, "nftables refused the rules: " + why);
 }
 
 }  // namespace
@@ -76,10 +64,6 @@ Result<std::string> LinuxKernel::sysctl(const std::string& key) {
 
 Result<> LinuxKernel::set_sysctl(const std::string& key, const std::string& value) {
   return run_in_netns(netns_.get(), [&] { return write_sysctl(key, value); });
-}
-
-Result<> LinuxKernel::nft(const std::string& commands) {
-  return run_in_netns(netns_.get(), [&] { return run_nft(commands); });
 }
 
 }  // namespace weft::netlink

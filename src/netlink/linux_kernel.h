@@ -1,4 +1,5 @@
-// Kernel over a real netlink socket. The pieces by object: links.cpp, addresses.cpp, routes.cpp, neighbours.cpp.
+// Kernel over a real netlink socket. The pieces by object: links.cpp, addresses.cpp, routes.cpp, neighbours.cpp,
+// nftables.cpp, legacy_tables.cpp.
 #pragma once
 
 #include "netlink/kernel.h"
@@ -40,11 +41,21 @@ class LinuxKernel : public Kernel {
   Result<std::string> sysctl(const std::string& key) override;
   Result<> set_sysctl(const std::string& key, const std::string& value) override;
   Result<> nft(const std::string& commands) override;
+  Result<std::string> nft_list(const std::string& command) override;
+  Result<std::uint32_t> nft_generation() override;
+  Result<std::vector<ForwardChain>> forward_chains() override;
 
  private:
+  Result<Socket*> netfilter();
+
   Socket socket_;
-  Fd netns_;  // unset: the namespace of the caller
+  std::optional<Socket> netfilter_;  // opened when first asked for
+  Fd netns_;                         // unset: the namespace of the caller
 };
+
+/// The FORWARD chains of iptables-legacy and ip6tables-legacy in the caller's namespace, as far as their tables are in
+/// use.
+Result<std::vector<ForwardChain>> legacy_forward_chains();
 
 inline unsigned char family_of(const Address& a) { return a.is_v4() ? 2 /* AF_INET */ : 10 /* AF_INET6 */; }
 

@@ -112,8 +112,8 @@ std::optional<Mac> Attributes::mac(std::uint16_t type) const {
   return m;
 }
 
-Result<Socket> Socket::open() {
-  mnl_socket* raw = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+Result<Socket> Socket::open(int bus) {
+  mnl_socket* raw = mnl_socket_open2(bus, SOCK_CLOEXEC);
   if (raw == nullptr) return fail(errno_error("opening a netlink socket", errno));
   Socket s(raw);
   if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) != 0) return fail(errno_error("binding a netlink socket", errno));

@@ -1,4 +1,4 @@
-// One rtnetlink socket and the message it is asked with. Only this folder includes it.
+// One netlink socket and the message it is asked with. Only this folder includes it.
 #pragma once
 
 #include <libmnl/libmnl.h>
@@ -62,8 +62,8 @@ class Attributes {
 
 class Socket {
  public:
-  /// Opens in the namespace of the calling thread and stays there.
-  static Result<Socket> open();
+  /// Opens in the namespace of the calling thread and stays there. `bus`: NETLINK_ROUTE, NETLINK_NETFILTER.
+  static Result<Socket> open(int bus = NETLINK_ROUTE);
   /// Sends and waits for the acknowledgement. `what` begins the error: "creating link lxc…: <kernel's words>".
   Result<> ask(Request& request, std::string_view what);
   /// Asks for one object and calls `row` for what comes back before the acknowledgement.

@@ -112,6 +112,26 @@ struct Neighbour {
   auto operator<=>(const Neighbour&) const = default;
 };
 
+/// A packet filter rule, as far as one can tell whose it is.
+struct FilterRule {
+  std::uint64_t handle = 0;  // what nftables deletes it by; 0 in a legacy table
+  std::string comment;       // of nft or of iptables' match "comment"
+  bool operator==(const FilterRule&) const = default;
+};
+
+/// A base chain of hook forward. A packet that the node forwards passes all of its family's: an accept ends only the
+/// chain that it stands in, a drop ends everything.
+struct ForwardChain {
+  bool legacy = false;  // of iptables-legacy, whose tables nftables neither shows nor changes
+  std::string family;   // "ip", "ip6", "inet"
+  std::string table;
+  std::string name;
+  bool drops = false;  // what no rule accepts: its policy says so, or a rule without conditions
+  std::vector<FilterRule> rules;
+  bool operator==(const ForwardChain&) const = default;
+  std::string to_string() const { return family + " " + table + " " + name; }
+};
+
 /// A VXLAN forwarding entry: frames to `mac` go to the tunnel end `remote`.
 struct FdbEntry {
   int ifindex = 0;

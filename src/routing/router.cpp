@@ -23,6 +23,7 @@ NodeRouter::NodeRouter(asio::io_context& io, netlink::Kernel& kernel, Table<Node
       peer_ops_(kernel, tunnel_ifindex_),
       route_reconciler_(routes_, route_ops_, {.full_every = kFullEvery}),
       peer_reconciler_(peers_, peer_ops_, {.full_every = kFullEvery}),
+      forward_(kernel),
       wake_(io),
       changed_(io) {
   routes_.expect(kSource);
@@ -34,6 +35,7 @@ void NodeRouter::start(Scope& scope) {
   scope.spawn("node-routes-follow", follow_nodes());
   scope.spawn("node-routes-reconciler", route_reconciler_.run());
   scope.spawn("tunnel-peers-reconciler", peer_reconciler_.run());
+  scope.spawn("forward-rules", forward_.run(changed_));
   if (!monitor_) return;
   std::function<void(int)> seen = [this](int ifindex) { watch(ifindex); };
   scope.spawn("link-monitor", monitor_->run(std::move(seen)));
@@ -102,6 +104,7 @@ Result<> NodeRouter::derive_once() {
   tunnel_ifindex_ = *device;
 
   const auto nodes = nodes_.all();
+  if (const auto self = nodes_.get(config_.local)) forward_.set_pods(self->pod_cidrs);
   auto wanted = plan(config_, underlay_, tunnel_ifindex_, nodes);
   for (const auto& p : wanted.problems)
     if (std::find(problems_.begin(), problems_.end(), p) == problems_.end())
@@ -151,6 +154,7 @@ void NodeRouter::add_to_adopted_rules(const MasqueradeSets& sets) {
 NodeRouter::Status NodeRouter::status() const {
   Status s{problems_, routes_.size(), peers_.size(), false};
   if (!trouble_.empty()) s.problems.push_back(trouble_);
+  s.problems.insert(s.problems.end(), forward_.problems().begin(), forward_.problems().end());
   for (const auto* errors : {&route_reconciler_.health().errors, &peer_reconciler_.health().errors})
     for (const auto& [key, error] : *errors) s.problems.push_back(key + ": " + error);
   const bool pruned = route_reconciler_.health().pruned && peer_reconciler_.health().pruned;

@@ -3,6 +3,7 @@
 //   Table<Node> ─ plan() ─┬─ Table<WantedRoute> ─ reconciler ─ routes
 //   links, addresses ─────┤─ Table<TunnelPeer>  ─ reconciler ─ neighbours, forwarding entries of weft_vxlan
 //                         └─ masquerade_ruleset() ─ nftables
+//   the node's packet filter ─ ForwardGuard ─ rules that let pods through
 //
 // On stop everything stays in place, so that traffic flows on until the next agent adopts it.
 #pragma once
@@ -13,6 +14,7 @@
 #include "async/scope.h"
 #include "netlink/kernel.h"
 #include "netlink/monitor.h"
+#include "routing/forwarding.h"
 #include "routing/masquerade.h"
 #include "routing/ops.h"
 
@@ -67,6 +69,7 @@ class NodeRouter {
   Reconciler<TunnelPeer> peer_reconciler_;
 
   Underlay underlay_;
+  ForwardGuard forward_;
   std::string applied_masquerade_;
   std::map<std::string, std::string> added_masquerade_;  // to adopted rules: commands → why they failed, or nothing
   bool own_nodes_derived_ = false;                       // with all nodes of this cluster, at least

@@ -9,6 +9,7 @@
 #include "podnet/world.h"
 #include "pods/endpoint_manager.h"
 #include "pods/install.h"
+#include "routing/forwarding.h"
 #include "routing/masquerade.h"
 #include "routing/plan.h"
 
@@ -29,7 +30,8 @@ class CleanupTest : public testing::Test {
         "node",
         "ip link add eth0 type veth peer name far; ip link set eth0 up; ip link set far up; ip addr add "
         "172.18.1.11/24 dev eth0; ip -6 addr add fd00:18:1::11/64 dev eth0 nodad; ip route add 192.0.2.0/24 via "
-        "172.18.1.1; nft add table inet others");
+        "172.18.1.1; nft add table inet others; iptables-nft -P FORWARD DROP; iptables-nft -A FORWARD -i docker0 -j "
+        "ACCEPT");
     // It stays on after a cleanup: others on the node may rely on it by then.
     world_->run("node", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding; echo 1 > /proc/sys/net/ipv4/ip_forward");
     node_ = make_linux_kernel().value()->open(world_->netns("node")).value();
@@ -74,7 +76,9 @@ TEST_F(CleanupTest, a_node_is_as_it_was) {
     ASSERT_TRUE(node_->replace_route({.destination = *Prefix::parse(route), .type = RouteType::unreachable}));
   ASSERT_TRUE(node_->nft(routing::masquerade_ruleset(
       {}, {.pods4 = {*Prefix::parse("10.1.0.0/24")}, .pods6 = {}, .direct4 = {}, .direct6 = {}})));
-  EXPECT_THAT(state(), AllOf(HasSubstr("lxc"), HasSubstr("weft_host"), HasSubstr("weft_vxlan"), HasSubstr("proto 214"),
+  routing::ForwardGuard(*node_).check();
+  EXPECT_THAT(state(), AllOf(HasSubstr("weft: to pods"), HasSubstr("weft: from pods"), HasSubstr("lxc"),
+                             HasSubstr("weft_host"), HasSubstr("weft_vxlan"), HasSubstr("proto 214"),
                              HasSubstr("proto 215"), HasSubstr("weft_masquerade")));
 
   for (int twice = 0; twice < 2; ++twice) {

@@ -89,6 +89,17 @@ class PodNet : public testing::Test {
     p.v6 = Prefix::parse(text(1))->address();
     return p;
   }
+  /// As Docker and ufw leave a node.
+  void drop_forwarding(const std::string& node) {
+    world_.run(node, "iptables-nft -P FORWARD DROP; ip6tables-nft -P FORWARD DROP");
+  }
+  void expect_rules(const std::string& node) {
+    const std::string count =
+        "test $( (iptables-nft -S FORWARD; ip6tables-nft -S FORWARD) | grep -c \"lxc+ .*weft: .* ACCEPT\") = 4";
+    bool there = false;
+    for (int i = 0; i < 300 && !(there = world_.succeeds(node, count)); ++i) ::usleep(50'000);
+    EXPECT_TRUE(there) << node << ": " << world_.run(node, "iptables-nft -S; ip6tables-nft -S") << state();
+  }
   void expect_no_nat(const Pod& from, const Pod& to) {
     for (const Family f : {Family::v4, Family::v6}) {
       const auto seen = peer_seen(world_, to.ns, f == Family::v4 ? to.v4 : to.v6, from.ns);
@@ -153,6 +164,38 @@ TEST_F(PodNet, over_vxlan_pods_reach_each_other_through_a_fabric_that_knows_no_p
 TEST_F(PodNet, vxlan_over_ipv6_carries_both_families) {
   start_agents({.mode = Mode::tunnel, .underlay = routing::UnderlayProtocol::ipv6});
   expect_everybody_reaches_everybody();
+}
+
+TEST_F(PodNet, natively_routed_pods_pass_nodes_whose_forward_chain_drops) {
+  teach_router();
+  for (const char* node : {"node1", "node2", "node3"}) drop_forwarding(node);
+  start_agents({.mode = Mode::native});
+  for (const char* node : {"node1", "node2", "node3"}) expect_rules(node);
+  expect_everybody_reaches_everybody();
+}
+
+TEST_F(PodNet, over_vxlan_pods_pass_nodes_whose_forward_chain_drops) {
+  for (const char* node : {"node1", "node2", "node3"}) drop_forwarding(node);
+  start_agents({.mode = Mode::tunnel});
+  for (const char* node : {"node1", "node2", "node3"}) expect_rules(node);
+  expect_everybody_reaches_everybody();
+}
+
+TEST_F(PodNet, a_packet_filter_that_is_loaded_anew_lets_pods_through_again) {
+  start_agents({.mode = Mode::tunnel});
+  const Pod a = add(0, "a"), b = add(1, "b");
+  expect_no_nat(a, b);
+  agents_[0]->kill();
+  drop_forwarding("node1");  // as when Docker starts
+  for (const auto& to : {b.v4, b.v6})
+    EXPECT_FALSE(world_.succeeds("a", "ping -c1 -W1 " + to.to_string())) << "this test would show nothing";
+  agents_[0]->start();
+  expect_rules("node1");
+  expect_no_nat(a, b);
+  world_.run("node1", "iptables-nft -F FORWARD; ip6tables-nft -F FORWARD");
+  expect_rules("node1");
+  expect_no_nat(a, b);
+  EXPECT_NE(world_.run("node1", "iptables-nft -S FORWARD").find("-P FORWARD DROP"), std::string::npos);
 }
 
 TEST_F(PodNet, changing_the_mode_at_restart_moves_the_traffic) {
