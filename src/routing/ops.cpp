@@ -125,8 +125,6 @@ Result<int> ensure_tunnel_device(netlink::Kernel& k, const Config& c, const Unde
     change.no_link_local = true;
   }
   if (change.mtu || change.mac || change.up) WEFT_TRY(k.change_link(there->index, change));
-  // Answers from a far node's own address arrive here while the way back to it is the underlay.
-  WEFT_TRY(k.set_sysctl("net/ipv4/conf/" + std::string(kTunnelDevice) + "/rp_filter", "0"));
   return there->index;
 }
 

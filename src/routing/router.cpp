@@ -1,5 +1,7 @@
 #include "routing/router.h"
 
+#include "routing/reverse_path.h"
+
 namespace weft::routing {
 
 namespace {
@@ -103,6 +105,8 @@ Result<> NodeRouter::derive_once() {
   if (*device != tunnel_ifindex_) kernel_moved_ = true;  // a new device has lost what the old one had
   tunnel_ifindex_ = *device;
 
+  follow_reverse_path();
+
   const auto nodes = nodes_.all();
   if (const auto self = nodes_.get(config_.local)) forward_.set_pods(self->pod_cidrs);
   auto wanted = plan(config_, underlay_, tunnel_ifindex_, nodes);
@@ -118,6 +122,16 @@ Result<> NodeRouter::derive_once() {
     routes_.initialized_by(kSource);
   }
   return apply_masquerade(nodes);
+}
+
+// Checked again with every derivation: whoever loads the node's sysctls again sets them back.
+void NodeRouter::follow_reverse_path() {
+  if (tunnel_ifindex_ == 0) return;
+  const auto r = loosen_reverse_path(kernel_, kTunnelDevice, underlay_.device);
+  const std::string trouble = r ? "" : r.error().message;
+  if (trouble != filter_trouble_ && !trouble.empty())
+    log::warn("packets over the tunnel may be dropped", {{"error", trouble}});
+  filter_trouble_ = trouble;
 }
 
 // Our predecessor's rules know remote clusters that we have not heard of yet; replaced too early, new connections to
@@ -153,7 +167,8 @@ void NodeRouter::add_to_adopted_rules(const MasqueradeSets& sets) {
 
 NodeRouter::Status NodeRouter::status() const {
   Status s{problems_, routes_.size(), peers_.size(), false};
-  if (!trouble_.empty()) s.problems.push_back(trouble_);
+  for (const auto* trouble : {&trouble_, &filter_trouble_})
+    if (!trouble->empty()) s.problems.push_back(*trouble);
   s.problems.insert(s.problems.end(), forward_.problems().begin(), forward_.problems().end());
   for (const auto* errors : {&route_reconciler_.health().errors, &peer_reconciler_.health().errors})
     for (const auto& [key, error] : *errors) s.problems.push_back(key + ": " + error);

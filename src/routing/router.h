@@ -52,6 +52,7 @@ class NodeRouter {
   Result<> derive_once();
   Result<> apply_masquerade(const std::vector<std::shared_ptr<const Node>>& nodes);
   void add_to_adopted_rules(const MasqueradeSets& sets);
+  void follow_reverse_path();
   void watch(int ifindex);
 
   netlink::Kernel& kernel_;
@@ -75,8 +76,9 @@ class NodeRouter {
   bool own_nodes_derived_ = false;                       // with all nodes of this cluster, at least
   Steady::time_point started_ = Steady::now();
   std::vector<std::string> problems_;
-  std::string trouble_;        // why the last derivation failed
-  bool kernel_moved_ = false;  // the monitor saw something that may have taken routes away
+  std::string trouble_;         // why the last derivation failed
+  std::string filter_trouble_;  // reverse path filtering cannot be set
+  bool kernel_moved_ = false;   // the monitor saw something that may have taken routes away
   Notifier wake_;
   Notifier changed_;
 };

@@ -198,6 +198,24 @@ TEST_F(PodNet, a_packet_filter_that_is_loaded_anew_lets_pods_through_again) {
   EXPECT_NE(world_.run("node1", "iptables-nft -S FORWARD").find("-P FORWARD DROP"), std::string::npos);
 }
 
+// What a node sends from its own address to a pod elsewhere comes out of the tunnel, and the answer over the underlay.
+TEST_F(PodNet, a_node_that_filters_by_reverse_path_takes_what_other_nodes_send_from_their_own_address) {
+  start_agents({.mode = Mode::tunnel});
+  const Pod b = add(1, "b");
+  const std::string from_node1 = "ping -c1 -W2 -I 172.18.1.11 " + b.v4.to_string();
+  for (const std::string value : {"1", "2"}) {
+    SCOPED_TRACE("net.ipv4.conf.all.rp_filter=" + value);
+    for (auto& agent : agents_) agent->stop();
+    for (const char* node : {"node1", "node2"})
+      world_.run(node, "ip link add other" + value + " type bridge; sysctl -qw net.ipv4.conf.all.rp_filter=" + value);
+    EXPECT_FALSE(world_.succeeds("node1", from_node1)) << "this test would show nothing";
+    for (auto& agent : agents_) agent->start();
+    EXPECT_TRUE(world_.succeeds("node1", from_node1)) << world_.run("node2", "sysctl -a -r rp_filter");
+    EXPECT_EQ(world_.run("node2", "sysctl -n net.ipv4.conf.other" + value + ".rp_filter"), value + "\n")
+        << "devices that are not ours stay as strict as they were";
+  }
+}
+
 TEST_F(PodNet, changing_the_mode_at_restart_moves_the_traffic) {
   teach_router();
   start_agents({.mode = Mode::tunnel});
