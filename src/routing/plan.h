@@ -24,8 +24,11 @@ enum class Mode { native, tunnel };
 enum class UnderlayProtocol { automatic, ipv4, ipv6 };
 
 inline constexpr const char* kTunnelDevice = "weft_vxlan";
-/// All clusters share one segment: who a packet is from is told by its address.
-inline constexpr std::uint32_t kVni = 1;
+/// All clusters share one segment: who a packet is from is told by its address. Cilium reads the VNI as the sender's
+/// identity instead. It drops 1 ("host", which no other node can be) without a look at the rest, and 2 ("world") is
+/// what it asks of VXLAN ends that are not Cilium's (its VTEP integration): the one number that can come in there and
+/// claims nothing. Its own packets carry other numbers, which this device does not take: see README.md.
+inline constexpr std::uint32_t kVni = 2;
 
 struct Config {
   Mode mode = Mode::tunnel;
