@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "bgp/bench.h"
+#include "bgp/speaker/kernel_routes.h"
 #include "bgp/speaker/ndp.h"
 #include "bgp/speaker/tcp.h"
 
@@ -54,28 +55,29 @@ bool heard_from(const Fd& fd, const std::string& source) {
   }
 }
 
-// A speaker in a namespace of its own, on a thread of its own, behind the link u0 ↔ u1.
+// A speaker in a namespace of its own, on a thread of its own, behind a link: u0 ↔ u1, or as it is told.
 class FarSide {
  public:
-  explicit FarSide(PeerConfig peer) {
+  explicit FarSide(PeerConfig peer, const std::string& here = "u0") : here_(here) {
     std::promise<pid_t> ready;
     std::promise<void> linked;
     auto in_place = ready.get_future();
-    thread_ = std::thread([this, &ready, peer = std::move(peer), go = linked.get_future()]() mutable {
+    const std::string there = peer.interface;
+    thread_ = std::thread([this, &ready, there, peer = std::move(peer), go = linked.get_future()]() mutable {
       ::unshare(CLONE_NEWNET);
       ready.set_value(static_cast<pid_t>(::syscall(SYS_gettid)));
       go.wait();
-      shell("ip link set lo up; ip link set u1 addrgenmode eui64; ip link set u1 up");
+      shell(fmt::format("ip link set lo up; ip link set {0} addrgenmode eui64; ip link set {0} up", there));
       run(std::move(peer));
     });
     const pid_t where = in_place.get();
-    shell(fmt::format("ip link add u0 type veth peer name u1 netns {} && ip link set u0 up", where));
+    shell(fmt::format("ip link add {0} type veth peer name {1} netns {2} && ip link set {0} up", here, there, where));
     linked.set_value();
   }
   ~FarSide() {
     stop_ = true;
     thread_.join();
-    shell("ip link del u0 2>/dev/null || true");
+    shell(fmt::format("ip link del {} 2>/dev/null || true", here_));
   }
   PeerStatus status() {
     const std::lock_guard lock(mutex_);
@@ -85,6 +87,11 @@ class FarSide {
   void visit_as(const std::string& source) {
     const std::lock_guard lock(mutex_);
     stranger_ = source;
+  }
+  /// The link-local address of the far end.
+  std::string address() {
+    const auto local = status().local_address;
+    return local ? local->to_string() : "none";
   }
 
  private:
@@ -116,6 +123,7 @@ class FarSide {
   }
 
   Fd visitor_;
+  std::string here_;
   std::thread thread_;
   std::atomic<bool> stop_ = false;
   std::mutex mutex_;
@@ -178,6 +186,33 @@ TEST_F(UnnumberedTest, another_router_on_the_link_moves_nothing_of_a_session_tha
   EXPECT_EQ(near.status("link").address, router);
   EXPECT_EQ(bfd.wanted.at("main/link").remote, *router);
   EXPECT_TRUE(near.up("link")) << seen();
+}
+
+TEST_F(UnnumberedTest, a_route_of_two_routers_leaves_by_the_link_of_each) {
+  auto kernel = netlink::make_linux_kernel();
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  KernelRoutes routes_of_peers(**kernel);
+  {
+    Loop loop;
+    FarSide left(unnumbered("u1"));
+    FarSide right(unnumbered("w1"), "w0");
+    Node near(loop, {.kernel = &routes_of_peers});
+    near.config() = {.name = "main", .local_as = kAsA, .router_id = RouterId{1}, .listen_port = 179};
+    near.config().peers = {unnumbered("u0"), unnumbered("w0")};
+    near.peer(1).name = "other link";
+    for (PeerConfig& p : near.config().peers)
+      p.import = ImportPolicy{.rules = {{*Prefix::parse("10.2.0.0/24"), 32, 32}}, .table = 1187};
+    near.apply();
+    const auto shown = [] { return shell("ip route show table 1187 10.2.0.3 || true"); };
+    ASSERT_TRUE(loop.until(
+        "both links in the route",
+        [&] { return shown().find("dev u0") != std::string::npos && shown().find("dev w0") != std::string::npos; },
+        [&] { return near.seen() + shown(); }, 60s));
+    EXPECT_NE(left.address(), right.address());
+    EXPECT_NE(shown().find(left.address() + " dev u0"), std::string::npos) << shown();
+    EXPECT_NE(shown().find(right.address() + " dev w0"), std::string::npos) << shown();
+  }
+  shell("ip route flush proto 216 table 1187 || true");
 }
 
 TEST_F(UnnumberedTest, an_asn_of_the_wrong_kind_is_refused) {

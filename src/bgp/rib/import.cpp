@@ -27,6 +27,14 @@ std::string_view to_string(NotImported why) {
   return "unknown";
 }
 
+// A link-local address says nothing without its link: a global one beside it does for a peer that has none.
+ImportedHop imported_hop(const NextHop& next_hop, const std::string& link) {
+  const Address& via = next_hop.link_local.value_or(next_hop.address);
+  if (!via.is_v6() || !via.is_link_local()) return {via, {}};
+  if (link.empty()) return {next_hop.address, {}};
+  return {via, link};
+}
+
 bool ImportPolicy::permits(const Prefix& prefix) const {
   for (const PrefixRule& rule : rules)
     if (prefix.length() >= rule.min_length && prefix.length() <= rule.max_length && rule.prefix.contains(prefix))
@@ -114,10 +122,10 @@ void InRib::decide(const Prefix& prefix) {
     route.metric = best.peer->facts.import->metric;
     for (const Contender& c : winners) {
       route.peers.push_back(*c.name);
-      route.next_hops.push_back(*c.attributes->next_hop);
+      route.hops.push_back(imported_hop(*c.attributes->next_hop, c.peer->facts.link));
     }
-    std::sort(route.next_hops.begin(), route.next_hops.end());
-    route.next_hops.erase(std::unique(route.next_hops.begin(), route.next_hops.end()), route.next_hops.end());
+    std::sort(route.hops.begin(), route.hops.end());
+    route.hops.erase(std::unique(route.hops.begin(), route.hops.end()), route.hops.end());
   }
   for (auto& [name, peer] : peers_) {
     if (std::find(winners.begin(), winners.end(), Contender{.peer = &peer}) != winners.end())

@@ -16,7 +16,8 @@ constexpr std::size_t kAhead = 8;  // prefixes whose places are fetched while ea
 
 void InRib::set_peer(const std::string& name, PeerFacts facts) {
   Peer& peer = peers_[name];
-  const bool decides_otherwise = peer.facts.import != facts.import || !(peer.facts.source == facts.source);
+  const bool decides_otherwise =
+      peer.facts.import != facts.import || peer.facts.source != facts.source || peer.facts.link != facts.link;
   peer.facts = std::move(facts);
   if (!decides_otherwise) return;
   dirty_admitted(peer);

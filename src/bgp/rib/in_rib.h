@@ -20,9 +20,18 @@
 
 namespace weft::bgp {
 
-/// A route that shall be in the kernel. Several next hops: ECMP.
+/// Where packets of an imported route go. Link-local addresses of two links are two hops, also when they are the same.
+struct ImportedHop {
+  Address via;
+  std::string link;  // the interface that a link-local `via` is on
+  auto operator<=>(const ImportedHop&) const = default;
+};
+/// What the kernel is to use of a next hop that came from a peer on `link` (empty: a peer met by a global address).
+ImportedHop imported_hop(const NextHop& next_hop, const std::string& link);
+
+/// A route that shall be in the kernel. Several hops: ECMP.
 struct ImportedRoute {
-  std::vector<NextHop> next_hops;  // sorted
+  std::vector<ImportedHop> hops;   // sorted
   std::vector<std::string> peers;  // whom they come from, sorted
   std::uint32_t table = 254;
   std::uint32_t metric = 0;
@@ -52,6 +61,7 @@ class InRib {
     RouteSource source;
     bool enforce_first_as = true;
     std::size_t max_prefixes = 0;  // a family; 0: any number
+    std::string link;              // the interface that the peer's link-local next hops are on
     std::optional<ImportPolicy> import;
   };
   /// Adds a peer, or changes what is known of it; its routes stay.

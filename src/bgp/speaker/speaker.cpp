@@ -344,21 +344,8 @@ std::vector<KernelRoute> Speaker::kernel_routes(const std::string& instance, Run
   std::vector<KernelRoute> routes;
   for (const auto& [prefix, imported] : running.instance->in().imported()) {
     KernelRoute r{prefix, imported.table, imported.metric, {}};
-    for (const NextHop& hop : imported.next_hops) {
-      const Address via = hop.link_local.value_or(hop.address);
-      std::string interface;
-      if (via.is_v6() && via.is_link_local())
-        for (const std::string& peer : imported.peers)
-          if (const auto p = running.peers.find(peer); p != running.peers.end())
-            interface = p->second->config().interface;
-      // A link-local next hop of a peer that is met by its global address has no interface to go with.
-      if (hop.link_local && interface.empty())
-        r.hops.push_back({hop.address, ""});
-      else
-        r.hops.push_back({via, std::move(interface)});
-    }
-    std::sort(r.hops.begin(), r.hops.end());
-    if (!r.hops.empty()) routes.push_back(std::move(r));
+    for (const ImportedHop& hop : imported.hops) r.hops.push_back({hop.via, hop.link});
+    routes.push_back(std::move(r));
   }
   for (const Prefix& p : wanted_.instances.at(instance).blackholes) routes.push_back({p, 254, 0, {}});
   return routes;

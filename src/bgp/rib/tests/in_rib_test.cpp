@@ -38,6 +38,12 @@ Update withdraw(std::vector<Prefix> prefixes) {
   return u;
 }
 
+std::vector<ImportedHop> hops(std::initializer_list<const char*> vias) {
+  std::vector<ImportedHop> out;
+  for (const char* v : vias) out.push_back({address(v), ""});
+  return out;
+}
+
 constexpr Asn kUs = 65001;
 
 TEST(InRib, keeps_and_counts_what_peers_send_and_imports_nothing_by_itself) {
@@ -110,7 +116,7 @@ TEST(Import, takes_equal_routes_of_several_peers_together) {
   rib.apply("b", announce({p}, {65200}, "10.0.0.3"), 0);
   rib.apply("c", announce({p}, {65300, 65301}, "10.0.0.4"), 0);
   ASSERT_TRUE(rib.imported().contains(p));
-  EXPECT_EQ(rib.imported().at(p).next_hops, (std::vector{via("10.0.0.2"), via("10.0.0.3")}));
+  EXPECT_EQ(rib.imported().at(p).hops, hops({"10.0.0.2", "10.0.0.3"}));
   EXPECT_EQ(rib.imported().at(p).peers, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(rib.imported().at(p).metric, 200U);
   EXPECT_EQ(rib.why_not_imported("c", p), NotImported::not_best);
@@ -125,6 +131,40 @@ TEST(Import, takes_equal_routes_of_several_peers_together) {
   rib.apply("b", withdraw({p}), 0);
   EXPECT_EQ(rib.imported().at(p).peers, (std::vector<std::string>{"c"}));
   EXPECT_GT(rib.import_revision(), revision);
+}
+
+TEST(Import, a_link_local_next_hop_keeps_the_link_of_its_peer) {
+  InRib rib(kUs, {1});
+  const std::vector<std::pair<std::string, std::string>> links{{"leaf-1", "eth1"}, {"leaf-2", "eth2"}, {"far", ""}};
+  for (const auto& [name, link] : links) {
+    auto facts = importing("fe80::1", 65100, everything());
+    facts.link = link;
+    rib.set_peer(name, facts);
+  }
+  const Prefix p = prefix("10.1.0.0/16");
+  // Routers of one make often have the same link-local address on every link.
+  rib.apply("leaf-1", announce({p}, {65100}, "fe80::1"), 0);
+  rib.apply("leaf-2", announce({p}, {65100}, "fe80::1"), 0);
+  Update both = announce({p}, {65100}, "fd00::3");
+  both.announced[0].next_hop.link_local = address("fe80::3");
+  rib.apply("far", both, 0);
+  EXPECT_EQ(
+      rib.imported().at(p).hops,
+      (std::vector<ImportedHop>{{address("fd00::3"), ""}, {address("fe80::1"), "eth1"}, {address("fe80::1"), "eth2"}}));
+  auto moved = importing("fe80::1", 65100, everything());
+  moved.link = "eth3";
+  rib.set_peer("leaf-2", moved);
+  EXPECT_EQ(rib.imported().at(p).hops.back(), (ImportedHop{address("fe80::1"), "eth3"}));
+}
+
+TEST(Import, equal_next_hops_of_several_peers_are_one) {
+  InRib rib(kUs, {1});
+  rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
+  rib.set_peer("b", importing("10.0.0.3", 65100, everything()));
+  const Prefix p = prefix("10.1.0.0/16");
+  for (const char* name : {"a", "b"}) rib.apply(name, announce({p}, {65100}, "10.0.0.9"), 0);
+  EXPECT_EQ(rib.imported().at(p).hops, hops({"10.0.0.9"}));
+  EXPECT_EQ(rib.imported().at(p).peers, (std::vector<std::string>{"a", "b"}));
 }
 
 TEST(Import, never_takes_what_we_announce_ourselves) {
