@@ -4,24 +4,12 @@
 
 #include <algorithm>
 
+#include "bgp/packet/keyed_hash.h"
+
 namespace weft::bgp {
 namespace {
 
-/// Mixes one value into a hash; the multiplier is the 64-bit FNV prime, the shifts spread it into the lower bits.
-class Hasher {
- public:
-  void add(std::uint64_t value) {
-    state_ = (state_ ^ value) * 0x100000001b3u;
-    state_ ^= state_ >> 29;
-  }
-  void add(const Address& a) { add(std::hash<Address>{}(a)); }
-  std::size_t value() const { return static_cast<std::size_t>(state_); }
-
- private:
-  std::uint64_t state_ = 0xcbf29ce484222325u;
-};
-
-void add(Hasher& h, const AsPath& path) {
+void add(KeyedHash& h, const AsPath& path) {
   h.add(path.segments.size());
   for (const auto& segment : path.segments) {
     h.add(static_cast<std::uint64_t>(segment.type) << 32 | segment.asns.size());
@@ -35,14 +23,16 @@ bool PathAttributes::has_community(Community c) const {
   return std::find(communities.begin(), communities.end(), c) != communities.end();
 }
 
+// Every list is preceded by its length: what stands in one may not pass for the beginning of the next.
 std::size_t hash_value(const PathAttributes& a) {
-  Hasher h;
+  KeyedHash h;
   h.add(static_cast<std::uint64_t>(a.origin) | std::uint64_t{a.atomic_aggregate} << 8);
   add(h, a.as_path);
   // Present-and-zero differs from absent.
   h.add(a.med ? std::uint64_t{*a.med} + 1 : 0);
   h.add(a.local_pref ? std::uint64_t{*a.local_pref} + 1 : 0);
   h.add(a.originator_id ? std::uint64_t{a.originator_id->value} + 1 : 0);
+  h.add(a.aggregator ? 1 : 0);
   if (a.aggregator) {
     h.add(a.aggregator->asn);
     h.add(a.aggregator->address);
@@ -56,9 +46,11 @@ std::size_t hash_value(const PathAttributes& a) {
     h.add(std::uint64_t{c.global} << 32 | c.local1);
     h.add(c.local2);
   }
+  h.add(a.cluster_list.size());
   for (const RouterId id : a.cluster_list) h.add(id.value);
+  h.add(a.unknown.size());
   for (const auto& u : a.unknown) {
-    h.add(std::uint64_t{u.flags} << 8 | u.type);
+    h.add(std::uint64_t{u.value.size()} << 16 | std::uint64_t{u.flags} << 8 | u.type);
     for (const std::uint8_t byte : u.value) h.add(byte);
   }
   return h.value();

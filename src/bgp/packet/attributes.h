@@ -86,6 +86,7 @@ struct PathAttributes {
   bool has_community(Community c) const;
   bool operator==(const PathAttributes&) const = default;
 };
+/// With the secret of the process: the attributes are chosen by the peer (keyed_hash.h).
 std::size_t hash_value(const PathAttributes& a);
 
 /// Where packets to a route go. `link_local` goes with a global IPv6 address (RFC 2545 §3) or stands alone in

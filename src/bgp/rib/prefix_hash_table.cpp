@@ -1,7 +1,8 @@
 #include "bgp/rib/prefix_hash_table.h"
 
 #include <algorithm>
-#include <random>
+
+#include "bgp/packet/keyed_hash.h"
 
 namespace weft::bgp {
 
@@ -9,29 +10,16 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
-  const auto product = static_cast<Wide>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-// The prefixes are chosen by the peer: without a secret it could choose them to collide.
-std::uint64_t process_secret() {
-  static const std::uint64_t secret = [] {
-    std::random_device random;
-    return std::uint64_t{random()} << 32 | random();
-  }();
-  return secret;
-}
-
 }  // namespace
 
+// The prefixes are chosen by the peer: without a secret it could choose them to collide.
 PrefixHashTable::PrefixHashTable(Family family)
-    : address_words_(family == Family::v4 ? 1 : 4), stride_(address_words_ + 3), secret_(process_secret()) {}
+    : address_words_(family == Family::v4 ? 1 : 4), stride_(address_words_ + 3), secret_(hash_secret().start) {}
 
 std::size_t PrefixHashTable::home(const PrefixKey& key) const {
-  std::uint64_t h = fold(key.high ^ secret_, 0x9e3779b97f4a7c15ULL + key.length);
-  if (address_words_ == 4) h = fold(h ^ key.low, 0xd6e8feb86659fd93ULL);
-  h = fold(h ^ secret_, 0xa0761d6478bd642fULL);
+  std::uint64_t h = fold_product(key.high ^ secret_, 0x9e3779b97f4a7c15ULL + key.length);
+  if (address_words_ == 4) h = fold_product(h ^ key.low, 0xd6e8feb86659fd93ULL);
+  h = fold_product(h ^ secret_, 0xa0761d6478bd642fULL);
   return static_cast<std::size_t>((static_cast<Wide>(h) * capacity_) >> 64);
 }
 

@@ -1,25 +1,19 @@
 #include "bgp/rib/route.h"
 
-#include <functional>
-
+#include "bgp/packet/keyed_hash.h"
 #include "bgp/rib/attribute_pool.h"
 
 namespace weft::bgp {
 
-namespace {
-
-void mix(std::size_t& seed, std::size_t value) { seed ^= value + 0x9e3779b97f4a7c15ULL + (seed << 12) + (seed >> 4); }
-
-}  // namespace
-
 std::size_t hash_value(const RouteAttributes& a) {
-  std::size_t seed = hash_value(a.path);
-  mix(seed, a.prepend);
+  KeyedHash h;
+  h.add(hash_value(a.path));
+  h.add(a.prepend);
   if (a.next_hop) {
-    mix(seed, std::hash<Address>{}(a.next_hop->address));
-    if (a.next_hop->link_local) mix(seed, std::hash<Address>{}(*a.next_hop->link_local));
+    h.add(a.next_hop->address);
+    if (a.next_hop->link_local) h.add(*a.next_hop->link_local);
   }
-  return seed;
+  return h.value();
 }
 
 SharedAttributes::SharedAttributes() {

@@ -1,7 +1,10 @@
 // Values as people read and write them.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "bgp/packet/attributes.h"
+#include "bgp/packet/keyed_hash.h"
 #include "bgp/packet/types.h"
 
 namespace weft::bgp {
@@ -130,6 +133,53 @@ TEST(Attributes, hash_alike_when_equal_and_apart_when_not) {
   EXPECT_NE(hash_value(a), hash_value(b));
   EXPECT_TRUE(a.has_community(kNoExport));
   EXPECT_FALSE(a.has_community(kNoAdvertise));
+}
+
+// The steps of a hash without a secret can be inverted: whatever a first large community made of its state, a second
+// one (64 bits of choice) brings it back to one and the same number. This is FNV-1a, 64 bits at a time, with a shift.
+TEST(Attributes, that_a_peer_chose_to_collide_do_not) {
+  const auto step = [](std::uint64_t state, std::uint64_t value) {
+    state = (state ^ value) * 0x100000001b3u;
+    return state ^ state >> 29;
+  };
+  const auto state_of = [&](const PathAttributes& a) {
+    std::uint64_t s = 0xcbf29ce484222325u;
+    for (const std::uint64_t v : {0, 0, 0, 0, 0, 0, 0, 2}) s = step(s, v);  // all that stands before, none there
+    s = step(s, std::uint64_t{a.large_communities[0].global} << 32 | a.large_communities[0].local1);
+    return step(s, a.large_communities[0].local2);
+  };
+  constexpr std::uint64_t kAim = ~std::uint64_t{0};
+  std::set<std::size_t> hashes, low_bits;
+  constexpr std::uint32_t kSets = 10'000;
+  for (std::uint32_t i = 0; i < kSets; ++i) {
+    PathAttributes a;
+    a.large_communities = {{0, 0, i}, {}};
+    const std::uint64_t second = state_of(a) ^ kAim;
+    a.large_communities[1] = {static_cast<std::uint32_t>(second >> 32), static_cast<std::uint32_t>(second), 7};
+    hashes.insert(hash_value(a));
+    low_bits.insert(hash_value(a) % 16384);
+  }
+  EXPECT_EQ(hashes.size(), kSets);
+  EXPECT_GT(low_bits.size(), 5'000u) << "of 16384 buckets";  // 7480 are expected of a fair hash
+}
+
+TEST(Attributes, have_another_hash_in_another_process) {
+  const HashSecret one{1, 0x9e3779b97f4a7c15u}, other{2, 0xd6e8feb86659fd93u};
+  KeyedHash a(one), b(other), c(one);
+  for (KeyedHash* h : {&a, &b, &c}) h->add(Address::parse("fe80::1").value());
+  EXPECT_EQ(a.value(), c.value());
+  EXPECT_NE(a.value(), b.value());
+  EXPECT_NE(hash_secret().start, 0u);
+  EXPECT_EQ(hash_secret().multiplier % 2, 1u);
+}
+
+// What ends one list and begins the next: ids of clusters that look like the header of an unknown attribute.
+TEST(Attributes, hash_apart_when_only_the_border_of_two_lists_differs) {
+  PathAttributes a, b;
+  a.cluster_list = {RouterId{0xe063}, RouterId{0xe064}};
+  b.cluster_list = {RouterId{0xe063}};
+  b.unknown = {{0xe0, 0x64, {}}};
+  EXPECT_NE(hash_value(a), hash_value(b));
 }
 
 TEST(Attributes, have_the_names_of_the_rfcs) {
