@@ -184,6 +184,35 @@ TEST_F(HostileTest, connections_that_are_closing_are_few_however_often_the_peer_
   EXPECT_TRUE(p().a.up("b"));
 }
 
+TEST_F(HostileTest, a_peer_whose_attributes_fill_the_memory_loses_its_session) {
+  p().a.speaker = std::make_unique<Speaker>(p().loop.io, Speaker::Edges{},
+                                            SpeakerOptions{.most_attribute_bytes = 4 << 20, .first_retry = 200ms});
+  p().start();
+  ASSERT_TRUE(p().meet());
+  RawPeer raw("10.99.0.3", "10.99.0.1");
+  ASSERT_TRUE(raw.open(p().loop, 65003));
+  Update u;
+  u.attributes.emplace().as_path.prepend(65003);
+  // 3200 octets of communities of its own for each prefix: far from the limit of prefixes, 4 MiB after some 1300.
+  for (std::uint32_t i = 0; i < 3000 && p().a.up("raw"); ++i) {
+    u.attributes->communities.clear();
+    for (std::uint32_t c = 0; c < 800; ++c) u.attributes->communities.push_back(i << 12 | c);
+    u.announced = {{{*Address::parse("10.99.0.3"), std::nullopt}, {Prefix(Address::v4(0x0a010000 + i), 32)}}};
+    if (!raw.send(u)) break;
+    p().loop.turn(0ms);
+  }
+  ASSERT_TRUE(p().loop.until("the end of the session", [&] { return !p().a.up("raw"); }, p().seen()));
+  EXPECT_NE(p().a.status("raw").down.words.find("more than 4 MiB"), std::string::npos) << p().seen()();
+  std::optional<Notification> told;
+  while (auto m = raw.receive())
+    if (auto* n = std::get_if<Notification>(&*m)) told = *n;
+  ASSERT_TRUE(told) << p().seen()();
+  EXPECT_EQ(told->code, ErrorCode::cease);
+  EXPECT_EQ(told->subcode, cease::kOutOfResources);
+  EXPECT_EQ(p().a.received("raw"), 0u);
+  EXPECT_TRUE(p().a.up("b"));
+}
+
 TEST_F(HostileTest, a_thousand_quick_flaps_leave_nothing_behind) {
   p().start();
   ASSERT_TRUE(p().meet());

@@ -30,10 +30,12 @@ Duration doubled(Duration first, unsigned n, Duration max) {
 
 long seconds_of(Duration d) { return std::chrono::round<std::chrono::seconds>(d).count(); }
 
-/// RFC 8538 §5.1 for the subcodes of Cease, RFC 9384 §3 for BFD.
+/// RFC 8538 §5.1 for the subcodes of Cease, RFC 9384 §3 for BFD. Out of Resources ends it too, though the RFC would
+/// rather keep the routes: we say it of the memory that the peer's routes take, and it comes back only when they go.
 bool ends_for_good(const Notification& n) {
-  return n.code == ErrorCode::cease && (n.subcode == cease::kMaxPrefixes || n.subcode == cease::kAdminShutdown ||
-                                        n.subcode == cease::kPeerDeconfigured || n.subcode == cease::kBfdDown);
+  return n.code == ErrorCode::cease &&
+         (n.subcode == cease::kMaxPrefixes || n.subcode == cease::kAdminShutdown ||
+          n.subcode == cease::kPeerDeconfigured || n.subcode == cease::kOutOfResources || n.subcode == cease::kBfdDown);
 }
 
 bool is_administrative(const Notification& n) {

@@ -44,6 +44,11 @@ struct AdjRibIn::Table {
   std::vector<Slot> free;
   std::unordered_map<const void*, Slot> slot_of;
   std::optional<Slot> handed;  // by slot(), perhaps not used by any route
+  std::size_t bytes = 0;       // of all slots
+
+  /// A slot's own, its place in `slot_of` and that in the pool.
+  static constexpr std::size_t kSlotBytes = sizeof(Used) + 3 * 48;
+  static std::size_t bytes_of(const SharedAttributes& a) { return a.bytes() + kSlotBytes; }
 
   void release(Slot s) {
     Used& used = slots[s];
@@ -51,6 +56,7 @@ struct AdjRibIn::Table {
   }
   void forget(Slot s) {
     slot_of.erase(slots[s].attributes.id());
+    bytes -= bytes_of(slots[s].attributes);
     slots[s].attributes = {};
     free.push_back(s);
     if (handed == s) handed.reset();
@@ -81,6 +87,7 @@ AdjRibIn::Slot AdjRibIn::slot(const SharedAttributes& attributes) {
   }
   t.slots[s] = {attributes, 0};
   t.slot_of.emplace(attributes.id(), s);
+  t.bytes += Table::bytes_of(attributes);
   t.handed = s;
   return s;
 }
@@ -137,6 +144,8 @@ void AdjRibIn::clear() {
   table_ = std::make_unique<Table>(family_);
   size_ = stale_ = unusable_ = 0;
 }
+
+std::size_t AdjRibIn::attribute_bytes() const { return table_->bytes; }
 
 void AdjRibIn::mark_stale(Stale kind) {
   PrefixHashTable& routes = table_->routes;

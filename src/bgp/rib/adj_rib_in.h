@@ -83,6 +83,8 @@ class AdjRibIn {
   /// Routes that the peer's restart left behind.
   std::size_t stale() const { return stale_; }
   std::size_t unusable() const { return unusable_; }
+  /// Octets of the attributes of its routes, those that other peers sent too among them.
+  std::size_t attribute_bytes() const;
   Family family() const { return family_; }
 
  private:

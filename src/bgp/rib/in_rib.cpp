@@ -28,7 +28,9 @@ void InRib::remove_peer(const std::string& name) {
   const auto found = peers_.find(name);
   if (found == peers_.end()) return;
   dirty_.insert(dirty_.end(), found->second.admitted.begin(), found->second.admitted.end());
+  const bool had_routes = found->second.v4.size() + found->second.v6.size() > 0;
   peers_.erase(found);
+  if (had_routes) pool_.trim();
 }
 
 void InRib::clear(const std::string& name, Family family) {
@@ -36,7 +38,9 @@ void InRib::clear(const std::string& name, Family family) {
   if (found == peers_.end()) return;
   for (const Prefix& p : found->second.admitted)
     if (p.family() == family) dirty_.push_back(p);
+  const bool had_routes = found->second.of(family).size() > 0;
   found->second.of(family).clear();
+  if (had_routes) pool_.trim();
 }
 
 InRib::Applied InRib::apply(const std::string& name, const Update& update, Seconds now) {
@@ -58,7 +62,9 @@ InRib::Applied InRib::apply(const std::string& name, const Update& update, Secon
                                                          .enforce_first_as = peer.facts.enforce_first_as});
     for (const Reach& reach : update.announced) {
       if (reach.prefixes.empty()) continue;
-      const SharedAttributes attributes = pool_.intern({*update.attributes, reach.next_hop, 0});
+      RouteAttributes kept{*update.attributes, reach.next_hop, 0};
+      kept.path.unknown = {};
+      const SharedAttributes attributes = pool_.intern(std::move(kept));
       const AdjRibIn::Slot slots[] = {peer.v4.slot(attributes), peer.v6.slot(attributes)};
       for (std::size_t i = 0; i < reach.prefixes.size(); ++i) {
         if (i + kAhead < reach.prefixes.size()) {
@@ -72,6 +78,8 @@ InRib::Applied InRib::apply(const std::string& name, const Update& update, Secon
       }
     }
   }
+  if (peer.facts.max_attribute_bytes > 0)
+    applied.over_bytes = peer.v4.attribute_bytes() + peer.v6.attribute_bytes() > peer.facts.max_attribute_bytes;
   if (peer.facts.max_prefixes == 0) return applied;
   for (const Family f : {Family::v4, Family::v6}) {
     if (peer.of(f).size() <= peer.facts.max_prefixes) continue;

@@ -60,8 +60,9 @@ class InRib {
   struct PeerFacts {
     RouteSource source;
     bool enforce_first_as = true;
-    std::size_t max_prefixes = 0;  // a family; 0: any number
-    std::string link;              // the interface that the peer's link-local next hops are on
+    std::size_t max_prefixes = 0;         // a family; 0: any number
+    std::size_t max_attribute_bytes = 0;  // of both families together; 0: any number
+    std::string link;                     // the interface that the peer's link-local next hops are on
     std::optional<ImportPolicy> import;
   };
   /// Adds a peer, or changes what is known of it; its routes stay.
@@ -76,8 +77,10 @@ class InRib {
     std::size_t withdrawn = 0;
     bool over_limit = false;  // the family has more than max_prefixes: Cease/1 is due; nothing was dropped
     Family over_limit_family = Family::v4;
+    bool over_bytes = false;  // attributes take more than max_attribute_bytes: Cease/8 is due; nothing was dropped
   };
-  /// An UPDATE, except End-of-RIB, which is the caller's: sweep().
+  /// An UPDATE, except End-of-RIB, which is the caller's: sweep(). Attributes that we do not know are not kept: they
+  /// decide nothing here, and nothing is passed on.
   Applied apply(const std::string& peer, const Update& update, Seconds now);
   void mark_stale(const std::string& peer, Family family, Stale kind);
   std::size_t sweep(const std::string& peer, Family family, Stale kind);

@@ -23,6 +23,8 @@ struct RouteAttributes {
   bool operator==(const RouteAttributes&) const = default;
 };
 std::size_t hash_value(const RouteAttributes& a);
+/// Octets of memory that one such object takes, with its lists and about what the allocator adds.
+std::size_t footprint(const RouteAttributes& a);
 
 /// An immutable RouteAttributes that many routes point to. Copies are cheap; compares by value, at once when both are
 /// the same object, which an AttributePool sees to. Never empty.
@@ -33,6 +35,8 @@ class SharedAttributes {
   const RouteAttributes& operator*() const { return node_->value; }
   const RouteAttributes* operator->() const { return &node_->value; }
   std::size_t hash() const { return node_->hash; }
+  /// Its footprint().
+  std::size_t bytes() const { return node_->bytes; }
   bool same(const SharedAttributes& other) const { return node_ == other.node_; }
   /// The same for the same object only.
   const void* id() const { return node_.get(); }
@@ -46,6 +50,7 @@ class SharedAttributes {
   struct Node {
     RouteAttributes value;
     std::size_t hash = 0;
+    std::size_t bytes = 0;
   };
   std::shared_ptr<const Node> node_;
 };

@@ -224,6 +224,13 @@ void Peer::act(fsm::action::Deliver& deliver) {
   ++counters_.updates_in;
   const InRib::Applied applied = instance_.in().apply(key(), deliver.update, shared_.seconds());
   if (applied.announced + applied.withdrawn > 0) told_.imports();
+  if (applied.over_bytes) {
+    on(fsm::event::Reset{Notification{ErrorCode::cease, cease::kOutOfResources, {}},
+                         fmt::format("the attributes of the peer's routes take more than {} MiB; let it send less",
+                                     shared_.options.most_attribute_bytes >> 20),
+                         std::max(kOverLimitIdle, config_.connect_retry)});
+    return;
+  }
   if (!applied.over_limit) return;
   const AfiSafi family = unicast(applied.over_limit_family);
   const std::size_t limit = received_limit(config_);

@@ -104,6 +104,7 @@ void Peer::set_facts() {
   InRib::PeerFacts facts;
   facts.source = source_;
   facts.max_prefixes = received_limit(config_);
+  facts.max_attribute_bytes = shared_.options.most_attribute_bytes;
   facts.link = config_.interface;
   facts.import = config_.import;
   instance_.in().set_peer(key(), std::move(facts));

@@ -15,6 +15,9 @@
 
 namespace weft::bgp {
 
+/// Octets of attributes that one peer may cost; a full table of the Internet takes some 150 MiB.
+inline constexpr std::size_t kMostAttributeBytes = 256 << 20;
+
 struct SpeakerOptions {
   /// A previous run of this process left sessions with graceful restart behind: the OPENs say so, and what is in the
   /// kernel from then is pruned only when the peers have said everything.
@@ -22,6 +25,8 @@ struct SpeakerOptions {
   std::string host_name;  // not empty: told to the peers (FQDN capability)
   /// How long a restarted speaker waits for the peers' End-of-RIB before it prunes imported routes (RFC 4724 §4.1).
   std::chrono::seconds selection_deferral{120};
+  /// A peer whose attributes take more memory loses the session (Cease/8, Out of Resources).
+  std::size_t most_attribute_bytes = kMostAttributeBytes;
   /// Of a series of attempts to connect; see fsm::SessionConfig.
   std::chrono::milliseconds first_retry{1000};
 };

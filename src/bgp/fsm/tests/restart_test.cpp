@@ -211,7 +211,7 @@ TEST(Helper, what_each_ending_does_to_the_routes_of_the_peer) {
       {"OPEN in established", in(theirs()), true, false, "5/3"},
       {"operator's reset", event::Reset{cease_of(4), "", {}}, true, false, "6/4"},
       {"configuration", event::Reset{cease_of(6), "", {}}, true, false, "6/6"},
-      {"out of resources", event::Reset{cease_of(8), "", {}}, true, false, "6/8"},
+      {"out of resources", event::Reset{cease_of(8), "", {}}, false, false, "6/9(6/8)"},
       {"too many prefixes", event::Reset{cease_of(1), "", 60s}, false, false, "6/9(6/1)"},
       {"shutdown", event::Stop{cease_of(2), ""}, false, false, "6/9(6/2)"},
       {"deconfigured", event::Stop{cease_of(3), ""}, false, false, "6/9(6/3)"},

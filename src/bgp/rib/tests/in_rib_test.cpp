@@ -70,6 +70,52 @@ TEST(InRib, tells_when_a_peer_sends_more_than_it_may) {
   EXPECT_TRUE(rib.apply("a", announce({prefix("10.3.0.0/16")}, {65100}, "10.0.0.2"), 0).over_limit);
 }
 
+TEST(InRib, keeps_no_attribute_that_it_does_not_know) {
+  InRib rib(kUs, {1});
+  rib.set_peer("a", peer("10.0.0.2", 65100));
+  Update u = announce({prefix("10.1.0.0/16")}, {65100}, "10.0.0.2");
+  u.attributes->unknown = {{0xe0, 99, std::vector<std::uint8_t>(60'000)}};
+  EXPECT_EQ(rib.apply("a", u, 0).announced, 1U);
+  const auto kept = rib.received("a", Family::v4)->find(prefix("10.1.0.0/16"));
+  ASSERT_TRUE(kept);
+  EXPECT_TRUE(kept->attributes->path.unknown.empty());
+  EXPECT_LT(rib.received("a", Family::v4)->attribute_bytes(), 1000U);
+}
+
+Update with_communities(Prefix p, std::uint32_t first, std::uint32_t count) {
+  Update u = announce({p}, {65100}, p.family() == Family::v4 ? "10.0.0.2" : "fd00::2");
+  for (std::uint32_t i = 0; i < count; ++i) u.attributes->communities.push_back(first + i);
+  return u;
+}
+
+TEST(InRib, tells_when_the_attributes_of_a_peer_take_more_memory_than_they_may) {
+  InRib rib(kUs, {1});
+  auto facts = peer("10.0.0.2", 65100);
+  facts.max_attribute_bytes = 1 << 20;
+  rib.set_peer("a", facts);
+  rib.set_peer("b", peer("10.0.0.3", 65100));
+  const auto nth = [](std::uint32_t i) { return Prefix(Address::v4(0x0a000000 + (i << 8)), 24); };
+  const auto bytes = [&] { return rib.received("a", Family::v4)->attribute_bytes(); };
+  // 4000 octets each; a shared set counts once, an own one each time.
+  for (std::uint32_t i = 0; i < 2000; ++i)
+    ASSERT_FALSE(rib.apply("a", with_communities(nth(i), 0, 1000), 0).over_bytes);
+  EXPECT_LT(bytes(), 5000U);
+  std::uint32_t n = 0;
+  while (n < 2000 && !rib.apply("a", with_communities(nth(n), n, 1000), 0).over_bytes) ++n;
+  EXPECT_GT(n, 200U);
+  EXPECT_LT(n, 260U);
+  EXPECT_FALSE(rib.apply("b", with_communities(nth(n), n, 1000), 0).over_bytes) << "b has no bound";
+  // The other family counts with it, and what is withdrawn or replaced gives its memory back.
+  EXPECT_TRUE(rib.apply("a", with_communities(prefix("fd00::/64"), 7, 1), 0).over_bytes);
+  for (std::uint32_t i = 0; i < 100; ++i) rib.apply("a", withdraw({nth(i)}), 0);
+  const std::size_t before = bytes();
+  for (std::uint32_t i = 0; i < 2000; ++i)
+    ASSERT_FALSE(rib.apply("a", with_communities(nth(0), 100'000 + i, 1000), 0).over_bytes) << i;
+  EXPECT_LT(bytes(), before + 10'000);
+  rib.clear("a", Family::v4);
+  EXPECT_EQ(bytes(), 0U);
+}
+
 TEST(InRib, the_losing_route_says_to_whom_and_why) {
   InRib rib(kUs, {1});
   rib.set_peer("tor-1", peer("10.0.0.2", 65100));

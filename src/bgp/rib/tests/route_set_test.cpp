@@ -205,6 +205,24 @@ TEST(AttributePool, forgets_what_nobody_holds) {
   EXPECT_TRUE(held.same(pool.intern(with_med(1))));
 }
 
+// A peer that replaces one route again and again leaves sets behind that nobody holds; few of them may be large.
+TEST(AttributePool, forgets_large_attributes_before_they_are_many) {
+  AttributePool pool;
+  std::vector<SharedAttributes> held;
+  for (std::uint32_t i = 0; i < 5000; ++i) held.push_back(pool.intern(with_med(i)));
+  for (std::uint32_t i = 0; i < 4000; ++i) {
+    RouteAttributes large = with_med(i);
+    large.path.communities.assign(15'000, i);
+    pool.intern(std::move(large));
+    ASSERT_LE(pool.bytes(), 2 * AttributePool::kLeastBytes + 100'000) << i;
+  }
+  pool.trim();
+  EXPECT_EQ(pool.size(), held.size());
+  std::size_t bytes = 0;
+  for (const SharedAttributes& a : held) bytes += a.bytes();
+  EXPECT_EQ(pool.bytes(), bytes);
+}
+
 TEST(LocalRib, counts_changes_and_knows_since_when_a_route_is_as_it_is) {
   LocalRib rib;
   EXPECT_TRUE(rib.replace({route("10.0.0.0/8"), route("11.0.0.0/8")}, 100));
