@@ -188,6 +188,13 @@ Result<> FakeKernel::replace_route(const Route& r) {
   return {};
 }
 
+Result<> FakeKernel::create_route(const Route& r) {
+  WEFT_TRY(trip("create_route"));
+  for (const Route& o : here().routes)
+    if (same_place(o, r)) return fail(Errc::exists, "route " + r.to_string() + ": there is one");
+  return replace_route(r);
+}
+
 Result<> FakeKernel::delete_route(const Route& r) {
   WEFT_TRY(trip("delete_route"));
   std::erase_if(here().routes, [&](const Route& o) { return same_place(o, r) && o.protocol == r.protocol; });

@@ -57,6 +57,7 @@ class FakeKernel : public Kernel {
   Result<> delete_address(const LinkAddress&) override;
   Result<std::vector<Route>> routes(const RouteFilter&) override;
   Result<> replace_route(const Route&) override;
+  Result<> create_route(const Route&) override;
   Result<> delete_route(const Route&) override;
   Result<std::vector<Neighbour>> neighbours(int ifindex) override;
   Result<> replace_neighbour(const Neighbour&) override;

@@ -36,6 +36,8 @@ class Kernel {
 
   virtual Result<std::vector<Route>> routes(const RouteFilter&) = 0;
   virtual Result<> replace_route(const Route&) = 0;
+  virtual Result<> create_route(
+      const Route&) = 0;  // Errc::exists: there is one to this prefix of this table and metric
   virtual Result<> delete_route(const Route&) = 0;  // by destination, table, protocol and metric
 
   virtual Result<std::vector<Neighbour>> neighbours(int ifindex) = 0;  // permanent ones and proxies

@@ -28,6 +28,7 @@ class LinuxKernel : public Kernel {
 
   Result<std::vector<Route>> routes(const RouteFilter&) override;
   Result<> replace_route(const Route&) override;
+  Result<> create_route(const Route&) override;
   Result<> delete_route(const Route&) override;
 
   Result<std::vector<Neighbour>> neighbours(int ifindex) override;
@@ -47,6 +48,7 @@ class LinuxKernel : public Kernel {
 
  private:
   Result<Socket*> netfilter();
+  Result<> set_route(const Route&, std::uint16_t flags);
 
   Socket socket_;
   std::optional<Socket> netfilter_;  // opened when first asked for

@@ -147,14 +147,17 @@ Result<std::vector<Route>> LinuxKernel::routes(const RouteFilter& filter) {
   return out;
 }
 
-Result<> LinuxKernel::replace_route(const Route& route) {
+Result<> LinuxKernel::replace_route(const Route& route) { return set_route(route, NLM_F_CREATE | NLM_F_REPLACE); }
+Result<> LinuxKernel::create_route(const Route& route) { return set_route(route, NLM_F_CREATE | NLM_F_EXCL); }
+
+Result<> LinuxKernel::set_route(const Route& route, std::uint16_t flags) {
   const auto impossible = [&](const std::optional<Address>& via) {
     return via && via->is_v4() && route.destination.family() == Family::v6;
   };
   if (impossible(route.via) ||
       std::any_of(route.hops.begin(), route.hops.end(), [&](const RouteHop& h) { return impossible(h.via); }))
     return fail(Errc::invalid, "route " + route.to_string() + ": an IPv6 destination needs an IPv6 next hop");
-  Request q(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+  Request q(RTM_NEWROUTE, flags);
   fill(q, route);
   return socket_.ask(q, "setting route " + route.to_string());
 }
