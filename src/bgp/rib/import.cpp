@@ -1,6 +1,7 @@
 // The part of InRib that decides what goes into the kernel. It looks only at prefixes that an import list permits, and
 // only when something about them changed.
 #include <algorithm>
+#include <utility>
 
 #include "bgp/rib/in_rib.h"
 
@@ -23,6 +24,7 @@ std::string_view to_string(NotImported why) {
     case NotImported::not_best: return "another peer's route is better";
     case NotImported::other_table: return "the best route goes to another table or metric";
     case NotImported::over_limit: return "the peer has as many routes imported as its limit allows";
+    case NotImported::refused: return "the kernel does not take its next hop";
   }
   return "unknown";
 }
@@ -49,6 +51,7 @@ struct InRib::Contender {
 
   bool operator==(const Contender& o) const { return peer == o.peer; }
   Candidate candidate() const { return {attributes, &peer->facts.source}; }
+  ImportedHop hop() const { return imported_hop(*attributes->next_hop, peer->facts.link); }
   bool same_place(const Contender& o) const {
     return peer->facts.import->table == o.peer->facts.import->table &&
            peer->facts.import->metric == o.peer->facts.import->metric;
@@ -61,11 +64,9 @@ void InRib::dirty(const Peer& peer, const Prefix& prefix) {
   if (dirty_.size() >= kDirtyAtOnce) decide_dirty();
 }
 
-void InRib::dirty_admitted(Peer& peer) {
+void InRib::dirty_admitted(const Peer& peer) {
   dirty_.insert(dirty_.end(), peer.admitted.begin(), peer.admitted.end());
-  peer.admitted.clear();
-  peer.waiting.clear();
-  peer.more_waiting = false;
+  dirty_.insert(dirty_.end(), peer.refused.begin(), peer.refused.end());
 }
 
 void InRib::dirty_permitted(const Peer& peer) {
@@ -86,7 +87,22 @@ void InRib::touch(const Prefix& prefix) {
   }
 }
 
-/// Who may bring this prefix into the kernel, limits not looked at.
+bool InRib::is_refused(const Prefix& prefix, const Contender& c) const {
+  const auto found = refused_.find(prefix);
+  return found != refused_.end() && found->second.contains(c.hop());
+}
+
+void InRib::refuse(const Prefix& prefix, const ImportedHop& hop, std::string why) {
+  refused_[prefix][hop] = std::move(why);
+  dirty_.push_back(prefix);
+}
+
+void InRib::forget_refused() {
+  for (const auto& [prefix, hops] : refused_) dirty_.push_back(prefix);
+  refused_.clear();
+}
+
+/// Who may bring this prefix into the kernel; what limits and the kernel say of it is not looked at.
 std::vector<InRib::Contender> InRib::contenders(const Prefix& prefix) const {
   std::vector<Contender> out;
   for (const auto& [name, peer] : peers_) {
@@ -99,6 +115,11 @@ std::vector<InRib::Contender> InRib::contenders(const Prefix& prefix) const {
 void InRib::decide(const Prefix& prefix) {
   std::vector<Contender> allowed;
   if (!ours_ || !ours_(prefix)) allowed = contenders(prefix);
+  const auto good =
+      std::stable_partition(allowed.begin(), allowed.end(), [&](const Contender& c) { return !is_refused(prefix, c); });
+  const std::vector<Contender> refused(good, allowed.end());
+  allowed.erase(good, allowed.end());
+  if (refused.empty()) refused_.erase(prefix);
   std::erase_if(allowed, [&](const Contender& c) {
     if (c.peer->admitted.contains(prefix) || !c.peer->full()) return false;
     Peer& peer = peers_.at(*c.name);
@@ -127,11 +148,15 @@ void InRib::decide(const Prefix& prefix) {
     std::sort(route.hops.begin(), route.hops.end());
     route.hops.erase(std::unique(route.hops.begin(), route.hops.end()), route.hops.end());
   }
-  for (auto& [name, peer] : peers_) {
-    if (std::find(winners.begin(), winners.end(), Contender{.peer = &peer}) != winners.end())
-      peer.admitted.insert(prefix);
+  const auto mark = [&](std::set<Prefix>& in, const std::vector<Contender>& whose, const Peer& peer) {
+    if (std::find(whose.begin(), whose.end(), Contender{.peer = &peer}) != whose.end())
+      in.insert(prefix);
     else
-      peer.admitted.erase(prefix);
+      in.erase(prefix);
+  };
+  for (auto& [name, peer] : peers_) {
+    mark(peer.admitted, winners, peer);
+    mark(peer.refused, refused, peer);
   }
 
   const auto old = imported_.find(prefix);
@@ -145,6 +170,7 @@ void InRib::decide(const Prefix& prefix) {
   } else {
     old->second = std::move(route);
   }
+  changed_.insert(prefix);
   ++import_revision_;
 }
 
@@ -152,7 +178,7 @@ void InRib::decide(const Prefix& prefix) {
 bool InRib::wake_waiting(Peer& peer) {
   if (!peer.facts.import || peer.full()) return false;
   if (!peer.waiting.empty()) {
-    std::size_t room = peer.facts.import->limit - peer.admitted.size();
+    std::size_t room = peer.facts.import->limit - peer.taken();
     for (; room > 0 && !peer.waiting.empty(); --room) {
       dirty_.push_back(*peer.waiting.begin());
       peer.waiting.erase(peer.waiting.begin());
@@ -163,7 +189,8 @@ bool InRib::wake_waiting(Peer& peer) {
   peer.more_waiting = false;
   for (const Family f : {Family::v4, Family::v6})
     peer.of(f).for_each([&](const Prefix& p, const AdjRibIn::Entry& entry) {
-      if (entry.unusable != Unusable::no || peer.admitted.contains(p) || !peer.facts.import->permits(p)) return;
+      if (entry.unusable != Unusable::no || peer.admitted.contains(p) || peer.refused.contains(p)) return;
+      if (!peer.facts.import->permits(p)) return;
       if (peer.full())
         peer.more_waiting = true;
       else
@@ -192,6 +219,11 @@ const std::map<Prefix, ImportedRoute>& InRib::imported() {
   return imported_;
 }
 
+std::set<Prefix> InRib::take_changed() {
+  decide_dirty();
+  return std::exchange(changed_, {});
+}
+
 std::size_t InRib::imported_count(const std::string& name, Family family) const {
   const auto found = peers_.find(name);
   if (found == peers_.end()) return 0;
@@ -209,6 +241,7 @@ std::optional<NotImported> InRib::why_not_imported(const std::string& name, cons
   if (entry->unusable != Unusable::no) return NotImported::unusable;
   if (ours_ && ours_(prefix)) return NotImported::ours;
   if (peer.admitted.contains(prefix)) return std::nullopt;
+  if (peer.refused.contains(prefix)) return NotImported::refused;
 
   const auto all = contenders(prefix);
   const Contender me{.name = &name, .peer = &peer, .attributes = &*entry->attributes};

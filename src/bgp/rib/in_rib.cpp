@@ -21,13 +21,17 @@ void InRib::set_peer(const std::string& name, PeerFacts facts) {
   peer.facts = std::move(facts);
   if (!decides_otherwise) return;
   dirty_admitted(peer);
+  peer.admitted.clear();
+  peer.refused.clear();
+  peer.waiting.clear();
+  peer.more_waiting = false;
   dirty_permitted(peer);
 }
 
 void InRib::remove_peer(const std::string& name) {
   const auto found = peers_.find(name);
   if (found == peers_.end()) return;
-  dirty_.insert(dirty_.end(), found->second.admitted.begin(), found->second.admitted.end());
+  dirty_admitted(found->second);
   const bool had_routes = found->second.v4.size() + found->second.v6.size() > 0;
   peers_.erase(found);
   if (had_routes) pool_.trim();
@@ -36,8 +40,9 @@ void InRib::remove_peer(const std::string& name) {
 void InRib::clear(const std::string& name, Family family) {
   const auto found = peers_.find(name);
   if (found == peers_.end()) return;
-  for (const Prefix& p : found->second.admitted)
-    if (p.family() == family) dirty_.push_back(p);
+  for (const std::set<Prefix>* in : {&found->second.admitted, &found->second.refused})
+    for (const Prefix& p : *in)
+      if (p.family() == family) dirty_.push_back(p);
   const bool had_routes = found->second.of(family).size() > 0;
   found->second.of(family).clear();
   if (had_routes) pool_.trim();

@@ -50,6 +50,7 @@ enum class NotImported : std::uint8_t {
   not_best,      // another peer's route is better
   other_table,   // equal cost with the best, but for another table or metric
   over_limit,    // the peer has its limit of routes in already
+  refused,       // the kernel does not take its next hop
 };
 std::string_view to_string(NotImported);
 
@@ -106,6 +107,17 @@ class InRib {
   /// What shall be in the kernel; import_revision() grows when it changes. Decides about what changed since last asked.
   const std::map<Prefix, ImportedRoute>& imported();
   std::uint64_t import_revision() const { return import_revision_; }
+  /// Of which prefixes imported() has changed since this was last asked. Decides like imported().
+  std::set<Prefix> take_changed();
+
+  /// The kernel does not take this next hop for the prefix (RFC 4271 §9.1.2: such a route is left out of the decision).
+  /// Routes with it do not compete until forget_refused(); of their peer's limit they take a place all the same.
+  void refuse(const Prefix& prefix, const ImportedHop& hop, std::string why);
+  /// Links or routes of the node are others: all compete again.
+  void forget_refused();
+  /// What is refused, and why.
+  const std::map<Prefix, std::map<ImportedHop, std::string>>& refused() const { return refused_; }
+
   /// Prefixes of the peer in the kernel.
   std::size_t imported_count(const std::string& peer, Family family) const;
   /// Of a received route: none when it is imported. As of the last imported().
@@ -117,19 +129,22 @@ class InRib {
     AdjRibIn v4{Family::v4};
     AdjRibIn v6{Family::v6};
     std::set<Prefix> admitted;  // in the kernel through this peer, at most the policy's limit
+    std::set<Prefix> refused;   // would be, but for the kernel; they count for the limit
     std::set<Prefix> waiting;   // some of those that would be, but for the limit
     bool more_waiting = false;  // there may be others
     AdjRibIn& of(Family f) { return f == Family::v4 ? v4 : v6; }
     const AdjRibIn& of(Family f) const { return f == Family::v4 ? v4 : v6; }
-    bool full() const { return admitted.size() >= facts.import->limit; }
+    std::size_t taken() const { return admitted.size() + refused.size(); }
+    bool full() const { return taken() >= facts.import->limit; }
   };
   struct Contender;
   void dirty(const Peer& peer, const Prefix& prefix);
-  void dirty_admitted(Peer& peer);
+  void dirty_admitted(const Peer& peer);
   void dirty_permitted(const Peer& peer);
   void decide_dirty();
   void decide(const Prefix& prefix);
   bool wake_waiting(Peer& peer);
+  bool is_refused(const Prefix& prefix, const Contender& c) const;
   std::vector<Contender> contenders(const Prefix& prefix) const;
 
   Asn local_as_;
@@ -139,6 +154,8 @@ class InRib {
   std::function<bool(const Prefix&)> ours_;
   std::vector<Prefix> dirty_;
   std::map<Prefix, ImportedRoute> imported_;
+  std::map<Prefix, std::map<ImportedHop, std::string>> refused_;
+  std::set<Prefix> changed_;
   std::uint64_t import_revision_ = 0;
 };
 

@@ -306,6 +306,51 @@ TEST(Import, routes_for_another_table_do_not_join_the_best_one) {
   EXPECT_EQ(rib.why_not_imported("b", p), NotImported::other_table);
 }
 
+TEST(Import, leaves_out_next_hops_that_the_kernel_refuses) {
+  InRib rib(kUs, {1});
+  rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
+  rib.set_peer("b", importing("10.0.0.3", 65200, everything()));
+  rib.set_peer("longer", importing("10.0.0.4", 65300, everything()));
+  const Prefix p = prefix("10.1.0.0/16");
+  rib.apply("a", announce({p}, {65100}, "192.0.2.9"), 0);
+  rib.apply("b", announce({p}, {65200}, "10.0.0.3"), 0);
+  rib.apply("longer", announce({p}, {65300, 65301}, "10.0.0.4"), 0);
+  EXPECT_EQ(rib.imported().at(p).hops, hops({"10.0.0.3", "192.0.2.9"}));
+  rib.take_changed();
+  rib.refuse(p, {address("192.0.2.9"), ""}, "off link");
+  EXPECT_EQ(rib.take_changed(), std::set<Prefix>{p});
+  EXPECT_EQ(rib.imported().at(p).hops, hops({"10.0.0.3"}));
+  EXPECT_EQ(rib.why_not_imported("a", p), NotImported::refused);
+  EXPECT_EQ(rib.why_not_imported("longer", p), NotImported::not_best);
+  rib.refuse(p, {address("10.0.0.3"), ""}, "off link");
+  EXPECT_EQ(rib.imported().at(p).hops, hops({"10.0.0.4"})) << "the next best path";
+  EXPECT_EQ(rib.refused().at(p).size(), 2U);
+  rib.forget_refused();
+  EXPECT_EQ(rib.imported().at(p).hops, hops({"10.0.0.3", "192.0.2.9"}));
+  EXPECT_EQ(rib.why_not_imported("a", p), std::nullopt);
+}
+
+TEST(Import, refused_routes_take_places_of_the_limit_and_are_forgotten_when_they_go) {
+  InRib rib(kUs, {1});
+  ImportPolicy policy = everything();
+  policy.limit = 10;
+  rib.set_peer("a", importing("10.0.0.2", 65100, policy));
+  std::vector<Prefix> all;
+  for (std::uint32_t i = 0; i < 1000; ++i) all.emplace_back(Address::v4(0x0a000000 + (i << 8)), 24);
+  rib.apply("a", announce(all, {65100}, "192.0.2.9"), 0);
+  std::size_t tried = 0;
+  while (!rib.imported().empty() && tried < 1000) {
+    ++tried;
+    rib.refuse(rib.imported().begin()->first, {address("192.0.2.9"), ""}, "off link");
+  }
+  EXPECT_EQ(tried, 10U) << "a peer of bad next hops may not make the kernel try its whole table";
+  rib.apply("a", withdraw(all), 0);
+  EXPECT_TRUE(rib.imported().empty());
+  EXPECT_TRUE(rib.refused().empty());
+  rib.apply("a", announce({all[0]}, {65100}, "192.0.2.9"), 0);
+  EXPECT_EQ(rib.imported().size(), 1U);
+}
+
 // Whatever happened before, what is in the kernel is what deciding everything from scratch would put there.
 TEST(Import, ends_where_deciding_from_scratch_ends) {
   std::mt19937 random(6);
