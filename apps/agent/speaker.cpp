@@ -6,10 +6,12 @@
 #include <utility>
 
 #include "async/scope.h"
+#include "base/log.h"
 #include "bfd/client.h"
 #include "bgp/speaker/bfd_edge.h"
 #include "bgp/speaker/kernel_routes.h"
 #include "bgp/speaker/speaker.h"
+#include "netlink/monitor.h"
 
 namespace weft::agent {
 
@@ -21,9 +23,18 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
               bool restarting)
       : routes_(kernel),
         bfd_client_(io, {.socket = bfd_socket, .name = "agent"}),
-        scope_(io, "bfd"),
+        scope_(io, "speaker"),
         bfd_(io, bfd_client_),
-        speaker_(io, {.bfd = &bfd_, .kernel = &routes_}, options(node, restarting)) {}
+        speaker_(io, {.bfd = &bfd_, .kernel = &routes_}, options(node, restarting)) {
+    auto monitor = netlink::Monitor::open(io);
+    if (!monitor) {
+      log::warn("links are not watched for BGP: routes that go with one come back within a minute",
+                {{"error", monitor.error().message}});
+      return;
+    }
+    monitor_ = std::move(*monitor);
+    scope_.spawn("links", monitor_->run([this](int) { speaker_.kernel_changed(); }));
+  }
 
   // A node without BFD needs no weft-bfd: the first peer that wants it makes us look for the daemon.
   std::vector<bgp::PeerFault> apply(bgp::Wanted wanted) override {
@@ -68,6 +79,7 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
 
   bgp::KernelRoutes routes_;
   bfd::Client bfd_client_;
+  std::unique_ptr<netlink::Monitor> monitor_;
   Scope scope_;
   bool bfd_runs_ = false;
   bgp::BfdClientEdge bfd_;

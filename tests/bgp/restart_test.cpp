@@ -228,6 +228,12 @@ class FakeKernel : public KernelEdge {
     ++calls;
     return {};
   }
+  std::vector<Error> change(const std::map<Prefix, std::vector<KernelRoute>>& routes) override {
+    std::erase_if(last, [&](const KernelRoute& r) { return routes.contains(r.prefix); });
+    for (const auto& [prefix, some] : routes) last.insert(last.end(), some.begin(), some.end());
+    ++calls;
+    return {};
+  }
   std::vector<KernelRoute> last;
   bool pruned = false;
   int calls = 0;

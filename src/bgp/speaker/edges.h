@@ -63,10 +63,22 @@ class KernelEdge {
  public:
   virtual ~KernelEdge() = default;
   /// Makes the kernel's routes of netlink::kBgpRouteProtocol be these. Without `prune`, routes that an earlier run left
-  /// and that are not among them stay. Errors, one a route: the others are done.
+  /// and that are not among them stay. Errors, one a route: the others are done. A next hop that the kernel does not
+  /// take is no error: the route goes in with the others, see take_refused().
   virtual std::vector<Error> apply(const std::vector<KernelRoute>& routes, bool prune) = 0;
-  /// What of the last apply() is not in the kernel, and why.
+  /// The same for some prefixes: to each of them these routes and no others. The rest stays as it is, unlooked at.
+  virtual std::vector<Error> change(const std::map<Prefix, std::vector<KernelRoute>>& routes) = 0;
+  /// Somebody else may have changed the kernel's routes: the next apply() reads them again and restores what differs.
+  virtual void doubt() {}
+  /// What of the last apply(), and of what changed since, is not in the kernel at all, and why.
   virtual std::map<Prefix, std::string> missing() const { return {}; }
+  /// Next hops that the kernel did not take, each once.
+  struct Refused {
+    Prefix prefix;
+    KernelRoute::Hop hop;
+    std::string why;
+  };
+  virtual std::vector<Refused> take_refused() { return {}; }
 };
 
 }  // namespace weft::bgp

@@ -3,120 +3,208 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 namespace weft::bgp {
 
-Result<netlink::Route> KernelRoutes::to_netlink(const KernelRoute& route) {
-  netlink::Route r;
-  r.destination = route.prefix;
-  r.table = route.table;
-  r.protocol = netlink::kBgpRouteProtocol;
-  r.metric = route.metric;
-  if (route.hops.empty()) {
-    r.type = netlink::RouteType::blackhole;
-    r.metric = kBlackholeMetric;
-    return r;
-  }
-  std::vector<netlink::RouteHop> hops;
-  for (const KernelRoute::Hop& hop : route.hops) {
-    if (hops.size() == kMaxHops) break;
-    netlink::RouteHop h{hop.via, 0};
-    if (!hop.interface.empty()) {
-      const auto link = kernel_.link(hop.interface);
-      if (!link) return fail(link.error().in("route " + route.prefix.to_string()));
-      h.ifindex = link->index;
-    }
-    hops.push_back(h);
-  }
+namespace {
+
+std::vector<netlink::RouteHop> hops_of(const netlink::Route& r) {
+  if (!r.hops.empty()) return r.hops;
+  return r.via ? std::vector<netlink::RouteHop>{{r.via, r.ifindex}} : std::vector<netlink::RouteHop>{};
+}
+
+void set_hops(netlink::Route& r, std::vector<netlink::RouteHop> hops) {
   std::sort(hops.begin(), hops.end());
+  r.via.reset();
+  r.ifindex = 0;
+  r.hops.clear();
   if (hops.size() == 1) {
     r.via = hops.front().via;
     r.ifindex = hops.front().ifindex;
   } else {
     r.hops = std::move(hops);
   }
-  return r;
+}
+
+/// Whether the kernel has what was asked for: it names the links of next hops that were given without.
+bool is(const netlink::Route& made, const netlink::Route& found) {
+  const auto a = hops_of(made), b = hops_of(found);
+  return made.type == found.type &&
+         std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& asked, const auto& has) {
+           return asked.via == has.via && (asked.ifindex == 0 || asked.ifindex == has.ifindex);
+         });
+}
+
+/// Whether such an error may be about the next hop: off the link, no link, a link that is down.
+bool is_about_the_hop(const Error& e) {
+  return e.code == Errc::invalid || e.code == Errc::not_found || e.code == Errc::unavailable ||
+         e.code == Errc::unsupported || e.code == Errc::internal;
+}
+
+}  // namespace
+
+std::vector<KernelRoutes::Way> KernelRoutes::ways(const KernelRoute& route, Pass& pass) {
+  std::vector<Way> out;
+  for (const KernelRoute::Hop& hop : route.hops) {
+    if (out.size() == kMaxHops) break;
+    Way way{hop, {hop.via, 0}};
+    if (!hop.interface.empty()) {
+      const auto [known, fresh] = pass.links.try_emplace(hop.interface, 0);
+      if (fresh)
+        if (const auto link = kernel_.link(hop.interface); link)
+          known->second = link->index;
+        else
+          known->second = fail(link.error());
+      if (!known->second) {
+        refused_.push_back({route.prefix, hop, known->second.error().message});
+        continue;
+      }
+      way.at.ifindex = *known->second;
+    }
+    out.push_back(std::move(way));
+  }
+  return out;
 }
 
 Result<> KernelRoutes::read_existing() {
   if (known_) return {};
   auto routes = kernel_.routes({.table = std::nullopt, .protocol = netlink::kBgpRouteProtocol});
   if (!routes) return fail(std::move(routes).error());
-  for (netlink::Route& r : *routes) left_over_.emplace(place(r), std::move(r));
+  std::map<Place, netlink::Route> found;
+  for (netlink::Route& r : *routes) found.emplace(place(r), std::move(r));
+  std::erase_if(installed_, [&](const auto& made) {
+    const auto there = found.find(made.first);
+    if (there == found.end()) return true;
+    if (!is(made.second, there->second)) return true;
+    found.erase(there);
+    return false;
+  });
+  left_over_ = std::move(found);
   known_ = true;
   return {};
 }
 
-Result<> KernelRoutes::check_free(const netlink::Route& route,
-                                  std::map<std::uint32_t, std::map<Place, std::uint8_t>>& foreign) {
-  auto [table, fresh] = foreign.try_emplace(route.table);
-  if (fresh) {
-    const auto all = kernel_.routes({.table = route.table, .protocol = std::nullopt});
-    if (!all) return fail(all.error());
-    for (const netlink::Route& r : *all)
-      if (r.protocol != netlink::kBgpRouteProtocol) table->second.emplace(place(r), r.protocol);
+// A place that is not ours yet is taken only when it is free.
+Result<> KernelRoutes::put(const Place& at, const netlink::Route& route) {
+  const bool ours = installed_.contains(at) || left_over_.contains(at);
+  auto done = ours ? kernel_.replace_route(route) : kernel_.create_route(route);
+  if (!done && !ours && done.error().code == Errc::exists)
+    return fail(Errc::conflict,
+                fmt::format("route {} table {} metric {} is there already, of another protocol than ours; import with "
+                            "another metric",
+                            route.destination.to_string(), route.table, route.metric));
+  if (!done) return fail(done.error().in("route " + route.destination.to_string()));
+  left_over_.erase(at);
+  installed_[at] = route;
+  return {};
+}
+
+Result<> KernelRoutes::put_what_goes(const Place& at, netlink::Route route, const std::vector<Way>& ways) {
+  std::vector<netlink::RouteHop> hops;
+  for (const Way& w : ways) hops.push_back(w.at);
+  set_hops(route, hops);
+  const auto before = installed_.find(at);
+  if (before != installed_.end() && before->second == route) return {};
+  auto all = put(at, route);
+  if (all || !is_about_the_hop(all.error())) return all;
+  const auto refuse = [&](const Way& w, const Error& e) { refused_.push_back({route.destination, w.hop, e.message}); };
+  if (ways.size() == 1) {
+    refuse(ways.front(), all.error());
+    return all;
   }
-  const auto taken = table->second.find(place(route));
-  if (taken == table->second.end()) return {};
-  return fail(Errc::conflict,
-              fmt::format("route {} table {} metric {} is held by protocol {}; import with another metric",
-                          route.destination.to_string(), route.table, route.metric, taken->second));
+  // Each replaces the one before: at no moment is there no route.
+  hops.clear();
+  for (const Way& w : ways) {
+    set_hops(route, {w.at});
+    if (auto one = put(at, route); one)
+      hops.push_back(w.at);
+    else if (is_about_the_hop(one.error()))
+      refuse(w, one.error());
+    else
+      return one;
+  }
+  if (hops.empty()) return all;
+  set_hops(route, hops);
+  return put(at, route);
+}
+
+void KernelRoutes::set(const KernelRoute& route, Pass& pass) {
+  const Place at = place(route);
+  netlink::Route r;
+  r.destination = route.prefix;
+  r.table = route.table;
+  r.protocol = netlink::kBgpRouteProtocol;
+  r.metric = std::get<2>(at);
+  if (route.hops.empty()) {
+    r.type = netlink::RouteType::blackhole;
+    const auto before = installed_.find(at);
+    if (before != installed_.end() && before->second == r) return;
+    if (auto done = put(at, r); !done) {
+      missing_[route.prefix] = done.error().message;
+      pass.errors.push_back(std::move(done).error());
+    }
+    return;
+  }
+  const std::size_t told = refused_.size();
+  const std::vector<Way> these = ways(route, pass);
+  Result<> done = these.empty() ? fail(Errc::not_found, refused_.back().why) : put_what_goes(at, std::move(r), these);
+  if (done) return;
+  missing_[route.prefix] = done.error().message;
+  if (refused_.size() == told) pass.errors.push_back(std::move(done).error());
+}
+
+void KernelRoutes::remove(std::map<Place, netlink::Route>& from, const Place& at, Pass& pass) {
+  const auto route = from.find(at);
+  if (auto done = kernel_.delete_route(route->second); !done)
+    pass.errors.push_back(std::move(done).error());
+  else
+    from.erase(route);
 }
 
 std::vector<Error> KernelRoutes::apply(const std::vector<KernelRoute>& routes, bool prune) {
-  std::vector<Error> errors;
   missing_.clear();
-  const auto failed = [&](const Prefix& prefix, Error error) {
-    missing_[prefix] = error.message;
-    errors.push_back(std::move(error));
-  };
+  refused_.clear();
   if (auto r = read_existing(); !r) {
     for (const KernelRoute& route : routes) missing_[route.prefix] = r.error().message;
     return {r.error()};
   }
-  std::map<Place, netlink::Route> wanted;
-  for (const KernelRoute& route : routes) {
-    auto r = to_netlink(route);
-    if (r)
-      wanted.emplace(place(*r), std::move(*r));
-    else
-      failed(route.prefix, r.error());
-  }
+  Pass pass;
+  std::map<Place, const KernelRoute*> wanted;
+  for (const KernelRoute& route : routes) wanted.emplace(place(route), &route);
   // What goes leaves first, so that a route that moves to another metric never stands twice.
-  const auto remove = [&](std::map<Place, netlink::Route>& from) {
-    for (auto it = from.begin(); it != from.end();) {
-      if (wanted.contains(it->first)) {
-        ++it;
-        continue;
-      }
-      if (auto r = kernel_.delete_route(it->second); !r) {
-        errors.push_back(r.error());
-        ++it;
-      } else {
-        it = from.erase(it);
-      }
-    }
+  const auto leave = [&](std::map<Place, netlink::Route>& from) {
+    std::vector<Place> gone;
+    for (const auto& [at, route] : from)
+      if (!wanted.contains(at)) gone.push_back(at);
+    for (const Place& at : gone) remove(from, at, pass);
   };
-  remove(installed_);
-  if (prune) remove(left_over_);
-  std::map<std::uint32_t, std::map<Place, std::uint8_t>> foreign;
-  for (auto& [at, route] : wanted) {
-    const auto before = installed_.find(at);
-    if (before != installed_.end() && before->second == route) continue;
-    const bool inherited = left_over_.contains(at);
-    if (before == installed_.end() && !inherited)
-      if (auto free = check_free(route, foreign); !free) {
-        failed(route.destination, free.error());
-        continue;
-      }
-    if (auto r = kernel_.replace_route(route); !r) {
-      failed(route.destination, r.error().in("route " + route.destination.to_string()));
-      continue;
-    }
-    left_over_.erase(at);
-    installed_[at] = std::move(route);
+  leave(installed_);
+  if (prune) leave(left_over_);
+  for (const auto& [at, route] : wanted) set(*route, pass);
+  return std::move(pass.errors);
+}
+
+std::vector<Error> KernelRoutes::change(const std::map<Prefix, std::vector<KernelRoute>>& routes) {
+  Pass pass;
+  if (auto r = read_existing(); !r) {
+    for (const auto& [prefix, some] : routes)
+      if (!some.empty()) missing_[prefix] = r.error().message;
+    return {r.error()};
   }
-  return errors;
+  for (const auto& [prefix, some] : routes) {
+    missing_.erase(prefix);
+    std::map<Place, const KernelRoute*> wanted;
+    for (const KernelRoute& route : some) wanted.emplace(place(route), &route);
+    std::vector<Place> gone;
+    for (auto it = installed_.lower_bound({prefix, 0, 0}); it != installed_.end() && std::get<0>(it->first) == prefix;
+         ++it)
+      if (!wanted.contains(it->first)) gone.push_back(it->first);
+    for (const Place& at : gone) remove(installed_, at, pass);
+    for (const auto& [at, route] : wanted) set(*route, pass);
+  }
+  return std::move(pass.errors);
 }
 
 }  // namespace weft::bgp

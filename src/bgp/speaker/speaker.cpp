@@ -14,7 +14,6 @@ namespace weft::bgp {
 
 namespace {
 
-constexpr auto kKernelRetry = std::chrono::seconds(5);
 // BFD keeps the sessions of the run before us until it is told which we want; it waits longer than this.
 constexpr auto kBfdPatience = std::chrono::seconds(30);
 constexpr auto kLastWords = std::chrono::seconds(3);
@@ -43,8 +42,10 @@ Speaker::Speaker(asio::io_context& io, Edges edges, SpeakerOptions options)
       bfd_patience_(io),
       kernel_retry_(io),
       address_pause_(io),
+      kernel_look_(io),
       scope_(io, "bgp speaker") {
   watch_addresses();
+  look_at_kernel(kKernelLook);
   if (edges_.bfd != nullptr)
     edges_.bfd->on_change(
         [this, alive = std::weak_ptr(alive_)](const std::string& name, const BfdEdge::Status& status) {
@@ -97,13 +98,13 @@ std::vector<PeerFault> Speaker::apply(Wanted wanted) {
                     fmt::format("instance {} was removed", it->first));
     it = running_.erase(it);
   }
+  note_blackholes(wanted);
   wanted_ = std::move(wanted);
   // Listening comes first: a peer that waits for us to come back connects at once.
   apply_listeners();
   for (const auto& [name, instance] : wanted_.instances) apply_instance(instance);
   apply_passwords();
   later(bfd_due_, &Speaker::apply_bfd);
-  kernel_told_.reset();  // blackholes or the interface of a next hop may be others
   later(kernel_due_, &Speaker::apply_kernel);
   shared_->changes.notify();
   return found;
@@ -175,6 +176,7 @@ void Speaker::remove_instance(Running& running, const Notification& cease, const
   for (auto& [name, peer] : running.peers) peer->stop(cease, words);
   running.peers.clear();
   running.instance.reset();
+  kernel_told_.reset();  // what it had imported leaves
 }
 
 void Speaker::add_peer(Running& running, const PeerConfig& config) {
@@ -272,7 +274,7 @@ void Speaker::accepted(const SocketAddress& at, Fd socket) {
               {{"from", remote.to_string()}, {"lines_held_back", stranger_lines_.take_held_back()}});
 }
 
-// ---- BFD and the kernel
+// ---- BFD
 
 void Speaker::watch_addresses() {
   auto monitor = netlink::Monitor::open(shared_->io);
@@ -331,54 +333,6 @@ void Speaker::bfd_changed(const std::string& name, const BfdEdge::Status& status
       if (full_name(*peer) == name) return peer->bfd(status);
 }
 
-bool Speaker::may_prune() const {
-  if (!wanted_.complete) return false;
-  if (!shared_->options.restarting || deferral_over_) return true;
-  for (const auto& [name, running] : running_)
-    for (const auto& [peer_name, peer] : running.peers)
-      if (peer->config().import && !peer->converged()) return false;
-  return true;
-}
-
-std::vector<KernelRoute> Speaker::kernel_routes(const std::string& instance, Running& running) const {
-  std::vector<KernelRoute> routes;
-  for (const auto& [prefix, imported] : running.instance->in().imported()) {
-    KernelRoute r{prefix, imported.table, imported.metric, {}};
-    for (const ImportedHop& hop : imported.hops) r.hops.push_back({hop.via, hop.link});
-    routes.push_back(std::move(r));
-  }
-  for (const Prefix& p : wanted_.instances.at(instance).blackholes) routes.push_back({p, 254, 0, {}});
-  return routes;
-}
-
-void Speaker::apply_kernel() {
-  if (edges_.kernel == nullptr) return;
-  std::map<std::string, std::uint64_t> revisions;
-  for (auto& [name, running] : running_) {
-    running.instance->in().imported();  // decides about what is new
-    revisions[name] = running.instance->in().import_revision();
-  }
-  auto now = std::pair(std::move(revisions), may_prune());
-  if (kernel_told_ == now) return;
-  kernel_told_ = std::move(now);
-  std::vector<KernelRoute> routes;
-  for (auto& [name, running] : running_) {
-    const auto some = kernel_routes(name, running);
-    routes.insert(routes.end(), some.begin(), some.end());
-  }
-  const auto errors = edges_.kernel->apply(routes, kernel_told_->second);
-  if (auto missing = edges_.kernel->missing(); std::exchange(missing_in_kernel_, missing) != missing)
-    shared_->changes.notify();
-  if (errors.empty()) return;
-  log::warn("BGP routes are not in the kernel", {{"routes", errors.size()}, {"first", errors.front().message}});
-  kernel_retry_.expires_after(kKernelRetry);
-  kernel_retry_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code& ec) {
-    if (ec || alive.expired()) return;
-    kernel_told_.reset();
-    later(kernel_due_, &Speaker::apply_kernel);
-  });
-}
-
 // ---- the operator
 
 Result<Peer*> Speaker::find(const std::string& instance, const std::string& peer) const {
@@ -434,6 +388,7 @@ Task<> Speaker::stop(std::string text, bool graceful) {
   kernel_retry_.cancel();
   address_pause_.cancel();
   scope_.cancel();
+  kernel_look_.cancel();
   const auto deadline = Steady::now() + kLastWords;
   for (;;) {
     const auto seen = shared->closed.version();

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,10 @@ class Speaker {
   /// Connections of nobody we know, closed at once.
   std::uint64_t strangers() const { return strangers_; }
 
+  /// Links, addresses or routes of the node changed, by whoever: soon the routes of ours are looked at and restored,
+  /// and next hops that the kernel refused are tried again. Both happen every minute without being told, too.
+  void kernel_changed();
+
   /// Notified when sessions go up or down and when a status may show something else. Counts of routes change without.
   Notifier& changes() { return shared_->changes; }
 
@@ -95,9 +100,21 @@ class Speaker {
   void addresses_moved();
   void apply_bfd();
   void bfd_changed(const std::string& name, const BfdEdge::Status& status);
+
+  // speaker_kernel.cpp: routes in the kernel
+  static constexpr std::chrono::milliseconds kKernelLook{60'000};
   void apply_kernel();
   bool may_prune() const;
-  std::vector<KernelRoute> kernel_routes(const std::string& instance, Running& running) const;
+  /// Blackholes that come or go are told next time.
+  void note_blackholes(const Wanted& next);
+  std::vector<KernelRoute> kernel_routes();
+  std::map<Prefix, std::vector<KernelRoute>> kernel_routes(const std::set<Prefix>& prefixes);
+  bool has_kernel_routes();
+  void note_refused();
+  void note_missing();
+  void retry_kernel();
+  void look_at_kernel(std::chrono::milliseconds after);
+
   /// An error that names the peer when there is none.
   Result<Peer*> find(const std::string& instance, const std::string& peer) const;
   PeerStatus status_of(const Peer& peer) const;
@@ -119,9 +136,14 @@ class Speaker {
   asio::steady_timer bfd_patience_;
   asio::steady_timer kernel_retry_;
   asio::steady_timer address_pause_;
-  /// What the kernel was told last: revisions of what is imported, by instance, and whether to prune.
-  std::optional<std::pair<std::map<std::string, std::uint64_t>, bool>> kernel_told_;
+  asio::steady_timer kernel_look_;
+  Steady::time_point last_look_ = Steady::now();
+  Steady::duration look_took_{};
+  std::optional<bool> kernel_told_;  // everything, and whether to prune what an earlier run left
+  bool kernel_retry_all_ = false;    // the next retry tells everything again
+  std::set<Prefix> kernel_changed_;  // about which it is to be told
   std::map<Prefix, std::string> missing_in_kernel_;
+  LineLimit refused_lines_;
   bool deferral_over_ = false;
   bool bfd_patience_over_ = false;
   bool bfd_due_ = false, kernel_due_ = false, passwords_due_ = false;

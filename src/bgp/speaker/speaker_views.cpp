@@ -97,6 +97,11 @@ std::vector<RouteView> Speaker::routes_received(const RouteQuery& filter) const 
       if (const auto missing = missing_in_kernel_.find(v.prefix);
           missing != missing_in_kernel_.end() && !p.instance().in().why_not_imported(p.name(), v.prefix))
         add_note(v, "not in the kernel: " + missing->second);
+      if (const auto& refused = p.instance().in().refused(); !refused.empty())
+        if (const auto hops = refused.find(v.prefix); hops != refused.end())
+          if (const auto hop = hops->second.find(imported_hop(v.next_hop, p.config().interface));
+              hop != hops->second.end())
+            add_note(v, hop->second);
       out.push_back(std::move(v));
     });
   });
