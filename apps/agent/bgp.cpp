@@ -55,6 +55,9 @@ Result<control::RouteWords> route_words(const api::Request& r) {
     out.vrouter = asn;
   }
   out.peer = word(r, "peer");
+  const auto limit = control::parse_route_limit(word(r, "limit"));
+  if (!limit) return fail(limit.error());
+  out.limit = *limit;
   return out;
 }
 
@@ -152,17 +155,20 @@ void BgpPart::add_views(api::Server& server) {
     return on_node(control::peers_view(speaker_->peers(), controller_.plan(), Wall::now()), options_.node_name);
   });
   using View = json::array (*)(const std::vector<bgp::RouteView>&, const control::Plan&, Wall::time_point);
-  const auto routes = [this](std::vector<bgp::RouteView> (control::SpeakerEdge::*of)(const bgp::RouteQuery&) const,
+  const auto routes = [this](bgp::RouteViews (control::SpeakerEdge::*of)(const bgp::RouteQuery&) const,
                              View view = control::routes_view) {
     return [this, of, view](Request r) -> Answer {
       const auto words = route_words(r);
       if (!words) return fail(words.error());
-      std::vector<bgp::RouteView> all;
-      for (const auto& q : control::queries(*words, controller_.plan())) {
+      bgp::RouteViews all;
+      for (auto q : control::queries(*words, controller_.plan())) {
+        q.limit = words->limit - all.size();
         auto some = (*speaker_.*of)(q);
+        all.more += some.more;
         all.insert(all.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
       }
-      return on_node(view(all, controller_.plan(), Wall::now()), options_.node_name);
+      auto shown = control::with_more(view(all, controller_.plan(), Wall::now()), all.more);
+      return on_node(std::move(shown), options_.node_name);
     };
   };
   server.route_value("GET", "/v1/bgp/routes/available",

@@ -46,15 +46,9 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
     return speaker_.apply(std::move(wanted));
   }
   std::vector<bgp::PeerStatus> peers() const override { return speaker_.peers(); }
-  std::vector<bgp::RouteView> routes_available(const bgp::RouteQuery& q) const override {
-    return speaker_.routes_available(q);
-  }
-  std::vector<bgp::RouteView> routes_advertised(const bgp::RouteQuery& q) const override {
-    return speaker_.routes_advertised(q);
-  }
-  std::vector<bgp::RouteView> routes_received(const bgp::RouteQuery& q) const override {
-    return speaker_.routes_received(q);
-  }
+  bgp::RouteViews routes_available(const bgp::RouteQuery& q) const override { return speaker_.routes_available(q); }
+  bgp::RouteViews routes_advertised(const bgp::RouteQuery& q) const override { return speaker_.routes_advertised(q); }
+  bgp::RouteViews routes_received(const bgp::RouteQuery& q) const override { return speaker_.routes_received(q); }
   std::vector<bgp::PrefixAnswer> why(const Prefix& prefix) const override { return speaker_.why(prefix); }
   std::vector<std::string> troubles() const override {
     const auto& missing = speaker_.missing_in_kernel();

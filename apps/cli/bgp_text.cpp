@@ -78,6 +78,16 @@ std::string bgp_peers_text(const json::value& peers, bool capabilities) {
   return table(head, rows) + (notes.empty() ? "" : "\n" + notes);
 }
 
+std::string bgp_more_text(const json::value& routes) {
+  std::string out;
+  each(routes, [&](const json::object& o) {
+    if (const auto more = number(o, {"more"}, 0); more > 0)
+      out += fmt::format("… and {} more on {}: --limit N shows more, ipv4, ipv6 or peer ADDRESS asks for less\n", more,
+                         or_dash(text(o, {"node"})));
+  });
+  return out;
+}
+
 std::string bgp_routes_text(const json::value& routes, const std::string& kind) {
   Rows rows;
   const bool with_peer = kind != "available";
@@ -92,6 +102,7 @@ std::string bgp_routes_text(const json::value& routes, const std::string& kind) 
   if (kind == "available") each(routes, [&](const json::object& o) { with_whom |= ++ways[route(o)] > 1; });
   each(routes, [&](const json::object& o) { with_state |= kind == "advertised" && !text(o, {"note"}).empty(); });
   each(routes, [&](const json::object& o) {
+    if (o.contains("more")) return;  // bgp_more_text()
     std::vector<std::string> row{or_dash(text(o, {"node"})), number_or_dash(o, "localASN")};
     if (with_peer) {
       const auto address = text(o, {"peerAddress"});
@@ -120,7 +131,7 @@ std::string bgp_routes_text(const json::value& routes, const std::string& kind) 
   head.insert(head.end(), {"Prefix", "NextHop", "Age", "Attrs"});
   if (with_whom) head.emplace_back("For");
   if (with_state) head.emplace_back("State");
-  return table(head, rows);
+  return table(head, rows) + bgp_more_text(routes);
 }
 
 std::string bgp_why_text(const json::value& reasons) {
@@ -182,6 +193,7 @@ std::string BgpRouteQuery::target() const {
   std::string out = "/v1/bgp/routes/" + table + "?afi=" + escape(afi) + "&safi=" + escape(safi);
   if (!vrouter.empty()) out += "&vrouter=" + escape(vrouter);
   if (!peer.empty()) out += "&peer=" + escape(peer);
+  if (!limit.empty()) out += "&limit=" + escape(limit);
   return out;
 }
 

@@ -18,6 +18,8 @@ namespace json = boost::json;
 std::string bgp_peers_text(const json::value& peers, bool capabilities);
 /// `table` is "available", "advertised" or "received": the latter two name the peer.
 std::string bgp_routes_text(const json::value& routes, const std::string& table);
+/// "… and 990000 more on n1: …": what the agents left out of such an answer; empty when nothing.
+std::string bgp_more_text(const json::value& routes);
 std::string bgp_why_text(const json::value& reasons);
 
 /// What the status of CiliumBGPNodeConfigs says of the peers: less than an agent does.
@@ -30,6 +32,7 @@ struct BgpRouteQuery {
   std::string safi = "unicast";
   std::string vrouter;
   std::string peer;
+  std::string limit;  // of routes a node; empty: as many as the agent shows by itself
   /// "/v1/bgp/routes/advertised?afi=ipv4&…"
   std::string target() const;
 };

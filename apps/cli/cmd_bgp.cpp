@@ -30,6 +30,7 @@ struct BgpFlags {
   std::string limit = "1m";
   OutputFormat format = OutputFormat::text;
   bool capabilities = false;
+  std::string most;  // routes
   std::vector<std::string> words;
   std::string what;
 };
@@ -100,6 +101,7 @@ int show(const Context& context, const BgpFlags& f, const Question& question,
     std::fputs(text(value).c_str(), stdout);
   } else {
     print(value, f.format);
+    std::fputs(bgp_more_text(value).c_str(), stderr);
   }
   return 0;
 }
@@ -137,12 +139,15 @@ void add_bgp_commands(CLI::App& app, Context& context) {
   f = add_flags(*routes);
   routes->add_option("words", f->words,
                      "[available|advertised|received] [ipv4|ipv6] [unicast] [vrouter ASN] [peer ADDRESS]");
+  routes->add_option("--limit", f->most, "Show so many routes of each node, 100000 at most (default 10000)");
   routes->callback([&context, f] {
     context.action = [&context, f] {
-      const auto query = parse_route_words(f->words);
+      auto query = parse_route_words(f->words);
       if (!query) return report(query.error());
+      query->limit = f->most;
       std::vector<std::string> arguments{"routes"};
       arguments.insert(arguments.end(), f->words.begin(), f->words.end());
+      if (!f->most.empty()) arguments.insert(arguments.end(), {"--limit", f->most});
       return show(context, *f, {query->target(), arguments, false},
                   [query](const json::value& v) { return bgp_routes_text(v, query->table); });
     };

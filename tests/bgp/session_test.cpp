@@ -326,6 +326,15 @@ TEST_F(SessionTest, routes_are_shown_whole_by_family_and_by_prefix) {
   EXPECT_EQ(counts({.prefix = *Prefix::parse("10.1.0.3/32")}), (Counts{1, 1, 1}));
   EXPECT_EQ(counts({.prefix = *Prefix::parse("10.1.0.0/16")}), (Counts{0, 0, 0}));
   EXPECT_EQ(counts({.limit = 2}), (Counts{2, 2, 2}));
+  EXPECT_EQ(counts({.limit = 0}), (Counts{0, 0, 0}));
+  const auto more = [&](const RouteQuery& q) {
+    return Counts{p.a.speaker->routes_available(q).more, p.a.speaker->routes_advertised(q).more,
+                  p.b.speaker->routes_received(q).more};
+  };
+  EXPECT_EQ(more({}), (Counts{0, 0, 0}));
+  EXPECT_EQ(more({.limit = 2}), (Counts{4, 4, 4}));
+  EXPECT_EQ(more({.family = Family::v4, .limit = 2}), (Counts{3, 3, 3}));
+  EXPECT_EQ(more({.prefix = *Prefix::parse("10.1.0.3/32"), .limit = 0}), (Counts{1, 1, 1}));
 }
 
 TEST_F(SessionTest, received_routes_show_the_best_and_why_another_is_preferred) {

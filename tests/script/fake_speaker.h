@@ -31,9 +31,9 @@ class FakeSpeaker final : public bgp::control::SpeakerEdge {
     return {};
   }
   std::vector<bgp::PeerStatus> peers() const override;
-  std::vector<bgp::RouteView> routes_available(const bgp::RouteQuery&) const override { return {}; }
-  std::vector<bgp::RouteView> routes_advertised(const bgp::RouteQuery&) const override { return {}; }
-  std::vector<bgp::RouteView> routes_received(const bgp::RouteQuery&) const override { return {}; }
+  bgp::RouteViews routes_available(const bgp::RouteQuery&) const override { return {}; }
+  bgp::RouteViews routes_advertised(const bgp::RouteQuery&) const override { return {}; }
+  bgp::RouteViews routes_received(const bgp::RouteQuery&) const override { return {}; }
   std::vector<bgp::PrefixAnswer> why(const Prefix& prefix) const override;
   Notifier& changes() override { return changes_; }
   Task<> stop(std::string text, bool graceful) override {

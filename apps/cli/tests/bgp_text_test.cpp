@@ -62,6 +62,19 @@ TEST(BgpText, routes_name_the_peer_unless_they_are_only_available) {
   EXPECT_THAT(bgp_routes_text(v, "received"), HasSubstr("best: not imported"));
 }
 
+TEST(BgpText, an_answer_that_was_cut_says_so) {
+  const auto v = json::parse(R"([{"node": "n1", "localASN": 65001, "prefix": "10.1.0.0/24", "nextHop": "0.0.0.0",
+    "ageSeconds": 5, "attributes": "[a]"}, {"node": "n1", "more": 990000}])");
+  EXPECT_EQ(bgp_routes_text(v, "available"),
+            "Node  VRouter  Prefix       NextHop  Age  Attrs\n"
+            "n1    65001    10.1.0.0/24  0.0.0.0  5s   [a]\n"
+            "… and 990000 more on n1: --limit N shows more, ipv4, ipv6 or peer ADDRESS asks for less\n");
+  EXPECT_EQ(bgp_more_text(json::parse(R"([{"node": "n1", "prefix": "10.1.0.0/24"}])")), "");
+  BgpRouteQuery query;
+  query.limit = "500";
+  EXPECT_THAT(query.target(), testing::EndsWith("&limit=500"));
+}
+
 TEST(BgpText, a_prefix_that_goes_out_in_two_ways_says_to_whom) {
   const auto text = bgp_routes_text(json::parse(R"([
     {"node": "n1", "instance": "main", "prefix": "10.1.0.0/24", "attributes": "[a]", "peers": ["tor-a", "tor-b"]},

@@ -16,9 +16,9 @@ class SpeakerEdge {
   virtual ~SpeakerEdge() = default;
   virtual std::vector<PeerFault> apply(Wanted wanted) = 0;
   virtual std::vector<PeerStatus> peers() const = 0;
-  virtual std::vector<RouteView> routes_available(const RouteQuery& query) const = 0;
-  virtual std::vector<RouteView> routes_advertised(const RouteQuery& query) const = 0;
-  virtual std::vector<RouteView> routes_received(const RouteQuery& query) const = 0;
+  virtual RouteViews routes_available(const RouteQuery& query) const = 0;
+  virtual RouteViews routes_advertised(const RouteQuery& query) const = 0;
+  virtual RouteViews routes_received(const RouteQuery& query) const = 0;
   /// Whether each peer has the prefix from us, and why (not).
   virtual std::vector<PrefixAnswer> why(const Prefix& prefix) const = 0;
   /// What could not be done and is no peer's fault: a sentence each.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "kube/json.h"
 
@@ -179,6 +180,11 @@ json::array available_view(const std::vector<RouteView>& routes, const Plan& pla
   return out;
 }
 
+json::array with_more(json::array routes, std::size_t more) {
+  if (more > 0) routes.push_back(json::object{{"more", more}});
+  return routes;
+}
+
 json::array why_view(const Reasons& reasons, const Delivery& delivery) {
   json::array out;
   std::map<Prefix, std::vector<PrefixAnswer>> answers;
@@ -275,6 +281,16 @@ json::array status_instances(const std::vector<PeerStatus>& peers, const Plan& p
     out.push_back({{"name", name}, {"localASN", instance.config.local_as}, {"peers", std::move(list)}});
   }
   return out;
+}
+
+Result<std::size_t> parse_route_limit(const std::string& text) {
+  if (text.empty()) return kRoutesShown;
+  std::size_t limit = 0;
+  const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), limit);
+  if (ec != std::errc{} || end != text.data() + text.size() || limit == 0 || limit > kMostRoutesShown)
+    return fail(Errc::invalid,
+                fmt::format("limit \"{}\" is not a number of routes: use 1 to {}", text, kMostRoutesShown));
+  return limit;
 }
 
 std::vector<RouteQuery> queries(const RouteWords& words, const Plan& plan) {

@@ -24,6 +24,9 @@ json::array peers_view(const std::vector<PeerStatus>& peers, const Plan& plan, W
 json::array routes_view(const std::vector<RouteView>& routes, const Plan& plan, Wall::time_point now);
 /// The same of what we have to say, each route once, with whom it is for: {…, peers: [names]} instead of peer and note.
 json::array available_view(const std::vector<RouteView>& routes, const Plan& plan, Wall::time_point now);
+/// Adds what an answer that was cut says last: {more: how many routes were left out}. Nothing when all are there.
+json::array with_more(json::array routes, std::size_t more);
+
 /// What came of the plan at the speaker.
 struct Delivery {
   std::vector<PeerStatus> peers;
@@ -44,11 +47,16 @@ std::string attributes_text(const PathAttributes& attributes, const NextHop& nex
 json::array status_instances(const std::vector<PeerStatus>& peers, const Plan& plan);
 
 /// What `weft bgp peers` and `routes` were asked for: words such as "ipv4 unicast vrouter 65001 peer 10.0.0.1".
+/// Of each node as many routes as `limit`: an answer is made in one turn of the thread that sessions live on.
+inline constexpr std::size_t kRoutesShown = 10'000, kMostRoutesShown = 100'000;
 struct RouteWords {
   std::optional<Family> family;
   std::optional<Asn> vrouter;
   std::string peer;
+  std::size_t limit = kRoutesShown;
 };
+/// A number of routes as somebody asks for it; empty: kRoutesShown. Errc::invalid beyond kMostRoutesShown.
+Result<std::size_t> parse_route_limit(const std::string& text);
 /// The instance and peer names that a query by ASN and address means; nothing when there is no such.
 std::vector<RouteQuery> queries(const RouteWords& words, const Plan& plan);
 

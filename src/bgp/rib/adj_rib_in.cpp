@@ -189,10 +189,13 @@ const SharedAttributes* AdjRibIn::usable(const Prefix& prefix) const {
   return r.unusable == Unusable::no ? &table_->slots[r.slot].attributes : nullptr;
 }
 
-void AdjRibIn::for_each(const std::function<void(const Prefix&, const Entry&)>& visit) const {
+void AdjRibIn::for_each(const std::function<void(const Prefix&, const Entry&)>& visit, std::size_t most) const {
   const PrefixHashTable& routes = table_->routes;
-  for (std::size_t at = 0; at < routes.capacity(); ++at)
-    if (routes.used(at)) visit(routes.key(at).prefix(family_), entry(at));
+  for (std::size_t at = 0; at < routes.capacity() && most > 0; ++at) {
+    if (!routes.used(at)) continue;
+    visit(routes.key(at).prefix(family_), entry(at));
+    --most;
+  }
 }
 
 }  // namespace weft::bgp

@@ -76,8 +76,9 @@ class AdjRibIn {
   std::optional<Entry> find(const Prefix& prefix) const;
   /// The attributes of a usable route without a copy; null when there is none. Good until the next change.
   const SharedAttributes* usable(const Prefix& prefix) const;
-  /// In no order.
-  void for_each(const std::function<void(const Prefix&, const Entry&)>& visit) const;
+  /// In no order; `most` routes of them at most.
+  void for_each(const std::function<void(const Prefix&, const Entry&)>& visit,
+                std::size_t most = static_cast<std::size_t>(-1)) const;
 
   std::size_t size() const { return size_; }
   /// Routes that the peer's restart left behind.

@@ -87,9 +87,9 @@ class Peer : public std::enable_shared_from_this<Peer> {
   bool converged() const;
 
   PeerStatus status() const;
-  /// Routes that the peer has from us or shall have.
-  void advertised(const RouteQuery& query, const std::function<void(RouteView)>& visit) const;
-  void received(const RouteQuery& query, const std::function<void(RouteView)>& visit) const;
+  /// Appends routes that the peer has from us or shall have, until `out` has the query's limit; the rest is counted.
+  void advertised(const RouteQuery& query, RouteViews& out) const;
+  void received(const RouteQuery& query, RouteViews& out) const;
   /// About one prefix, in a sentence.
   struct Answer {
     bool advertised = false;

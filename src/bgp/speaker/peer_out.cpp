@@ -1,6 +1,8 @@
 // What a peer's session is sent, and what its status shows.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "bgp/speaker/peer.h"
 
 namespace weft::bgp {
@@ -183,7 +185,7 @@ PeerStatus Peer::status() const {
   return s;
 }
 
-void Peer::advertised(const RouteQuery& query, const std::function<void(RouteView)>& visit) const {
+void Peer::advertised(const RouteQuery& query, RouteViews& out) const {
   for (const Outlet& o : outlets_) {
     const Family family = *family_of(o.family);
     if (query.family && *query.family != family) continue;
@@ -191,12 +193,16 @@ void Peer::advertised(const RouteQuery& query, const std::function<void(RouteVie
     const auto show = [&](const Prefix& prefix, const OutGroup::Answer& answer) {
       // What cannot be sent is not advertised: why() tells of it.
       if (!answer.attributes || answer.state == OutGroup::State::refused) return;
+      if (out.size() >= query.limit) {
+        ++out.more;
+        return;
+      }
       RouteView v;
       v.instance = instance_.name();
       v.peer = config_.name;
       v.prefix = prefix;
-      const auto& out = o.group->exported(*answer.attributes);
-      if (const auto* e = std::get_if<Exported>(&out)) {
+      const auto& sent = o.group->exported(*answer.attributes);
+      if (const auto* e = std::get_if<Exported>(&sent)) {
         v.next_hop = e->next_hop;
         v.attributes = e->path;
       } else {
@@ -211,7 +217,7 @@ void Peer::advertised(const RouteQuery& query, const std::function<void(RouteVie
         case OutGroup::State::announcing: v.note = "pending"; break;
         case OutGroup::State::withdrawing: v.note = "being withdrawn"; break;
       }
-      visit(std::move(v));
+      out.push_back(std::move(v));
     };
     if (!query.prefix)
       o.group->for_each(o.id, show);
@@ -220,7 +226,7 @@ void Peer::advertised(const RouteQuery& query, const std::function<void(RouteVie
   }
 }
 
-void Peer::received(const RouteQuery& query, const std::function<void(RouteView)>& visit) const {
+void Peer::received(const RouteQuery& query, RouteViews& out) const {
   for (const Family f : {Family::v4, Family::v6}) {
     const AdjRibIn* in = instance_.in().received(key(), f);
     if (in == nullptr || (query.family && *query.family != f)) continue;
@@ -235,12 +241,19 @@ void Peer::received(const RouteQuery& query, const std::function<void(RouteView)
       v.stale = entry.stale;
       if (const auto why = instance_.in().why_not_imported(key(), prefix)) v.note = to_string(*why);
       if (entry.unusable != Unusable::no) v.note = to_string(entry.unusable);
-      visit(std::move(v));
+      out.push_back(std::move(v));
     };
-    if (!query.prefix)
-      in->for_each(show);
-    else if (query.prefix->family() == f)
-      if (const auto entry = in->find(*query.prefix)) show(*query.prefix, *entry);
+    const std::size_t room = query.limit - std::min(query.limit, out.size());
+    if (!query.prefix) {
+      in->for_each(show, room);
+      out.more += in->size() - std::min(in->size(), room);
+    } else if (query.prefix->family() == f) {
+      const auto entry = in->find(*query.prefix);
+      if (entry && room > 0)
+        show(*query.prefix, *entry);
+      else if (entry)
+        ++out.more;
+    }
   }
 }
 

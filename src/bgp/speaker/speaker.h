@@ -50,9 +50,9 @@ class Speaker {
   std::vector<PeerStatus> peers() const;
   std::optional<PeerStatus> peer(const std::string& instance, const std::string& name) const;
   /// What we want to be known, of every route set; `note` names the set.
-  std::vector<RouteView> routes_available(const RouteQuery& filter = {}) const;
-  std::vector<RouteView> routes_advertised(const RouteQuery& filter = {}) const;
-  std::vector<RouteView> routes_received(const RouteQuery& filter = {}) const;
+  RouteViews routes_available(const RouteQuery& filter = {}) const;
+  RouteViews routes_advertised(const RouteQuery& filter = {}) const;
+  RouteViews routes_received(const RouteQuery& filter = {}) const;
   /// Whether each peer has the prefix from us, and why (not).
   std::vector<PrefixAnswer> why(const Prefix& prefix) const;
   std::vector<ListenerStatus> listeners() const;

@@ -47,13 +47,17 @@ std::optional<PeerStatus> Speaker::peer(const std::string& instance, const std::
   return p ? std::optional(status_of(**p)) : std::nullopt;
 }
 
-std::vector<RouteView> Speaker::routes_available(const RouteQuery& filter) const {
-  std::vector<RouteView> out;
+RouteViews Speaker::routes_available(const RouteQuery& filter) const {
+  RouteViews out;
   for (const auto& [name, running] : running_) {
     if (!filter.instance.empty() && filter.instance != name) continue;
     for (const auto& [set, rib] : running.instance->sets()) {
       const auto show = [&](const Prefix& prefix, const SharedAttributes& attributes) {
-        if (out.size() >= filter.limit || (filter.family && *filter.family != prefix.family())) return;
+        if (filter.family && *filter.family != prefix.family()) return;
+        if (out.size() >= filter.limit) {
+          ++out.more;
+          return;
+        }
         RouteView v;
         v.instance = name;
         v.prefix = prefix;
@@ -73,24 +77,22 @@ std::vector<RouteView> Speaker::routes_available(const RouteQuery& filter) const
   return out;
 }
 
-std::vector<RouteView> Speaker::routes_advertised(const RouteQuery& filter) const {
-  std::vector<RouteView> out;
-  each_peer(filter, [&](const Peer& p) {
-    p.advertised(filter, [&](RouteView v) {
-      if (out.size() < filter.limit) out.push_back(std::move(v));
-    });
-  });
+RouteViews Speaker::routes_advertised(const RouteQuery& filter) const {
+  RouteViews out;
+  each_peer(filter, [&](const Peer& p) { p.advertised(filter, out); });
   return out;
 }
 
-std::vector<RouteView> Speaker::routes_received(const RouteQuery& filter) const {
-  std::vector<RouteView> out;
+RouteViews Speaker::routes_received(const RouteQuery& filter) const {
+  RouteViews out;
   each_peer(filter, [&](const Peer& p) {
     const Running& running = running_.at(p.instance().name());
-    p.received(filter, [&](RouteView v) {
-      if (out.size() >= filter.limit) return;
+    std::size_t shown = out.size();
+    p.received(filter, out);
+    for (; shown < out.size(); ++shown) {
+      RouteView& v = out[shown];
       // Each place is a look into every peer's table. Who shows whole tables waits for nobody's sessions.
-      if (out.size() * running.peers.size() < kMostRanked)
+      if (shown * running.peers.size() < kMostRanked)
         show_place(running, p, v);
       else
         add_note(v, "not ranked: ask for less");
@@ -102,8 +104,7 @@ std::vector<RouteView> Speaker::routes_received(const RouteQuery& filter) const 
           if (const auto hop = hops->second.find(imported_hop(v.next_hop, p.config().interface));
               hop != hops->second.end())
             add_note(v, hop->second);
-      out.push_back(std::move(v));
-    });
+    }
   });
   return out;
 }

@@ -66,6 +66,11 @@ struct RouteView {
   std::string note;  // received: why it is not best or not imported; advertised: "pending"
 };
 
+/// What a query found: at most its limit of routes, and how many there are beside them.
+struct RouteViews : std::vector<RouteView> {
+  std::size_t more = 0;
+};
+
 /// Which routes somebody wants to see; empty fields match every one.
 struct RouteQuery {
   std::string instance;

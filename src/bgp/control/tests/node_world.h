@@ -40,9 +40,9 @@ class SilentSpeaker final : public SpeakerEdge {
     return faults;
   }
   std::vector<PeerStatus> peers() const override { return statuses; }
-  std::vector<RouteView> routes_available(const RouteQuery&) const override { return {}; }
-  std::vector<RouteView> routes_advertised(const RouteQuery&) const override { return {}; }
-  std::vector<RouteView> routes_received(const RouteQuery&) const override { return {}; }
+  RouteViews routes_available(const RouteQuery&) const override { return {}; }
+  RouteViews routes_advertised(const RouteQuery&) const override { return {}; }
+  RouteViews routes_received(const RouteQuery&) const override { return {}; }
   std::vector<PrefixAnswer> why(const Prefix&) const override { return {}; }
   std::vector<std::string> troubles() const override { return said; }
   Notifier& changes() override { return changes_; }

@@ -11,6 +11,22 @@ namespace {
 
 using ::testing::HasSubstr;
 
+TEST(RouteViews, that_were_cut_say_how_many_are_missing) {
+  EXPECT_EQ(with_more({}, 0).size(), 0u);
+  EXPECT_EQ(json::serialize(with_more({json::object{{"prefix", "10.1.0.0/24"}}}, 7)),
+            R"([{"prefix":"10.1.0.0/24"},{"more":7}])");
+}
+
+TEST(RouteViews, may_be_asked_for_in_numbers_that_one_turn_can_make) {
+  EXPECT_EQ(parse_route_limit(""), kRoutesShown);
+  EXPECT_EQ(parse_route_limit("500"), 500u);
+  for (const char* wrong : {"0", "-1", "many", "10x", "100001", "99999999999999999999"}) {
+    const auto limit = parse_route_limit(wrong);
+    ASSERT_FALSE(limit) << wrong;
+    EXPECT_THAT(limit.error().message, HasSubstr("use 1 to 100000"));
+  }
+}
+
 class WhyView : public ::testing::Test {
  protected:
   Reason wish{.instance = "main",
