@@ -10,6 +10,7 @@
 // of itself, which everybody sees; their order does not matter.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
