@@ -495,6 +495,45 @@ TEST_F(Chart, the_store_restarts_when_it_has_to_trust_somebody_else) {
   EXPECT_THAT(secret("clustermesh-apiserver-server-cert", "ca.crt"), HasSubstr("\nPEM\n"));
 }
 
+TEST_F(Chart, the_store_is_made_anew_only_for_what_stands_in_it) {
+  const auto annotations = [&](const char* more) {
+    auto sets = kMesh;
+    sets.emplace_back(more);
+    render(sets);
+    const auto* found =
+        find(object("Deployment/clustermesh-apiserver"), {"spec", "template", "metadata", "annotations"});
+    return found && found->is_object() ? found->as_object() : json::object();
+  };
+  const auto checksum = [&](const char* more) { return text(annotations(more), {"weft.io/config-checksum"}); };
+  const auto before = checksum("MTU=0");
+  EXPECT_FALSE(before.empty());
+  for (const char* other : {"debug.enabled=true", "logFormat=json", "MTU=1400", "k8sClientRateLimit.qps=7",
+                            "bgpControlPlane.enabled=true", "routingMode=native", "extraConfig.any-key=x"})
+    EXPECT_EQ(checksum(other), before) << other;
+  for (const char* mine : {"cluster.name=west", "cluster.id=2", "clustermesh.maxConnectedClusters=511",
+                           "extraConfig.clustermesh-default-global-namespace=false"})
+    EXPECT_NE(checksum(mine), before) << mine;
+  EXPECT_FALSE(annotations("rollOutPods=false").contains("weft.io/config-checksum"));
+  EXPECT_TRUE(annotations("rollOutPods=false").contains("weft.io/trust-checksum")) << "no pod, no trust";
+  const auto none = annotations("rollOutPods=false,clustermesh.apiserver.tls.auto.enabled=false");
+  EXPECT_TRUE(none.empty()) << json::serialize(none);
+}
+
+TEST_F(Chart, the_store_is_made_anew_for_every_key_that_its_process_reads_but_those_of_the_log) {
+  const auto source = read_file(chart_ + "/../../apps/clustermesh/options.cpp"),
+             deployment = read_file(chart_ + "/templates/clustermesh-apiserver.yaml");
+  ASSERT_TRUE(source && deployment);
+  std::set<std::string> keys;
+  const std::string call = "value_of(o, \"";
+  for (auto at = source->find(call); at != std::string::npos; at = source->find(call, at)) {
+    at += call.size();
+    keys.insert(source->substr(at, source->find('"', at) - at));
+  }
+  EXPECT_TRUE(keys.contains("cluster-id")) << "the test does not find the keys any more";
+  EXPECT_EQ(keys.erase("debug") + keys.erase("log-format"), 2u);
+  for (const auto& key : keys) EXPECT_THAT(*deployment, HasSubstr('"' + key + '"'));
+}
+
 TEST_F(Chart, holds_the_kinds_of_the_reference_with_their_versions) {
   render({}, true);
   const std::map<std::string, std::vector<std::string>> kinds{{"ciliumnodes", {"v2"}},
