@@ -81,6 +81,8 @@ Result<AccessInfo> access_info(const ClusterObjects& o) {
   a.cluster = option("cluster-name");
   a.id = to_number(option("cluster-id"));
   a.routing = option("routing-mode");
+  a.underlay = option("underlay-protocol");
+  a.tunnel_port = static_cast<Port>(to_number(option("tunnel-port")));
   if (const auto max = to_number(option("max-connected-clusters"))) a.max_connected_clusters = max;
   a.pod_cidrs = pod_cidrs(o);
   if (!o.service)

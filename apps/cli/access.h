@@ -46,6 +46,9 @@ struct AccessInfo {
   std::string ca;         // PEM
   std::string ca_key_id;  // hex
   std::string routing;    // "native", "tunnel"
+  // Of mode tunnel, both the same in the whole mesh; empty or 0: an older Weft, which does not say.
+  std::string underlay;  // "auto", "ipv4", "ipv6"
+  Port tunnel_port = 0;
   std::vector<NodeCidr> pod_cidrs;
 
   std::vector<std::string> endpoints() const;  // "192.0.2.1:32379"

@@ -2,6 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include <set>
+
 #include "apps/cli/trust_bundle.h"
 
 namespace weft::cli {
@@ -31,6 +33,8 @@ std::optional<std::pair<NodeCidr, NodeCidr>> overlap(const AccessInfo& a, const 
   }
   return std::nullopt;
 }
+
+bool both_tunnel(const AccessInfo& a, const AccessInfo& b) { return a.routing == "tunnel" && b.routing == "tunnel"; }
 
 }  // namespace
 
@@ -82,6 +86,18 @@ std::vector<std::string> refusals(const AccessInfo& a, const AccessInfo& b, bool
         "register its nodes anew",
         both(a, b), o->first.prefix.to_string(), o->first.node, a.context, o->second.prefix.to_string(), o->second.node,
         b.context));
+  // Everything would say ready, and no packet between pods would arrive.
+  if (both_tunnel(a, b) && a.tunnel_port != b.tunnel_port && a.tunnel_port != 0 && b.tunnel_port != 0)
+    out.push_back(
+        fmt::format("{} differ in tunnelPort, {} and {}: neither would receive the other's packets; give both the same "
+                    "(weft upgrade --context {} --set tunnelPort={})",
+                    both(a, b), a.tunnel_port, b.tunnel_port, b.context, a.tunnel_port));
+  const std::set<std::string> underlays{a.underlay, b.underlay};
+  if (both_tunnel(a, b) && underlays == std::set<std::string>{"ipv4", "ipv6"})
+    out.push_back(
+        fmt::format("{} differ in underlayProtocol, {} and {}: neither would receive the other's packets; give both "
+                    "one that all nodes have (weft upgrade --context {} --set underlayProtocol={})",
+                    both(a, b), a.underlay, b.underlay, b.context, a.underlay));
   return out;
 }
 
@@ -90,6 +106,13 @@ std::vector<std::string> remarks(const AccessInfo& a, const AccessInfo& b) {
   if (!a.routing.empty() && !b.routing.empty() && a.routing != b.routing)
     out.push_back(fmt::format("{} routes pod traffic in mode {}, {} in mode {}: use the same routingMode in both",
                               a.context, a.routing, b.context, b.routing));
+  // "auto" comes to the same as one of the others where all nodes have that family (and, for ipv6, no other).
+  const bool known = !a.underlay.empty() && !b.underlay.empty();
+  if (both_tunnel(a, b) && known && a.underlay != b.underlay && (a.underlay == "auto" || b.underlay == "auto"))
+    out.push_back(
+        fmt::format("{} has underlayProtocol {}, {} has {}: nodes that go by different families exchange no packets; "
+                    "use the same in both",
+                    a.context, a.underlay, b.context, b.underlay));
   return out;
 }
 

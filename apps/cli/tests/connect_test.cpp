@@ -120,6 +120,54 @@ TEST(Refusals, different_routing_is_a_remark) {
   EXPECT_THAT(remarks(side(1), b), ElementsAre(HasSubstr("use the same routingMode in both")));
 }
 
+AccessInfo tunnelling(int n) {
+  auto a = side(n);
+  a.routing = "tunnel";
+  a.underlay = "auto";
+  a.tunnel_port = 8472;
+  return a;
+}
+
+TEST(Refusals, tunnels_of_different_ports_would_not_meet) {
+  auto a = tunnelling(1), b = tunnelling(2);
+  EXPECT_THAT(refusals(a, b, false), IsEmpty());
+  b.tunnel_port = 4789;
+  EXPECT_THAT(refusals(a, b, false),
+              ElementsAre("ctx1 and ctx2 differ in tunnelPort, 8472 and 4789: neither would receive the other's "
+                          "packets; give both the same (weft upgrade --context ctx2 --set tunnelPort=8472)"));
+  b.tunnel_port = 0;
+  EXPECT_THAT(refusals(a, b, false), IsEmpty()) << "an older Weft does not say";
+  b.tunnel_port = 4789;
+  a.routing = b.routing = "native";
+  EXPECT_THAT(refusals(a, b, false), IsEmpty()) << "no tunnel, no port";
+}
+
+TEST(Refusals, tunnels_over_different_families_would_not_meet) {
+  auto a = tunnelling(1), b = tunnelling(2);
+  a.underlay = "ipv6";
+  b.underlay = "ipv4";
+  EXPECT_THAT(refusals(a, b, false),
+              ElementsAre(HasSubstr("ctx1 and ctx2 differ in underlayProtocol, ipv6 and ipv4: neither would receive")));
+  EXPECT_THAT(remarks(a, b), IsEmpty()) << "said once";
+  b.underlay = "ipv6";
+  EXPECT_THAT(refusals(a, b, false), IsEmpty());
+  EXPECT_THAT(remarks(a, b), IsEmpty());
+  b.underlay = "";
+  EXPECT_THAT(refusals(a, b, false), IsEmpty()) << "an older Weft does not say";
+  a.underlay = "auto";
+  EXPECT_THAT(remarks(a, b), IsEmpty());
+}
+
+TEST(Refusals, a_family_by_rule_and_one_by_name_are_a_remark) {
+  auto a = tunnelling(1), b = tunnelling(2);
+  EXPECT_THAT(remarks(a, b), IsEmpty());
+  b.underlay = "ipv6";
+  EXPECT_THAT(refusals(a, b, false), IsEmpty()) << "the same where no node has IPv4";
+  EXPECT_THAT(remarks(a, b), ElementsAre(HasSubstr("ctx1 has underlayProtocol auto, ctx2 has ipv6")));
+  a.routing = b.routing = "native";
+  EXPECT_THAT(remarks(a, b), IsEmpty());
+}
+
 TEST(ConnectValues, connecting_twice_is_connecting_once_and_disconnecting_undoes_it) {
   const auto before = obj(R"({"cluster": {"name": "cluster1", "id": 1}})");
   const auto once = connected_values(before, side(2));
@@ -230,7 +278,7 @@ ClusterObjects objects() {
   ClusterObjects o;
   o.context = "ctx1";
   o.config = obj(
-      R"({"data": {"cluster-name": "cluster1", "cluster-id": "7", "max-connected-clusters": "511", "routing-mode": "tunnel"}})");
+      R"({"data": {"cluster-name": "cluster1", "cluster-id": "7", "max-connected-clusters": "511", "routing-mode": "tunnel", "underlay-protocol": "ipv6", "tunnel-port": "4789"}})");
   o.service = obj(R"({"spec": {"type": "NodePort", "ports": [{"port": 2379, "nodePort": 32379}]}})");
   o.ca = json::object{{"data", json::object{{"ca.crt", base64_encode(ca)}}}};
   o.nodes = {
@@ -250,6 +298,9 @@ TEST(Access, node_ports_are_reached_at_every_node_the_one_that_runs_the_store_fi
   EXPECT_EQ(a->id, 7u);
   EXPECT_EQ(a->max_connected_clusters, 511u);
   EXPECT_EQ(a->ca_key_id.size(), 40u);
+  EXPECT_EQ(a->routing, "tunnel");
+  EXPECT_EQ(a->underlay, "ipv6");
+  EXPECT_EQ(a->tunnel_port, 4789);
   ASSERT_EQ(a->pod_cidrs.size(), 2u);
   EXPECT_EQ(a->pod_cidrs[1].prefix, *Prefix::parse("fd00:1::/64"));
 }
