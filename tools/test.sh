@@ -6,17 +6,20 @@ PASSED=0
 FAILED=0
 SKIPPED=0
 FAILED_NAMES=()
+SERVER=""
 
 test_main() {
-  local suite="" filter="" presets="dev asan tsan"
+  local suite="" filter="" presets="dev asan tsan" kube_apiserver=""
   while [ $# -gt 0 ]; do
     case $1 in
       --suite) suite=${2:?--suite needs a name}; shift 2 ;;
       --filter) filter=${2:?--filter needs a regular expression}; shift 2 ;;
       --preset) presets=${2:?--preset needs a name}; shift 2 ;;
-      *) die "unknown option '$1' of ./dev test: --suite, --filter, --preset" ;;
+      --kube-apiserver) kube_apiserver=${2:?--kube-apiserver needs the path of one}; shift 2 ;;
+      *) die "unknown option '$1' of ./dev test: --suite, --filter, --preset, --kube-apiserver" ;;
     esac
   done
+  [ -n "$kube_apiserver" ] && use_kube_apiserver "$kube_apiserver" "${suite:=e2e}"
   if [ -n "$suite" ]; then
     [[ " ${SUITES[*]} " == *" $suite "* ]] || die "unknown suite '$suite': ${SUITES[*]}"
     [ "$presets" = "dev asan tsan" ] && presets=dev
@@ -39,6 +42,16 @@ test_main() {
     for one in "${suites[@]}"; do run_suite "$preset" "$one" "$filter"; done
   done
   summary
+}
+
+# use_kube_apiserver PATH SUITE: the labs of the e2e suite run this one instead of their own.
+use_kube_apiserver() {
+  [ "$2" = e2e ] || die "--kube-apiserver is for suite e2e, whose labs can run one; not for suite $2"
+  [ -x "$1" ] && [ ! -d "$1" ] || die "--kube-apiserver $1: no such program"
+  WEFT_E2E_KUBE_APISERVER=$(realpath "$1")
+  SERVER=$("$WEFT_E2E_KUBE_APISERVER" --version 2>/dev/null) || die "--kube-apiserver $1: it does not answer --version"
+  export WEFT_E2E_KUBE_APISERVER
+  say "the labs run the API server of $SERVER"
 }
 
 # run_suite PRESET SUITE FILTER
@@ -99,6 +112,7 @@ summary() {
     FAILED=1
     echo "failed: no test ran"
   fi
+  [ -n "$SERVER" ] && echo "on $SERVER"
   echo "$PASSED passed, $FAILED failed"
   [ "$FAILED" = 0 ]
 }

@@ -24,7 +24,7 @@ class Lab {
  public:
   /// The lab of this program. The first call brings it up; an error there aborts the program with what was said.
   /// `WEFT_E2E_LAB=NAME` uses one that is up already, and leaves it up: for work on a test.
-  /// `WEFT_E2E_KUBE_APISERVER=PATH` runs that API server instead of the lab's own.
+  /// `WEFT_E2E_KUBE_APISERVER=PATH` runs that API server instead of the lab's own (./dev test --kube-apiserver PATH).
   static Lab& get();
   /// Before the first get(): a topology file other than the default.
   static void use_topology(const std::string& path);
