@@ -2,12 +2,14 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
 
 #include "base/encoding.h"
 #include "base/file.h"
+#include "kube/proxy.h"
 
 namespace weft::kube {
 
@@ -80,6 +82,56 @@ std::string known(const Map& m) {
   return out.empty() ? "none" : out;
 }
 
+// A list of texts; a lone text or a map there is an error, since what it grants or takes away must not be passed over.
+Result<std::vector<std::string>> texts(const YAML::Node& list, const std::string& field) {
+  std::vector<std::string> out;
+  if (!list || list.IsNull()) return out;
+  const bool good =
+      list.IsSequence() && std::all_of(list.begin(), list.end(), [](const auto& i) { return i.IsScalar(); });
+  if (!good) return fail(Errc::invalid, field + " is not a list of texts: write [one, two]");
+  for (const auto& item : list) out.push_back(scalar(item));
+  return out;
+}
+
+// What becomes a header's value must not end the header.
+bool one_line(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+Result<> read_impersonation(Impersonation& out, const YAML::Node& user, const std::string& owner) {
+  for (const auto& [field, to] : {std::pair{"as", &out.user}, std::pair{"as-uid", &out.uid}}) {
+    const auto node = user[field];
+    if (node && !node.IsNull() && !node.IsScalar())
+      return fail(Errc::invalid, owner + ": " + field + " is not a text: write one name");
+    *to = scalar(node);
+  }
+  auto groups = texts(user["as-groups"], owner + ": as-groups");
+  if (!groups) return fail(groups.error());
+  out.groups = std::move(*groups);
+  if (const auto extra = user["as-user-extra"]; extra && !extra.IsNull()) {
+    if (!extra.IsMap()) return fail(Errc::invalid, owner + ": as-user-extra is not a map: write {key: [value]}");
+    for (const auto& entry : extra) {
+      const std::string key = scalar(entry.first);
+      auto values = texts(entry.second, owner + ": as-user-extra." + key);
+      if (!values) return fail(values.error());
+      for (auto& value : *values) out.extra.emplace_back(key, std::move(value));
+    }
+  }
+  if (out.user.empty() && out != Impersonation{})
+    return fail(Errc::invalid, owner +
+                                   ": as-uid, as-groups or as-user-extra without as: name the user to act as in as, "
+                                   "or take the others out");
+  const auto check = [&](const char* field, std::string_view value) -> Result<> {
+    if (one_line(value)) return {};
+    return fail(Errc::invalid, owner + ": " + field + " has a line break or another control character: take it out");
+  };
+  WEFT_TRY(check("as", out.user));
+  WEFT_TRY(check("as-uid", out.uid));
+  for (const auto& g : out.groups) WEFT_TRY(check("as-groups", g));
+  for (const auto& [_, value] : out.extra) WEFT_TRY(check("as-user-extra", value));
+  return {};
+}
+
 Result<> read_user(Config& out, const Merged::Entry& e, const std::string& name) {
   const std::string owner = "user " + name;
   if (!e.node || !e.node.IsMap()) return {};
@@ -90,6 +142,7 @@ Result<> read_user(Config& out, const Merged::Entry& e, const std::string& name)
     out.token.path = file.starts_with('/') ? file : (std::filesystem::path(e.folder) / file).string();
   out.username = scalar(e.node["username"]);
   out.password = scalar(e.node["password"]);
+  WEFT_TRY(read_impersonation(out.act_as, e.node, owner));
   if (const auto exec = e.node["exec"]; exec && exec.IsMap()) {
     std::string command = scalar(exec["command"]);
     if (command.empty()) return fail(Errc::invalid, owner + ": exec.command is empty: name the credential plugin");
@@ -130,6 +183,11 @@ Result<Config> resolve(const Merged& merged, const std::string& wanted) {
   if (out.server.empty()) return fail(Errc::invalid, "cluster " + out.cluster + ": server is empty");
   out.tls_server_name = scalar(cn["tls-server-name"]);
   out.insecure = scalar(cn["insecure-skip-tls-verify"]) == "true";
+  out.proxy_url = scalar(cn["proxy-url"]);
+  if (const auto given = cn["proxy-url"]; !out.proxy_url.empty() || (given && !given.IsNull() && !given.IsScalar())) {
+    if (const auto proxy = parse_proxy(out.proxy_url); !proxy)
+      return fail(proxy.error().in("cluster " + out.cluster + ": proxy-url"));
+  }
   WEFT_TRY(read_secret(out.ca, cluster->second, "certificate-authority", "certificate-authority-data",
                        "cluster " + out.cluster));
   if (const auto user = scalar(node["user"]); !user.empty()) {

@@ -21,6 +21,15 @@ struct Secret {
   bool operator==(const Secret&) const = default;
 };
 
+/// Somebody else to act as, for whom the server decides what is allowed (as, as-uid, as-groups and as-user-extra of a
+/// kubeconfig's user). Without `user` the others are empty.
+struct Impersonation {
+  std::string user, uid;
+  std::vector<std::string> groups;
+  std::vector<std::pair<std::string, std::string>> extra;  // a key may stand there several times
+  bool operator==(const Impersonation&) const = default;
+};
+
 struct Config {
   std::string server;         // "https://172.18.1.2:6443", "http://…", optionally with a path prefix
   Secret ca;                  // PEM; empty: the system's roots
@@ -31,9 +40,11 @@ struct Config {
   std::string password;
   std::string tls_server_name;  // empty: the host of `server`
   bool insecure = false;        // do not verify the server's certificate
-  std::string ns = "default";   // the namespace of the context, or the pod's own
-  std::string context;          // the kubeconfig context that was chosen; empty in a cluster
-  std::string cluster;          // the kubeconfig's name of the cluster
+  std::string proxy_url;        // an HTTP proxy on the way to the server (proxy.h); empty: none
+  Impersonation act_as;
+  std::string ns = "default";  // the namespace of the context, or the pod's own
+  std::string context;         // the kubeconfig context that was chosen; empty in a cluster
+  std::string cluster;         // the kubeconfig's name of the cluster
   std::string user_agent = "weft";
 
   // Client-side rate limit: `burst` requests at once, `qps` a second in the long run. qps 0: no limit.
@@ -51,7 +62,8 @@ struct Config {
 
 /// Reads a kubeconfig. `path` empty: $KUBECONFIG (several files joined by ':' are merged, the first to name a thing
 /// wins), else ~/.kube/config. `context` empty: current-context. Relative file names count from the kubeconfig's
-/// folder. Errors name the file and what is missing in it.
+/// folder. Errors name the file and what is missing in it, or what it asks for that we do not offer: nothing that
+/// decides who we are and where we connect is passed over. The environment's proxy is not looked at (proxy.h).
 Result<Config> load_kubeconfig(const std::string& path = {}, const std::string& context = {});
 /// The same from text; `folder` is what relative file names count from. Pure.
 Result<Config> parse_kubeconfig(std::string_view yaml, const std::string& folder, const std::string& context = {});

@@ -1,6 +1,7 @@
 #include "kube/credentials.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,6 +64,20 @@ Task<Result<std::string>> run_program_task(std::vector<std::string> argv, std::v
   co_return run_program(argv, env);
 }
 
+// RFC 7230 section 3.2.6: the characters of a token. '%' is one of them, but begins an encoded one here.
+std::string in_header_name(std::string_view text) {
+  std::string out;
+  for (const unsigned char c : text) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (letter || (c != 0 && std::string_view("!#$&'*+-.^_`|~").find(static_cast<char>(c)) != std::string_view::npos)) {
+      out += static_cast<char>(c);
+    } else {
+      out += fmt::format("%{:02X}", c);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Result<ExecCredential> parse_exec_credential(const std::string& text) {
@@ -81,6 +96,16 @@ Result<ExecCredential> parse_exec_credential(const std::string& text) {
   if (c.token.empty() && c.certificate.empty())
     return fail(Errc::unauthorized, "the credential plugin gave neither status.token nor status.clientCertificateData");
   return c;
+}
+
+std::vector<std::pair<std::string, std::string>> impersonation_headers(const Impersonation& who) {
+  std::vector<std::pair<std::string, std::string>> out;
+  if (who.user.empty()) return out;
+  out.emplace_back("Impersonate-User", who.user);
+  if (!who.uid.empty()) out.emplace_back("Impersonate-Uid", who.uid);
+  for (const auto& g : who.groups) out.emplace_back("Impersonate-Group", g);
+  for (const auto& [key, value] : who.extra) out.emplace_back("Impersonate-Extra-" + in_header_name(key), value);
+  return out;
 }
 
 // A plugin may take seconds (a browser, a cloud API): it gets a thread, the loop goes on.

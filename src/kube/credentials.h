@@ -4,6 +4,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "async/task.h"
 #include "base/clock.h"
@@ -20,6 +22,11 @@ struct ExecCredential {
 };
 /// Pure.
 Result<ExecCredential> parse_exec_credential(const std::string& text);
+
+/// The headers that ask the server to take us for somebody else; none when there is nobody to act as. Names of extra
+/// keys are written as the server reads them: in whatever case, and what no header's name may hold is
+/// percent-encoded (Kubernetes: Authentication, User impersonation). Pure.
+std::vector<std::pair<std::string, std::string>> impersonation_headers(const Impersonation&);
 
 class Credentials {
  public:

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/net.h"
 #include "kube/credentials.h"
+#include "kube/proxy.h"
 #include "kube/transport.h"
 
 namespace weft::kube {
@@ -177,12 +178,23 @@ class HttpStream final : public BodyStream {
 class HttpTransport final : public Transport {
  public:
   HttpTransport(asio::io_context& io, const Config& config)
-      : io_(io), config_(config), credentials_(io, config), slot_free_(io) {
+      : io_(io),
+        config_(config),
+        credentials_(io, config),
+        act_as_(impersonation_headers(config.act_as)),
+        slot_free_(io) {
     auto server = parse_server(config.server);
     if (server) {
       server_ = *server;
     } else {
       broken_ = server.error();
+    }
+    if (config.proxy_url.empty()) return;
+    auto proxy = parse_proxy(config.proxy_url);
+    if (proxy) {
+      proxy_ = std::move(*proxy);
+    } else {
+      broken_ = proxy.error().in("the proxy on the way to " + config.server);
     }
   }
 
@@ -278,11 +290,17 @@ class HttpTransport final : public Transport {
   Task<Result<>> write(Connection& connection, const Request& request) {
     auto authorization = co_await credentials_.authorization();
     if (!authorization) co_return fail(authorization.error());
-    HttpRequest message(http::string_to_verb(request.method), server_.prefix + request.target, 11);
+    // A proxy that reads the request itself wants the whole URL (RFC 9112 section 3.2.2).
+    const bool read_on_the_way = proxy_ && !server_.tls;
+    HttpRequest message(http::string_to_verb(request.method),
+                        (read_on_the_way ? "http://" + server_.authority : "") + server_.prefix + request.target, 11);
     message.set(http::field::host, server_.authority);
+    if (read_on_the_way && !proxy_->authorization.empty())
+      message.set(http::field::proxy_authorization, proxy_->authorization);
     message.set(http::field::user_agent, config_.user_agent);
     message.set(http::field::accept, request.accept);
     if (!authorization->empty()) message.set(http::field::authorization, *authorization);
+    for (const auto& [name, value] : act_as_) message.insert(name, value);
     if (!request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH") {
       message.set(http::field::content_type, request.content_type);
       message.body() = request.body;
@@ -301,16 +319,19 @@ class HttpTransport final : public Transport {
 
   Task<Result<std::unique_ptr<Connection>>> connect() {
     if (!broken_.message.empty()) co_return fail(broken_);
-    const std::string doing = "connecting to " + config_.server;
+    const std::string doing = "connecting to " + config_.server + (proxy_ ? " by the proxy " + proxy_->shown : "");
+    // What the server's name means is the proxy's affair when there is one.
+    const std::string& host = proxy_ ? proxy_->host : server_.host;
+    const std::string& port = proxy_ ? proxy_->port : server_.port;
     std::vector<tcp::endpoint> endpoints;
     error_code ec;
-    if (const auto literal = asio::ip::make_address(server_.host, ec); !ec) {
-      endpoints.emplace_back(literal, static_cast<Port>(std::stoul(server_.port)));
+    if (const auto literal = asio::ip::make_address(host, ec); !ec) {
+      endpoints.emplace_back(literal, static_cast<Port>(std::stoul(port)));
     } else {
       tcp::resolver resolver(io_);
-      auto [rec, found] = co_await resolver.async_resolve(server_.host, server_.port, kAwait);
+      auto [rec, found] = co_await resolver.async_resolve(host, port, kAwait);
       throw_if_aborted(rec);
-      if (rec) co_return fail(Errc::unavailable, doing + ": resolving " + server_.host + ": " + rec.message());
+      if (rec) co_return fail(Errc::unavailable, doing + ": resolving " + host + ": " + rec.message());
       for (const auto& e : found) endpoints.push_back(e.endpoint());
     }
     auto connection = std::make_unique<Connection>();
@@ -332,9 +353,37 @@ class HttpTransport final : public Transport {
     if (cec) co_return fail(io_error(cec, doing));
     tune(lowest.socket().native_handle());
     if (connection->tls) {
+      if (proxy_) {
+        if (auto through = co_await tunnel(lowest, doing); !through) co_return fail(through.error());
+      }
       if (auto hs = co_await handshake(*connection, doing); !hs) co_return fail(hs.error());
     }
     co_return connection;
+  }
+
+  // Asks the proxy for a way to the server, on which TLS begins then: RFC 9110 section 9.3.6.
+  Task<Result<>> tunnel(beast::tcp_stream& stream, const std::string& doing) {
+    const bool v6 = server_.host.find(':') != std::string::npos;
+    const std::string target = (v6 ? "[" + server_.host + "]" : server_.host) + ":" + server_.port;
+    HttpRequest message(http::verb::connect, target, 11);
+    message.set(http::field::host, target);
+    message.set(http::field::user_agent, config_.user_agent);
+    if (!proxy_->authorization.empty()) message.set(http::field::proxy_authorization, proxy_->authorization);
+    stream.expires_after(std::min(kConnectLimit, config_.timeout));
+    error_code ec = co_await write_on(stream, message);
+    if (ec) co_return fail(io_error(ec, doing));
+    beast::flat_buffer buffer;
+    http::response_parser<http::empty_body> parser;
+    parser.skip(true);  // what follows the head of a 2xx belongs to the tunnel
+    ec = co_await read_header_on(stream, buffer, parser);
+    if (ec) co_return fail(io_error(ec, doing));
+    const auto& answer = parser.get();
+    if (answer.result_int() / 100 != 2)
+      co_return fail(answer.result_int() == 407 ? Errc::unauthorized : Errc::unavailable,
+                     doing + ": it answered " + std::to_string(answer.result_int()) + " " +
+                         std::string(answer.reason()) + " to CONNECT " + target);
+    if (buffer.size() != 0) co_return fail(Errc::unavailable, doing + ": it spoke before TLS began");
+    co_return Result<>{};
   }
 
   Task<Result<>> handshake(Connection& connection, const std::string& doing) {
@@ -403,7 +452,9 @@ class HttpTransport final : public Transport {
   asio::io_context& io_;
   Config config_;
   Credentials credentials_;
+  std::vector<std::pair<std::string, std::string>> act_as_;  // headers
   Server server_;
+  std::optional<Proxy> proxy_;
   Error broken_;
   std::deque<std::unique_ptr<Connection>> idle_;
   std::size_t active_ = 0;

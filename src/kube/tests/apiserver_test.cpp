@@ -51,6 +51,24 @@ Task<> make_namespace(Client& client, std::string ns) {
   EXPECT_TRUE(r) << r.error().message;
 }
 
+Task<> acting_as(asio::io_context& io, Config config, bool external) {
+  config.act_as.user = "jane@weft.test";
+  Client client(io, config);
+  auto r = co_await client.get(kSecrets, "kube-system", "cilium-ca");
+  EXPECT_FALSE(r) << "the administrator's rights were used, or nobody was asked";
+  if (r) co_return;
+  if (external) {
+    EXPECT_EQ(r.error().code, Errc::unauthorized);
+    EXPECT_NE(r.error().message.find("jane@weft.test"), std::string::npos) << r.error().message;
+  } else {
+    // The lab's server does not take anybody for somebody else, and says so.
+    EXPECT_NE(r.error().message.find("impersonation"), std::string::npos) << r.error().message;
+  }
+}
+TEST_F(ApiServer, who_acts_as_another_never_has_its_own_rights) {
+  run(io, acting_as(io, server->config(), server->external()));
+}
+
 Task<> crud(Client& client, std::string ns) {
   co_await make_namespace(client, ns);
   auto object = config_map("a", "1");

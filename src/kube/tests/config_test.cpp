@@ -112,6 +112,57 @@ contexts: [{name: x, context: {cluster: x, user: x}}]
   EXPECT_EQ(c->exec_env[0].second, "v");
 }
 
+std::string cluster_and_user(const std::string& cluster, const std::string& user) {
+  return "current-context: x\nclusters: [{name: east, cluster: {server: 'https://x'" + cluster +
+         "}}]\nusers: [{name: jo, user: {token: abc" + user +
+         "}}]\ncontexts: [{name: x, context: {cluster: east, user: jo}}]\n";
+}
+
+TEST(KubeConfig, who_to_act_as_is_kept) {
+  const auto c = parse_kubeconfig(
+      cluster_and_user("", ", as: jane, as-uid: '7', as-groups: [a, b], as-user-extra: {scopes: [view, list]}"), "/");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->act_as.user, "jane");
+  EXPECT_EQ(c->act_as.uid, "7");
+  EXPECT_EQ(c->act_as.groups, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(c->act_as.extra,
+            (std::vector<std::pair<std::string, std::string>>{{"scopes", "view"}, {"scopes", "list"}}));
+  EXPECT_EQ(parse_kubeconfig(cluster_and_user("", ""), "/")->act_as, Impersonation{});
+}
+
+TEST(KubeConfig, who_to_act_as_is_refused_rather_than_half_understood) {
+  const auto why = [](const std::string& user) {
+    const auto c = parse_kubeconfig(cluster_and_user("", user), "/");
+    return c ? "taken" : c.error().message;
+  };
+  for (const char* alone : {", as-groups: [a]", ", as-uid: '7'", ", as-user-extra: {a: [b]}"}) {
+    EXPECT_NE(why(alone).find("user jo: "), std::string::npos) << alone << ": " << why(alone);
+    EXPECT_NE(why(alone).find("without as"), std::string::npos) << alone << ": " << why(alone);
+  }
+  EXPECT_EQ(why(", as: jane, as-groups: readers"), "user jo: as-groups is not a list of texts: write [one, two]");
+  EXPECT_EQ(why(", as: jane, as-user-extra: {a: b}"),
+            "user jo: as-user-extra.a is not a list of texts: write [one, two]");
+  EXPECT_EQ(why(", as: jane, as-user-extra: [a]"), "user jo: as-user-extra is not a map: write {key: [value]}");
+  EXPECT_EQ(why(", as: [jane]"), "user jo: as is not a text: write one name");
+  EXPECT_EQ(why(", as: jane, as-uid: {}"), "user jo: as-uid is not a text: write one name");
+  EXPECT_NE(why(", as: \"jane\\r\\nX: y\"").find("user jo: as has a line break"), std::string::npos);
+}
+
+TEST(KubeConfig, a_proxy_is_kept_and_one_that_is_not_offered_is_named_with_file_cluster_and_field) {
+  const auto c = parse_kubeconfig(cluster_and_user(", proxy-url: 'http://bastion:3128'", ""), "/");
+  ASSERT_TRUE(c) << c.error().message;
+  EXPECT_EQ(c->proxy_url, "http://bastion:3128");
+  for (const char* field : {", proxy-url: 'bastion'", ", proxy-url: ['http://bastion']"})
+    EXPECT_FALSE(parse_kubeconfig(cluster_and_user(field, ""), "/")) << field;
+  TempDir dir;
+  const auto file = dir.write("config", cluster_and_user(", proxy-url: 'socks5://bastion:1080'", ""));
+  const auto refused = load_kubeconfig(file);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::unsupported);
+  for (const auto& part : {file, std::string("cluster east: proxy-url"), std::string("http://")})
+    EXPECT_NE(refused.error().message.find(part), std::string::npos) << refused.error().message;
+}
+
 TEST(KubeConfig, several_files_merge_and_the_first_wins) {
   TempDir dir;
   const auto a = dir.write("a",
