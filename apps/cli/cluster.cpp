@@ -2,7 +2,10 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include <cstdlib>
+
 #include "apps/cli/objects.h"
+#include "kube/proxy.h"
 
 namespace weft::cli {
 
@@ -10,6 +13,15 @@ Result<Cluster> Cluster::open(const Target& target) {
   auto config = kube::load_kubeconfig(target.kubeconfig, target.context);
   if (!config) return std::unexpected(config.error());
   config->user_agent = "weft-cli/" WEFT_VERSION;
+  // Helm and kubectl, which a command runs beside, go by the environment's proxy: one command, one way.
+  if (config->proxy_url.empty()) {
+    auto proxy = kube::proxy_of_environment(config->server, [](const char* name) {
+      const char* value = std::getenv(name);
+      return std::string(value ? value : "");
+    });
+    if (!proxy) return std::unexpected(proxy.error());
+    config->proxy_url = std::move(*proxy);
+  }
   auto io = std::make_shared<asio::io_context>(1);
   auto client = std::make_shared<kube::Client>(*io, std::move(*config));
   return Cluster(target, std::move(io), std::move(client));
@@ -172,8 +184,10 @@ Result<> inherit_ca(Cluster& from, Cluster& to, const std::string& secret) {
   if (!theirs) return std::unexpected(theirs.error());
   const auto* data = *theirs ? find(**theirs, {"data"}) : nullptr;
   if (!data)
-    return fail(Errc::not_found, fmt::format("{}: no Secret {} in namespace {} to inherit; install Weft there first",
-                                             from.name(), name, from.target().ns));
+    return fail(Errc::not_found,
+                fmt::format("{}: no Secret {} in namespace {} to inherit; install Weft there first, or name the "
+                            "namespace it is in with --inherit-ca-namespace",
+                            from.name(), name, from.target().ns));
   const auto ours = to.find(kube::kSecrets, to.target().ns, secret);
   if (!ours) return std::unexpected(ours.error());
   if (*ours) {
@@ -185,9 +199,15 @@ Result<> inherit_ca(Cluster& from, Cluster& to, const std::string& secret) {
   }
   json::object meta{
       {"name", secret}, {"namespace", to.target().ns}, {"labels", json::object{{"app.kubernetes.io/part-of", "weft"}}}};
-  return to.apply(
-      kube::kSecrets,
-      {{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", std::move(meta)}, {"type", "Opaque"}, {"data", *data}});
+  const json::object copy{
+      {"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", std::move(meta)}, {"type", "Opaque"}, {"data", *data}};
+  auto made = to.apply(kube::kSecrets, copy);
+  if (made || made.error().code != Errc::not_found) return made;
+  // No such namespace: Helm would make it, but comes later and must find the secret. Asked only now, since whoever
+  // installs into a namespace that is there may have no right to namespaces at all.
+  const json::object ns{{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", to.target().ns}}}};
+  WEFT_TRY(to.apply(kube::kNamespaces, ns));
+  return to.apply(kube::kSecrets, copy);
 }
 
 }  // namespace weft::cli

@@ -53,7 +53,7 @@ class Cluster {
 };
 
 /// Gives `to` the certificate authority of `from`, as the Secret `secret` (its tls.secretName), so that the two can be
-/// meshed. Errc::exists when `to` has another one already.
+/// meshed. Makes the namespace of `to` when there is none yet. Errc::exists when `to` has another authority already.
 Result<> inherit_ca(Cluster& from, Cluster& to, const std::string& secret = "cilium-ca");
 
 }  // namespace weft::cli

@@ -70,7 +70,8 @@ struct ValueFlags {
 struct InstallFlags {
   ValueFlags values;
   std::string chart;
-  std::string inherit_ca;  // a context
+  std::string inherit_ca;            // a context
+  std::string inherit_ca_namespace;  // where Weft is there; empty: as here
   bool wait = false;
   std::string wait_duration = "5m";
   bool dry_run = false;
@@ -186,6 +187,7 @@ int install(Context& context, const InstallFlags& f, bool upgrade) {
     if (!f.inherit_ca.empty() && !f.dry_run) {
       auto target = context.target;
       target.context = f.inherit_ca;
+      if (!f.inherit_ca_namespace.empty()) target.ns = f.inherit_ca_namespace;
       auto from = Cluster::open(target);
       if (!from) return report(from.error());
       const auto secret = f.values.text_at("tls.secretName");
@@ -277,9 +279,13 @@ void add_install_commands(CLI::App& app, Context& context) {
     cmd->add_flag("--wait", flags->wait, "Wait until every part is ready");
     cmd->add_option("--wait-duration", flags->wait_duration, "How long to wait at most")->capture_default_str();
     cmd->add_flag("--dry-run", flags->dry_run, "Print the manifests instead of applying them");
-    if (!upgrade)
-      cmd->add_option("--inherit-ca", flags->inherit_ca,
-                      "Take the certificate authority of the cluster of this context");
+    if (!upgrade) {
+      auto* inherit = cmd->add_option("--inherit-ca", flags->inherit_ca,
+                                      "Take the certificate authority of the cluster of this context");
+      cmd->add_option("--inherit-ca-namespace", flags->inherit_ca_namespace,
+                      "The namespace that Weft has there, when it is not the one of --namespace")
+          ->needs(inherit);
+    }
     if (upgrade) {
       auto* reset =
           cmd->add_flag("--reset-values", flags->reset, "Begin with the chart's values, forgetting those given before");

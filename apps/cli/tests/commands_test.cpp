@@ -21,6 +21,7 @@
 #include "apps/cli/wait.h"
 #include "base/encoding.h"
 #include "base/file.h"
+#include "kube/client.h"
 #include "kube/fake.h"
 #include "lab/pki/pki.h"
 
@@ -102,6 +103,27 @@ TEST(CommandLine, a_missing_kubeconfig_is_named) {
   const auto t = type({"status", "--kubeconfig", "/absent/config"});
   EXPECT_EQ(t.code, 1);
   EXPECT_THAT(t.err, HasSubstr("/absent/config"));
+}
+
+TEST(CommandLine, the_way_to_a_cluster_is_the_one_that_kubectl_and_helm_take) {
+  const std::string file = std::string(::testing::TempDir()) + "weft-cli-proxy-" + std::to_string(::getpid());
+  const auto opened = [&](const std::string& server, const std::string& proxy_url, const char* https_proxy) {
+    EXPECT_TRUE(write_file(file, "current-context: x\nclusters: [{name: x, cluster: {server: '" + server + "'" +
+                                     proxy_url + "}}]\ncontexts: [{name: x, context: {cluster: x}}]\n"));
+    const char* before = std::getenv("HTTPS_PROXY");
+    const std::optional<std::string> kept = before ? std::optional<std::string>(before) : std::nullopt;
+    ::setenv("HTTPS_PROXY", https_proxy, 1);
+    const auto c = Cluster::open({.kubeconfig = file});
+    kept ? ::setenv("HTTPS_PROXY", kept->c_str(), 1) : ::unsetenv("HTTPS_PROXY");
+    return c ? c->config().proxy_url : "refused: " + c.error().message;
+  };
+  EXPECT_EQ(opened("https://192.0.2.1:6443", "", "http://bastion:3128"), "http://bastion:3128");
+  EXPECT_EQ(opened("https://192.0.2.1:6443", ", proxy-url: 'http://other:1'", "http://bastion:3128"), "http://other:1");
+  EXPECT_EQ(opened("https://127.0.0.1:6443", "", "http://bastion:3128"), "") << "a lab is on this machine";
+  EXPECT_THAT(opened("https://192.0.2.1:6443", "", "socks5://bastion:1080"), HasSubstr("refused: $HTTPS_PROXY"));
+  EXPECT_THAT(opened("https://192.0.2.1:6443", ", proxy-url: 'socks5://other:1'", ""),
+              HasSubstr("refused: " + file + ": cluster x: proxy-url: "));
+  std::filesystem::remove(file);
 }
 
 TEST(CommandLine, a_node_without_agent_is_told) {
@@ -369,6 +391,55 @@ TEST_F(FakeCluster, an_authority_is_inherited_once_and_never_replaced) {
   Cluster none({.context = "cluster3"}, io,
                std::make_shared<kube::Client>(*io, kube::FakeServer::config(), empty.transport()));
   EXPECT_THAT(inherit_ca(none, other).error().message, HasSubstr("cluster3: no Secret cilium-ca"));
+}
+
+TEST_F(FakeCluster, a_namespace_that_is_not_there_yet_is_made_before_the_authority_is_put_in_it) {
+  add_mesh();
+  kube::FakeServer other_server(*io);
+  other_server.intercept = [&](const kube::Request& request) -> std::optional<kube::Response> {
+    // As a real server, which keeps no object of a namespace that it does not know.
+    if (request.method != "POST" || request.target.find("/namespaces/net/secrets") == std::string::npos ||
+        other_server.get(kube::kNamespaces, "", "net"))
+      return std::nullopt;
+    return kube::Response{
+        .status = 404,
+        .content_type = "application/json",
+        .body = R"({"kind": "Status", "reason": "NotFound", "message": "namespaces \"net\" not found"})"};
+  };
+  Cluster other({.context = "cluster2", .ns = "net"}, io,
+                std::make_shared<kube::Client>(*io, kube::FakeServer::config(), other_server.transport()));
+  const auto inherited = inherit_ca(cluster, other);
+  ASSERT_TRUE(inherited) << inherited.error().message;
+  ASSERT_TRUE(other_server.get(kube::kNamespaces, "", "net"));
+  const auto copied = other_server.get(kube::kSecrets, "net", "cilium-ca");
+  ASSERT_TRUE(copied);
+  EXPECT_EQ(copied->at("data"), server.get(kube::kSecrets, "kube-system", "cilium-ca")->at("data"));
+}
+
+TEST_F(FakeCluster, a_namespace_that_is_there_is_not_asked_for) {
+  add_mesh();
+  kube::FakeServer other_server(*io);
+  Cluster other({.context = "cluster2", .ns = "net"}, io,
+                std::make_shared<kube::Client>(*io, kube::FakeServer::config(), other_server.transport()));
+  ASSERT_TRUE(inherit_ca(cluster, other));
+  for (const auto& call : other_server.calls())
+    EXPECT_THAT(call.target, HasSubstr("/namespaces/net/secrets")) << "the user may have rights in that one only";
+}
+
+TEST_F(FakeCluster, an_authority_in_another_namespace_than_ours_is_asked_for_by_name) {
+  kube::FakeServer empty(*io);
+  Cluster none({.context = "cluster3", .ns = "net"}, io,
+               std::make_shared<kube::Client>(*io, kube::FakeServer::config(), empty.transport()));
+  EXPECT_THAT(inherit_ca(none, cluster).error().message,
+              HasSubstr("cluster3: no Secret cilium-ca in namespace net to inherit; install Weft there first, or name "
+                        "the namespace it is in with --inherit-ca-namespace"));
+  add_mesh();
+  kube::FakeServer other_server(*io);
+  Cluster other({.context = "cluster2", .ns = "net"}, io,
+                std::make_shared<kube::Client>(*io, kube::FakeServer::config(), other_server.transport()));
+  ASSERT_TRUE(inherit_ca(cluster, other)) << "from kube-system to net";
+  EXPECT_TRUE(other_server.get(kube::kSecrets, "net", "cilium-ca"));
+  EXPECT_THAT(type({"install", "--inherit-ca-namespace", "net"}).err, HasSubstr("--inherit-ca"));
 }
 
 TEST_F(FakeCluster, an_authority_in_a_secret_of_another_name_is_found_and_inherited) {
