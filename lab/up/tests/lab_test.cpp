@@ -1,14 +1,17 @@
 // Labs on the real kernel. Needs root; every lab of this test has a name of its own and is taken down at the end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -56,6 +59,28 @@ std::set<ino_t> namespaces_of(const LabRecord& r) {
   for (const auto& [name, id] : r.holders) {
     struct stat st{};
     if (::stat(("/proc/" + std::to_string(id.pid) + "/ns/net").c_str(), &st) == 0) out.insert(st.st_ino);
+  }
+  return out;
+}
+
+// Where the sockets of a cgroup's processes end in this network namespace: "tcp 0100007F:1F90" as /proc/net writes it.
+std::set<std::string> ends_of_sockets(const std::string& cgroup) {
+  std::set<std::string> inodes, out;
+  std::error_code ec;
+  for (const int pid : cgroup_processes(cgroup))
+    for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/fd", ec)) {
+      const auto what = fs::read_symlink(entry.path(), ec).string();
+      if (what.starts_with("socket:[")) inodes.insert(what.substr(8, what.size() - 9));
+    }
+  for (const char* protocol : {"tcp", "tcp6", "udp", "udp6", "raw", "raw6"}) {
+    std::ifstream in(std::string("/proc/self/net/") + protocol);
+    std::string line;
+    std::getline(in, line);  // the heading
+    while (std::getline(in, line)) {
+      std::istringstream words(line);
+      const std::vector<std::string> columns{std::istream_iterator<std::string>(words), {}};
+      if (columns.size() > 9 && inodes.contains(columns[9])) out.insert(std::string(protocol) + " " + columns[1]);
+    }
   }
   return out;
 }
@@ -143,6 +168,21 @@ TEST_F(Lab, nothing_of_it_shows_on_the_machine_and_nothing_stays) {
     const auto used = namespaces_in_use();
     return std::ranges::none_of(namespaces, [&](ino_t n) { return used.contains(n); });
   }));
+}
+
+TEST_F(Lab, a_loopback_port_a_cluster_is_all_that_the_machines_network_has_of_it) {
+  use("clusters: [{name: one, nodes: 1}, {name: two, nodes: 1}]\n");
+  options_.network_only = false;
+  const auto r = build();
+  ASSERT_TRUE(r) << r.error().message;
+  std::set<std::string> wanted;
+  for (const auto& [cluster, port] : r->api_ports) {
+    char end[32];
+    std::snprintf(end, sizeof end, "tcp %08X:%04X", htonl(INADDR_LOOPBACK), port);
+    wanted.insert(end);
+  }
+  EXPECT_EQ(wanted.size(), 2u);
+  EXPECT_EQ(ends_of_sockets(r->paths.cgroup), wanted);
 }
 
 TEST_F(Lab, down_cleans_up_after_an_up_that_was_killed_at_any_step) {
