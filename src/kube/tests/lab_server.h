@@ -109,9 +109,9 @@ class LabServer {
     peer_port_ = free_port();
     port_ = free_port();
     kubeconfig_ = dir_ + "/kubeconfig";
-    Child pki({WEFT_BIN_DIR "/weft-lab-pki", "--dir", dir_ + "/pki", "--server",
-               "apiserver=localhost,127.0.0.1", "--client", "admin=admin:system:masters", "--signing-key", "sa",
-               "--kubeconfig", kubeconfig_, "--context", "lab", "--url", "https://127.0.0.1:" + std::to_string(port_)},
+    Child pki({WEFT_BIN_DIR "/weft-lab-pki", "--dir", dir_ + "/pki", "--server", "apiserver=localhost,127.0.0.1",
+               "--client", "admin=admin:system:masters", "--signing-key", "sa", "--kubeconfig", kubeconfig_,
+               "--context", "lab", "--url", "https://127.0.0.1:" + std::to_string(port_)},
               dir_ + "/pki.log");
     pki.wait();
     const auto url = "http://127.0.0.1:" + std::to_string(etcd_port_),
@@ -144,12 +144,12 @@ class LabServer {
   }
   void kill_server() { server_.stop(SIGKILL); }
   void start_server() {
-    server_ = Child({WEFT_BIN_DIR "/weft-lab-apiserver", "--etcd-servers",
-                     "http://127.0.0.1:" + std::to_string(etcd_port_), "--listen", "127.0.0.1:" + std::to_string(port_),
-                     "--tls-cert-file", dir_ + "/pki/apiserver.crt", "--tls-private-key-file",
-                     dir_ + "/pki/apiserver.key", "--client-ca-file", dir_ + "/pki/ca.crt",
-                     "--service-account-key-file", dir_ + "/pki/sa.key", "--default-watch-cache-size", "50"},
-                    dir_ + "/apiserver.log");
+    server_ =
+        Child({WEFT_BIN_DIR "/weft-lab-apiserver", "--etcd-servers", "http://127.0.0.1:" + std::to_string(etcd_port_),
+               "--listen", "127.0.0.1:" + std::to_string(port_), "--tls-cert-file", dir_ + "/pki/apiserver.crt",
+               "--tls-private-key-file", dir_ + "/pki/apiserver.key", "--client-ca-file", dir_ + "/pki/ca.crt",
+               "--service-account-key-file", dir_ + "/pki/sa.key", "--default-watch-cache-size", "50"},
+              dir_ + "/apiserver.log");
     wait_for(port_, "weft-lab-apiserver");
   }
   std::string log() const { return read_file(dir_ + "/apiserver.log").value_or("no log"); }
