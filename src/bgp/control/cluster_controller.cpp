@@ -14,12 +14,26 @@ namespace {
 constexpr std::chrono::milliseconds kGather{50};
 
 Result<std::optional<NodeConfigRow>> parse_row(Keeper<NodeConfigSpec>& keeper, const json::object& o) {
-  NodeConfigRow row{.name = kube::name_of(o).name, .owner = {}, .uid = kube::uid_of(o), .config = nullptr};
+  NodeConfigRow row{
+      .name = kube::name_of(o).name, .owner = {}, .owner_uid = {}, .uid = kube::uid_of(o), .config = nullptr};
   for (const auto& r : kube::array_at(kube::metadata(o), "ownerReferences"))
-    if (r.is_object() && kube::text_at(r.get_object(), "kind") == kClusterConfigKind)
+    if (r.is_object() && kube::text_at(r.get_object(), "kind") == kClusterConfigKind) {
       row.owner = kube::text_at(r.get_object(), "name");
+      row.owner_uid = kube::text_at(r.get_object(), "uid");
+    }
   row.config = std::make_shared<const Object<NodeConfigSpec>>(keeper(o));
   return row;
+}
+
+json::array owned_by(const std::string& name, const std::string& uid) {
+  json::object owner{{"apiVersion", kClusterConfigs.api_version()},
+                     {"kind", kClusterConfigKind},
+                     {"name", name},
+                     {"uid", uid},
+                     {"controller", true}};
+  json::array owners;
+  owners.push_back(std::move(owner));
+  return owners;
 }
 
 const kube::Resource* resource_of(const std::string& kind) {
@@ -206,11 +220,19 @@ Task<bool> ClusterController::write_node_configs(ClusterOutcome outcome) {
   };
   for (const auto& [node, wanted] : outcome.node_configs) {
     const auto now = sources_->node_configs.get(node);
-    if (now && now->owner == wanted.owner && now->config->good && !has_errors(now->config->findings) &&
-        *now->config->good == wanted.spec)
+    // Kubernetes removes what an owner of another uid made, be there one of the same name or not.
+    if (now && now->owner == wanted.owner && now->owner_uid == wanted.owner_uid && now->config->good &&
+        !has_errors(now->config->findings) && *now->config->good == wanted.spec)
       continue;
     const auto r = co_await write_node_config(node, wanted);
     if (!r) failed({kClusterConfigKind, wanted.owner}, r.error());
+  }
+  for (const auto& node : outcome.untouched) {
+    const auto now = sources_->node_configs.get(node);
+    const auto owner = now ? sources_->cluster_configs.table().get(now->owner) : nullptr;
+    if (!owner || owner->meta.uid == now->owner_uid) continue;
+    const auto r = co_await adopt(node, now->owner, owner->meta.uid);
+    if (!r) failed({kNodeConfigKind, node}, r.error());
   }
   for (const auto& row : sources_->node_configs.all()) {
     if (row->owner.empty() || outcome.node_configs.contains(row->name) || outcome.untouched.contains(row->name))
@@ -222,16 +244,9 @@ Task<bool> ClusterController::write_node_configs(ClusterOutcome outcome) {
 }
 
 Task<Result<>> ClusterController::write_node_config(std::string node, WantedNodeConfig wanted) {
-  json::object owner{{"apiVersion", kClusterConfigs.api_version()},
-                     {"kind", kClusterConfigKind},
-                     {"name", wanted.owner},
-                     {"uid", wanted.owner_uid},
-                     {"controller", true}};
-  json::array owners;
-  owners.push_back(std::move(owner));
   json::object meta;
   meta["name"] = node;
-  meta["ownerReferences"] = std::move(owners);
+  meta["ownerReferences"] = owned_by(wanted.owner, wanted.owner_uid);
   json::object object;
   object["apiVersion"] = kNodeConfigs.api_version();
   object["kind"] = kNodeConfigKind;
@@ -248,6 +263,18 @@ Task<Result<>> ClusterController::write_node_config(std::string node, WantedNode
   }
   if (!r) co_return fail(r.error());
   log::info("BGP configuration of a node written", {{"node", node}, {"from", wanted.owner}});
+  co_return Result<>{};
+}
+
+// Keeps what a NodeConfig says and makes it the cluster configuration's that has the name of its owner now.
+Task<Result<>> ClusterController::adopt(std::string node, std::string owner, std::string owner_uid) {
+  json::object meta;
+  meta["ownerReferences"] = owned_by(owner, owner_uid);
+  json::object change;
+  change["metadata"] = std::move(meta);
+  const auto r = co_await client_.patch(kNodeConfigs, "", node, kube::PatchType::merge, change);
+  if (!r && r.error().code != Errc::not_found) co_return fail(r.error());
+  if (r) log::info("BGP configuration of a node has a new owner", {{"node", node}, {"owner", owner}});
   co_return Result<>{};
 }
 

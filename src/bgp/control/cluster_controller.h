@@ -18,12 +18,13 @@ namespace weft::bgp::control {
 struct NodeConfigRow {
   using Key = std::string;
   std::string name;
-  std::string owner;  // the CiliumBGPClusterConfig in ownerReferences; empty: none
+  std::string owner;      // the CiliumBGPClusterConfig in ownerReferences; empty: none
+  std::string owner_uid;  // of the one it was made from: another one of that name does not keep it alive
   std::string uid;
   ObjectPtr<NodeConfigSpec> config;
   Key key() const { return name; }
   bool operator==(const NodeConfigRow& o) const {
-    return name == o.name && owner == o.owner && uid == o.uid && *config == *o.config;
+    return name == o.name && owner == o.owner && owner_uid == o.owner_uid && uid == o.uid && *config == *o.config;
   }
 };
 
@@ -53,6 +54,7 @@ class ClusterController {
   Task<bool> pass();
   Task<bool> write_node_configs(ClusterOutcome outcome);
   Task<Result<>> write_node_config(std::string node, WantedNodeConfig wanted);
+  Task<Result<>> adopt(std::string node, std::string owner, std::string owner_uid);
   Task<Result<>> remove_node_config(std::string node, std::string uid);
   Task<Result<>> write_conditions(ObjectRef object, std::vector<kube::Condition> conditions);
 

@@ -69,6 +69,51 @@ TEST_F(ClusterControllerTest, a_node_config_that_somebody_edits_is_put_right) {
   });
 }
 
+// "uid of the owner: ASN", as the NodeConfig has them now.
+std::string owner_of_n1(const kube::FakeServer& server) {
+  const auto made = server.get(kNodeConfigs, "", "n1");
+  if (!made) return "no NodeConfig";
+  std::string out;
+  for (const auto& o : kube::array_at(kube::metadata(*made), "ownerReferences"))
+    out += kube::text_at(o.as_object(), "uid");
+  for (const auto& i : kube::array_at(kube::object_at(*made, "spec"), "bgpInstances"))
+    out += ": " + json::serialize(i.as_object().at("localASN"));
+  return out;
+}
+
+TEST_F(ClusterControllerTest, a_configuration_made_anew_owns_the_node_configs_of_the_one_before) {
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kClusterConfigs, yaml(kConfig));
+  drive([](ClusterControllerTest& t) -> Task<> {
+    const auto owner = [&t] { return owner_of_n1(t.server); };
+    const auto uid = [&t] { return kube::uid_of(*t.server.get(kClusterConfigs, "", "east")); };
+    co_await eventually([&] { return owner() == uid() + ": 65001"; }, owner);
+    const auto before = uid();
+    const auto made = kube::uid_of(*t.server.get(kNodeConfigs, "", "n1"));
+    // Both within one look of the controller's: it never sees the cluster without.
+    t.server.erase(kClusterConfigs, "", "east");
+    t.server.put(kClusterConfigs, yaml(kConfig));
+    EXPECT_NE(uid(), before);
+    co_await eventually([&] { return owner() == uid() + ": 65001"; }, owner);
+    EXPECT_EQ(kube::uid_of(*t.server.get(kNodeConfigs, "", "n1")), made) << "no session ended meanwhile";
+  });
+}
+
+TEST_F(ClusterControllerTest, a_bad_configuration_made_anew_keeps_the_node_configs_of_the_one_before_alive) {
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kClusterConfigs, yaml(kConfig));
+  drive([](ClusterControllerTest& t) -> Task<> {
+    const auto owner = [&t] { return owner_of_n1(t.server); };
+    const auto uid = [&t] { return kube::uid_of(*t.server.get(kClusterConfigs, "", "east")); };
+    co_await eventually([&] { return owner() == uid() + ": 65001"; }, owner);
+    t.server.erase(kClusterConfigs, "", "east");
+    t.server.put(kClusterConfigs,
+                 yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPClusterConfig\nmetadata: {name: east}\n"
+                      "spec: {bgpInstances: [{name: main, localASN: nine}]}"));
+    co_await eventually([&] { return owner() == uid() + ": 65001"; }, owner);
+  });
+}
+
 TEST_F(ClusterControllerTest, a_node_config_without_owner_is_left_alone) {
   server.put(kNodeConfigs,
              yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPNodeConfig\nmetadata: {name: n9}\nspec: {bgpInstances: "
