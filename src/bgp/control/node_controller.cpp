@@ -80,7 +80,9 @@ NodeController::NodeController(kube::Client& client, Options options, Inputs inp
       changes_(client.io()),
       sources_(std::make_unique<Sources>(client, options_)),
       streams_(std::make_unique<Streams>(*sources_, inputs_)),
-      scope_(client.io(), "bgp") {
+      scope_(client.io(), "bgp"),
+      known_v4_(options_.gateway_hold),
+      known_v6_(options_.gateway_hold) {
   builder_.set_options(options_.routes);
 }
 NodeController::~NodeController() = default;
@@ -195,6 +197,21 @@ void NodeController::keep_good_states() {
     log::warn("a restart will not know what bad BGP objects said last", {{"error", r.error().message}});
 }
 
+void NodeController::take_gateways(const std::vector<netlink::Route>& routes, const std::vector<netlink::Link>& links) {
+  const auto take = [&](Family family, GatewayMemory& memory, std::vector<Gateway>& gateways) {
+    auto known = memory.look(default_gateways(routes, links, family), links, Steady::now());
+    for (const Gateway& g : known.lost)
+      log::warn("the default route by a BGP peer is gone, its session stays for now",
+                {{"gateway", g.address.to_string()},
+                 {"interface", g.interface},
+                 {"seconds", std::chrono::duration_cast<std::chrono::seconds>(options_.gateway_hold).count()}});
+    if (known.all != gateways) replan_ = true;
+    gateways = std::move(known.all);
+  };
+  take(Family::v4, known_v4_, gateways_v4_);
+  take(Family::v6, known_v6_, gateways_v6_);
+}
+
 void NodeController::look_at_kernel() {
   if (!kernel_matters() || Steady::now() - looked_at_kernel_ < options_.look_every) return;
   looked_at_kernel_ = Steady::now();
@@ -207,11 +224,7 @@ void NodeController::look_at_kernel() {
       log::warn("BGP cannot look at the node's links, what was seen before stays", {{"error", error->message}});
       return;
     }
-  auto v4 = default_gateways(*routes, *links, Family::v4);
-  auto v6 = default_gateways(*routes, *links, Family::v6);
-  if (v4 != gateways_v4_ || v6 != gateways_v6_) replan_ = true;
-  gateways_v4_ = std::move(v4);
-  gateways_v6_ = std::move(v6);
+  take_gateways(*routes, *links);
   interfaces_.clear();
   on_link_.clear();
   for (const auto& a : *addresses) {

@@ -9,6 +9,7 @@
 
 #include "async/scope.h"
 #include "bgp/control/drain_clock.h"
+#include "bgp/control/gateway_memory.h"
 #include "bgp/control/routes.h"
 #include "bgp/control/sources.h"
 #include "bgp/control/speaker_edge.h"
@@ -33,6 +34,7 @@ class NodeController {
     RouteOptions routes;
     /// How often links, addresses and default routes are looked at while an object asks for them.
     std::chrono::milliseconds look_every{2000};
+    std::chrono::milliseconds gateway_hold = GatewayMemory::kHold;
   };
   struct Inputs {
     Table<kube::CoreNode>& own_node;
@@ -85,6 +87,7 @@ class NodeController {
   void count_error(const std::function<bool(const Plan::Instance&)>& of, const Plan& plan);
   void keep_good_states();
   void look_at_kernel();
+  void take_gateways(const std::vector<netlink::Route>& routes, const std::vector<netlink::Link>& links);
   bool kernel_matters() const;
   std::set<ObjectName> changed_services();
   void refresh_service(const ObjectName& name);
@@ -103,6 +106,7 @@ class NodeController {
   std::vector<PeerFault> faults_;
 
   std::vector<Gateway> gateways_v4_, gateways_v6_;
+  GatewayMemory known_v4_, known_v6_;
   std::map<std::string, std::vector<Address>> interfaces_;
   std::vector<Prefix> on_link_;
   Steady::time_point looked_at_kernel_{};

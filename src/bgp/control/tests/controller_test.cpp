@@ -262,6 +262,47 @@ TEST_F(NodeControllerTest, an_interface_address_follows_the_interface) {
   });
 }
 
+TEST_F(NodeControllerTest, a_default_route_that_is_away_for_a_moment_ends_no_session) {
+  const int nic = world->add_nic("eth0", {"10.0.0.11/24"});
+  world->namespaces[""].routes.push_back({.destination = prefix("0.0.0.0/0"), .via = addr("10.0.0.1"), .ifindex = nic});
+  services.initialized_by("kubernetes services");
+  server.put(
+      kNodeConfigs,
+      yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPNodeConfig\nmetadata: {name: n1}\nspec: {bgpInstances: [{name: "
+           "main, localASN: 1, peers: [{name: gw, peerASN: 2, autoDiscovery: {mode: DefaultGateway, defaultGateway: "
+           "{addressFamily: ipv4}}}]}]}"));
+  using std::chrono::milliseconds;
+  // One waits as long as it does by default, the other no time worth mentioning.
+  NodeController patient{client,
+                         {.node = "n1", .cluster = "east", .look_every = milliseconds(1)},
+                         {own_node, services, slices, remotes, nodes, kernel},
+                         speaker};
+  SilentSpeaker other{io};
+  NodeController hasty{
+      client,
+      {.node = "n1", .cluster = "east", .look_every = milliseconds(1), .gateway_hold = milliseconds(20)},
+      {own_node, services, slices, remotes, nodes, kernel},
+      other};
+  const auto peers = [](const SilentSpeaker& s) {
+    const auto i = s.wanted.instances.find("main");
+    return i == s.wanted.instances.end() ? 0 : i->second.config.peers.size();
+  };
+  const auto story = [](NodeControllerTest& t, NodeController& a, NodeController& b, const SilentSpeaker& told_b,
+                        const auto& count) -> Task<> {
+    t.scope.spawn("patient", a.run());
+    t.scope.spawn("hasty", b.run());
+    co_await eventually([&] { return count(t.speaker) == 1 && count(told_b) == 1; });
+    t.world->namespaces[""].routes.clear();
+    co_await eventually([&] { return count(told_b) == 0; });
+    // The other has looked too, and more than once.
+    const auto before = t.speaker.applied;
+    co_await eventually([&] { return t.speaker.applied > before + 3; });
+    EXPECT_EQ(count(t.speaker), 1u);
+    co_await t.scope.stop();
+  };
+  testing::run(io, story(*this, patient, hasty, other, peers));
+}
+
 // Another pass of the controller, for some reason that has nothing to do with peers.
 Task<> another_pass(NodeControllerTest& t) {
   const auto before = t.speaker.applied;
