@@ -97,7 +97,8 @@ struct BfdSpec {
   std::uint8_t multiplier = 3;
   std::string auth_secret;  // Secret with the SHA-1 key; empty: none
   std::uint8_t key_id = 1;
-  std::optional<bool> multihop;  // none: as the path to the peer is
+  std::optional<bool> multihop;             // none: as the path to the peer is
+  std::optional<std::uint8_t> minimum_ttl;  // of multihop; none: as ttlSecurity says
   bool operator==(const BfdSpec&) const = default;
 };
 

@@ -117,6 +117,11 @@ void read_bfd(const Reader& r, PeerSettings& out) {
   if (r.has("authKeyID") && bfd.auth_secret.empty())
     r.warn("authKeyID", "has no effect without a key", "name the Secret in authSecretRef");
   if (r.has("multihop")) bfd.multihop = r.boolean("multihop", false);
+  if (const auto ttl = r.integer("minimumTTL", 1, 254)) {
+    bfd.minimum_ttl = static_cast<std::uint8_t>(*ttl);
+    if (bfd.multihop == false)
+      r.warn("minimumTTL", "has no effect on single hop, which takes a TTL of 255 and no other", "leave it out");
+  }
   out.bfd = std::move(bfd);
 }
 

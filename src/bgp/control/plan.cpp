@@ -75,7 +75,8 @@ void apply_settings(const PeerSettings& s, const Objects& objects, PeerConfig& o
                 .multiplier = s.bfd->multiplier,
                 .sha1_key = std::nullopt,
                 .sha1_key_id = s.bfd->key_id,
-                .multihop = s.bfd->multihop};
+                .multihop = s.bfd->multihop,
+                .minimum_ttl = s.bfd->minimum_ttl};
     if (!s.bfd->auth_secret.empty()) {
       std::string why_not;
       bfd.sha1_key = secret(objects, s.bfd->auth_secret, kSha1Limit, why_not);

@@ -15,6 +15,7 @@ std::map<std::string, bfd::SessionConfig> bfd_configs(const std::map<std::string
     c.key.local = s.local;
     c.key.interface = s.multihop ? "" : s.interface;
     c.key.hops = s.multihop ? bfd::Hops::multi : bfd::Hops::single;
+    c.min_ttl = s.min_ttl;
     c.min_tx = s.parameters.transmit;
     c.min_rx = s.parameters.receive;
     c.multiplier = s.parameters.multiplier;

@@ -23,6 +23,7 @@ class BfdEdge {
     std::optional<Address> local;  // always set when `multihop`
     std::string interface;         // of a peer on a link; empty: by route
     bool multihop = false;
+    std::uint8_t min_ttl = 1;  // of what arrives, when `multihop`
     PeerBfd parameters;
     bool operator==(const Session&) const = default;
   };

@@ -12,6 +12,9 @@ constexpr std::uint8_t kFullTtl = 255;
 constexpr std::chrono::seconds kRefuse{1};
 constexpr std::chrono::minutes kLeastSendHold{8};
 
+// What is left of a full TTL after so many hops (RFC 5082 §3).
+std::uint8_t least_ttl(std::uint8_t hops) { return static_cast<std::uint8_t>(kFullTtl + 1 - hops); }
+
 bool speaks(const std::vector<ExtendedNextHop>& offered, AfiSafi nlri, std::uint16_t afi) {
   return std::any_of(offered.begin(), offered.end(),
                      [&](const ExtendedNextHop& e) { return e.nlri == nlri && e.next_hop_afi == afi; });
@@ -53,7 +56,7 @@ TcpOptions tcp_options(const InstanceConfig& instance, const PeerConfig& peer) {
   o.password = peer.password;
   if (peer.ttl_security) {
     o.ttl = kFullTtl;
-    o.min_ttl = static_cast<std::uint8_t>(kFullTtl + 1 - *peer.ttl_security);
+    o.min_ttl = least_ttl(*peer.ttl_security);
   } else {
     o.ttl = is_internal(instance, peer) ? kFullTtl : peer.ebgp_multihop;
   }
@@ -105,6 +108,9 @@ std::optional<BfdEdge::Session> bfd_session(const InstanceConfig& instance, cons
   if (s.multihop) {
     if (!s.local) s.local = path.local;
     if (!s.local) return std::nullopt;
+    // A stranger's packet that takes BFD down takes the BGP session along: what guards the one guards the other.
+    const std::uint8_t by_security = peer.ttl_security ? least_ttl(*peer.ttl_security) : 1;
+    s.min_ttl = peer.bfd->minimum_ttl.value_or(by_security);
   } else {
     s.interface = peer.interface;
   }

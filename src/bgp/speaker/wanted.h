@@ -25,6 +25,8 @@ struct PeerBfd {
   std::uint8_t sha1_key_id = 1;
   /// RFC 5883 (true) or RFC 5881 (false), which both ends must take alike; none: as the path to the peer is.
   std::optional<bool> multihop;
+  /// Of multihop: packets that arrive with less are discarded (1 to 254). None: what `ttl_security` of the peer leaves.
+  std::optional<std::uint8_t> minimum_ttl;
   bool operator==(const PeerBfd&) const = default;
 };
 

@@ -199,6 +199,7 @@ PeerBfd bfd(const json::value& v, const std::string& where) {
   if (const auto key = o.text("sha1_key"); !key.empty()) b.sha1_key = key;
   if (const auto n = o.number("sha1_key_id", 255)) b.sha1_key_id = static_cast<std::uint8_t>(*n);
   if (o.get("multihop") != nullptr) b.multihop = o.flag("multihop", false);
+  if (const auto n = o.number("minimum_ttl", 254)) b.minimum_ttl = static_cast<std::uint8_t>(*n);
   o.finish();
   return b;
 }

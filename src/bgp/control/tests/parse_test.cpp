@@ -145,6 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
             "ttlSecurity 1 stands beside ebgpMultihop 3"},
         Bad{"bfd_interval", peer_with("{bfd: {transmitIntervalMilliseconds: 5}}"),
             "bfd.transmitIntervalMilliseconds 5 is less than 10"},
+        Bad{"bfd_minimum_ttl", peer_with("{bfd: {minimumTTL: 255}}"), "bfd.minimumTTL 255 is more than 254"},
         Bad{"import_lengths", peer_with("{import: {prefixes: [{prefix: 10.0.0.0/8, minLength: 24, maxLength: 16}]}}"),
             "import.prefixes[0].maxLength 16 is less than minLength 24"},
         Bad{"same_family_twice", peer_with("{families: [{afi: ipv4, safi: unicast}, {afi: ipv4, safi: unicast}]}"),
@@ -202,7 +203,7 @@ TEST(ParsePeer, every_extension_reads) {
 kind: CiliumBGPPeerConfig
 metadata: {name: tor}
 spec:
-  bfd: {transmitIntervalMilliseconds: 50, receiveIntervalMilliseconds: 60, detectMultiplier: 4, authSecretRef: bfd, authKeyID: 7, multihop: true}
+  bfd: {transmitIntervalMilliseconds: 50, receiveIntervalMilliseconds: 60, detectMultiplier: 4, authSecretRef: bfd, authKeyID: 7, multihop: true, minimumTTL: 250}
   ttlSecurity: 1
   passive: true
   extendedNextHop: true
@@ -219,6 +220,7 @@ spec:
   EXPECT_EQ(p.spec.bfd->multiplier, 4);
   EXPECT_EQ(p.spec.bfd->key_id, 7);
   EXPECT_EQ(p.spec.bfd->multihop, true);
+  EXPECT_EQ(p.spec.bfd->minimum_ttl, 250);
   EXPECT_EQ(p.spec.ttl_security, 1);
   EXPECT_TRUE(p.spec.passive);
   EXPECT_TRUE(p.spec.extended_next_hop);
@@ -227,6 +229,13 @@ spec:
   EXPECT_EQ(p.spec.import->rules[0], (PrefixRule{prefix("10.0.0.0/8"), 16, 24, true}));
   EXPECT_EQ(p.spec.import->rules[1], (PrefixRule{prefix("0.0.0.0/0"), 0, 0, false}));
   EXPECT_EQ(p.spec.graceful_shutdown, 20s);
+}
+
+TEST(ParsePeer, a_least_ttl_beside_single_hop_is_taken_with_a_warning) {
+  const auto p = parse_peer_config(yaml(peer_with("{bfd: {multihop: false, minimumTTL: 250}}")));
+  EXPECT_FALSE(has_errors(p.findings));
+  EXPECT_THAT(lines(p.findings), HasSubstr("bfd.minimumTTL 250 has no effect on single hop"));
+  EXPECT_THAT(parse_peer_config(yaml(peer_with("{bfd: {minimumTTL: 250}}"))).findings, IsEmpty());
 }
 
 TEST(ParseAdvertisement, attributes_read_whole_and_named_communities_become_numbers) {

@@ -147,6 +147,16 @@ TEST_F(PlanTest, a_key_that_bfd_cannot_use_holds_the_peer_down) {
   EXPECT_EQ(peer(plan(node, objects)).held_down, "BFD: Secret kube-system/k: `password` has 21 bytes; give 1 to 20");
 }
 
+TEST_F(PlanTest, how_bfd_packets_travel_reaches_the_peer_of_both_generations) {
+  objects.policies = {policy("rack", "2026-01-01T00:00:00Z", "", ", bfd: {multihop: true, minimumTTL: 250}")};
+  EXPECT_EQ(peer(plan(node, objects)).bfd->multihop, true);
+  EXPECT_EQ(peer(plan(node, objects)).bfd->minimum_ttl, 250);
+  objects.policies.clear();
+  peer_config("tor", "{bfd: {multihop: true, minimumTTL: 60}}");
+  one_peer("{name: tor, peerAddress: 10.0.0.1, peerASN: 2, peerConfigRef: {name: tor}}");
+  EXPECT_EQ(peer(plan(node, objects)).bfd->minimum_ttl, 60);
+}
+
 TEST_F(PlanTest, a_node_config_gets_settings_and_advertisements_from_what_it_refers_to) {
   one_peer("{name: tor, peerAddress: 10.0.0.1, peerASN: 65000, peerConfigRef: {name: tor}}");
   peer_config(

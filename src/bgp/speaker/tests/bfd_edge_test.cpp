@@ -24,6 +24,14 @@ TEST(BfdEdge, SessionsBecomeConfigurationsWithTheirTimersAndKeys) {
   EXPECT_EQ(c.auth, (bfd::AuthKey{.id = 7, .secret = "key", .meticulous = true}));
 }
 
+TEST(BfdEdge, TheLeastTtlReachesTheDaemon) {
+  BfdEdge::Session s = session("10.0.0.1");
+  s.multihop = true;
+  s.local = *Address::parse("10.0.1.1");
+  s.min_ttl = 254;
+  EXPECT_EQ(bfd_configs({{"main/a", s}}).at("main/a").min_ttl, 254);
+}
+
 TEST(BfdEdge, TwoPeersAtOneAddressShareASession) {
   BfdEdge::Session a = session("10.0.0.1"), b = a;
   b.parameters.multiplier = 9;

@@ -150,6 +150,16 @@ TEST_F(BfdSession, TakesTheHopsThatTheConfigurationNames) {
   EXPECT_FALSE(session()->multihop);
 }
 
+TEST_F(BfdSession, BeyondTheLinkTakesAsFewHopsAsTtlSecurityLeavesToBgp) {
+  p.bfd->multihop = true;
+  EXPECT_EQ(session()->min_ttl, 1) << "RFC 5883 leaves it open";
+  p.ttl_security = 2;
+  EXPECT_EQ(session()->min_ttl, 254);
+  EXPECT_EQ(session()->min_ttl, tcp_options(instance(), p).min_ttl);
+  p.bfd->minimum_ttl = 60;
+  EXPECT_EQ(session()->min_ttl, 60) << "a peer that sends BFD with a TTL of its own";
+}
+
 TEST_F(BfdSession, OfALinkLocalPeerIsSingleHopWhateverElseIsSaid) {
   path.remote = kLinkLocal;
   p.bfd->multihop = true;
