@@ -104,6 +104,98 @@ TEST_P(Bfd, our_side_drops_a_dead_peer_and_its_routes) {
   mend({pair.host_b, "wire", {}});
 }
 
+// BFD that ends in good order: no path failed (RFC 5882 §3.2). Weft is on trial here whoever the subject is.
+class Farewell : public ::testing::TestWithParam<bool> {
+ protected:
+  Farewell() : pair(options()) {}
+  static PairOptions options() {
+    auto o = watched(GetParam() ? std::optional(120u) : std::nullopt, false);
+    o.a = Kind::weft;
+    o.routes_b = {{.prefix = "198.51.100.0/24"}};
+    return o;
+  }
+  // Everything as before, and with BFD.
+  void expect_back() {
+    EXPECT_TRUE(both_established(pair));
+    EXPECT_TRUE(bfd_is(pair, "up")) << logs(pair);
+    EXPECT_TRUE(learned(*pair.b, kRoute)) << logs(pair);
+  }
+  // Neither side loses the session or a route.
+  ::testing::AssertionResult untouched() {
+    return e2e::always(3s, "the session and its routes stay", [&] {
+      const auto a = pair.a->peer(), b = pair.b->peer();
+      const bool stays = a.established() && b.established() && a.flaps == flaps_a && b.flaps == flaps_b &&
+                         pair.b->routes().contains(kRoute) && pair.a->routes().contains("198.51.100.0/24");
+      return Seen{stays, a.raw + "\n" + b.raw + "\n" + frr_bfd(pair) + logs(pair)};
+    });
+  }
+  // Up with all routes, and what is counted from now on is news.
+  ::testing::AssertionResult settled() {
+    if (auto up = both_established(pair); !up) return up;
+    if (auto theirs = learned(*pair.b, kRoute); !theirs) return theirs << logs(pair);
+    if (auto ours = learned(*pair.a, "198.51.100.0/24"); !ours) return ours << logs(pair);
+    flaps_a = pair.a->peer().flaps;
+    flaps_b = pair.b->peer().flaps;
+    return ::testing::AssertionSuccess();
+  }
+  void begin() {
+    bring_up(pair);
+    ASSERT_TRUE(settled());
+  }
+
+  Pair pair;
+  std::uint64_t flaps_a = 0, flaps_b = 0;
+};
+
+TEST_P(Farewell, of_weft_bfd_costs_a_router_that_takes_it_for_a_failure_its_session) {
+  begin();
+  // The speaker stands still, so that what FRR makes of it stays to be seen.
+  pair.a->pause();
+  pair.a->stop_bfd();
+  EXPECT_TRUE(not_established(*pair.b)) << frr_bfd(pair) << logs(pair);
+  EXPECT_TRUE(says(*pair.b, "BFD"));
+  EXPECT_TRUE(gone(*pair.b, kRoute)) << logs(pair);
+  pair.a->resume();
+  pair.a->start_bfd();
+  expect_back();
+}
+
+TEST_P(Farewell, to_one_peer_costs_a_router_that_takes_it_for_a_failure_its_session) {
+  begin();
+  pair.a->without_bfd("peer");
+  EXPECT_TRUE(eventually(kPatience, "FRR drops the session", [&] {
+    const auto v = pair.b->peer();
+    return Seen{v.flaps > flaps_b, v.raw};
+  })) << logs(pair);
+  EXPECT_TRUE(says(*pair.b, "BFD"));
+  EXPECT_TRUE(both_established(pair));
+  EXPECT_TRUE(learned(*pair.b, kRoute)) << logs(pair);
+}
+
+// FRR says Down when it stops or lets go of a session, and not AdminDown: nobody can tell that from a failure.
+TEST_P(Farewell, of_the_router_comes_as_down_and_ours_costs_nothing_afterwards) {
+  begin();
+  pair.b->without_bfd("peer");
+  EXPECT_TRUE(eventually(kPatience, "we drop the session", [&] {
+    const auto v = pair.a->peer();
+    return Seen{v.flaps > flaps_a, v.raw};
+  })) << logs(pair);
+  // Without graceful restart our side gives BFD half a minute to come back before it does without.
+  ASSERT_TRUE(settled());
+  pair.a->stop_bfd();
+  EXPECT_TRUE(untouched());
+  pair.a->start_bfd();
+  pair.a->without_bfd("peer");
+  EXPECT_TRUE(untouched());
+}
+
+TEST_P(Farewell, of_the_router_that_says_admin_down_costs_nothing) {
+  begin();
+  pair.host_b.must({"vtysh", "-c", "configure terminal", "-c", "bfd", "-c", "profile fast", "-c", "shutdown"});
+  EXPECT_TRUE(bfd_is(pair, "shutdown"));
+  EXPECT_TRUE(untouched());
+}
+
 // A router takes single hop for an internal neighbour in its own network.
 class InternalPeer : public ::testing::TestWithParam<Family> {};
 
@@ -121,6 +213,7 @@ TEST_P(InternalPeer, on_the_link_is_watched_and_its_death_noticed) {
 
 std::string yes_or_no(const ::testing::TestParamInfo<bool>& info) { return info.param ? "yes" : "no"; }
 INSTANTIATE_TEST_SUITE_P(Over, InternalPeer, ::testing::Values(Family::v4, Family::v6), family_name);
+INSTANTIATE_TEST_SUITE_P(Graceful, Farewell, ::testing::Bool(), yes_or_no);
 INSTANTIATE_TEST_SUITE_P(Graceful, Bfd, ::testing::Bool(), yes_or_no);
 INSTANTIATE_TEST_SUITE_P(CheckControlPlane, BfdAndRestart, ::testing::Bool(), yes_or_no);
 

@@ -25,11 +25,7 @@ class Frr final : public Speaker {
     host_.write("bgpd.conf", config());
     host_.must({"touch", "/etc/frr/vtysh.conf"});
     if (!zebra_.running()) run(zebra_, "zebra", {"-f", host_.dir() + "/zebra.conf"});
-    const bool bfd = std::ranges::any_of(spec_.peers, [](const PeerSpec& p) { return p.bfd.has_value(); });
-    if (bfd && !bfdd_.running()) {
-      host_.write("bfdd.conf", bfd_config());
-      run(bfdd_, "bfdd", {"-f", host_.dir() + "/bfdd.conf"});
-    }
+    if (std::ranges::any_of(spec_.peers, [](const PeerSpec& p) { return p.bfd.has_value(); })) start_bfd();
     run(daemon_, "bgpd", {"-f", host_.dir() + "/bgpd.conf"});
     if (const auto said = log(); said.find("No such command on config line") != std::string::npos)
       throw std::runtime_error("FRR does not take its configuration:\n" + said);
@@ -93,6 +89,16 @@ class Frr final : public Speaker {
   void shut(const std::string& name, const std::string& message) override {
     vtysh({"configure terminal", fmt::format("router bgp {}", spec_.asn),
            fmt::format("neighbor {} shutdown message {}", key(name), message)});
+  }
+  void stop_bfd() override { bfdd_.stop(SIGTERM); }
+  void start_bfd() override {
+    if (bfdd_.running()) return;
+    host_.write("bfdd.conf", bfd_config());
+    run(bfdd_, "bfdd", {"-f", host_.dir() + "/bfdd.conf"});
+  }
+  void without_bfd(const std::string& name) override {
+    vtysh(
+        {"configure terminal", fmt::format("router bgp {}", spec_.asn), fmt::format("no neighbor {} bfd", key(name))});
   }
 
  private:

@@ -35,6 +35,10 @@ std::string RouteView::to_string() const {
 
 void Speaker::tell(const std::string& line) { throw std::runtime_error(name() + " takes no such line: " + line); }
 
+void Speaker::stop_bfd() { throw std::runtime_error(name() + " has no BFD of its own here"); }
+void Speaker::start_bfd() { throw std::runtime_error(name() + " has no BFD of its own here"); }
+void Speaker::without_bfd(const std::string&) { throw std::runtime_error(name() + " has no BFD of its own here"); }
+
 const PeerSpec& Speaker::peer_spec(const std::string& name) const {
   for (const auto& p : spec_.peers)
     if (p.name == name) return p;

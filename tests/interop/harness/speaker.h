@@ -121,6 +121,11 @@ class Speaker {
   virtual void refresh(const std::string& peer) = 0;
   /// Takes the session down with a message for the peer (RFC 9003).
   virtual void shut(const std::string& peer, const std::string& message) = 0;
+  /// Ends BFD's process in good order, and starts it again; the speaker runs on.
+  virtual void stop_bfd();
+  virtual void start_bfd();
+  /// Takes BFD from a peer, and leaves its session as it is.
+  virtual void without_bfd(const std::string& peer);
   /// A line in the daemon's own words, for what only one of them can do (ExaBGP).
   virtual void tell(const std::string& line);
   virtual std::string log() const { return slurp(log_path()); }

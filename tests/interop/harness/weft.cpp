@@ -106,19 +106,26 @@ class Weft final : public Speaker {
   void shut(const std::string& peer, const std::string& message) override {
     must({{"command", "shutdown"}, {"peer", peer}, {"message", message}});
   }
+  void stop_bfd() override { bfd_.stop(SIGTERM); }
+  // A process of its own, which outlives the speaker's kill().
+  void start_bfd() override {
+    if (bfd_.running()) return;
+    bfd_.start(host_, {beside("weft-bfd"), "--socket", bfd_socket()}, bfd_log());
+    wait_until(
+        30s, "weft-bfd listens", [&] { return !bfd_.running() || std::filesystem::exists(bfd_socket()); },
+        [&] { return slurp(bfd_log()); });
+  }
+  void without_bfd(const std::string& peer) override {
+    for (PeerSpec& p : spec_.peers)
+      if (p.name == peer) p.bfd.reset();
+    apply();
+  }
 
  private:
   std::string socket() const { return host_.dir() + "/weft.sock"; }
   std::string bfd_socket() const { return host_.dir() + "/bfd.sock"; }
+  std::string bfd_log() const { return host_.dir() + "/weft-bfd.log"; }
 
-  // A process of its own, which outlives the speaker's kill().
-  void start_bfd() {
-    if (bfd_.running()) return;
-    bfd_.start(host_, {beside("weft-bfd"), "--socket", bfd_socket()}, host_.dir() + "/weft-bfd.log");
-    wait_until(
-        30s, "weft-bfd listens", [&] { return !bfd_.running() || std::filesystem::exists(bfd_socket()); },
-        [&] { return slurp(host_.dir() + "/weft-bfd.log"); });
-  }
   void apply() { must({{"command", "apply"}, {"config", config()}}); }
 
   void must(const json::object& request) {
