@@ -283,11 +283,11 @@ std::string World::show(const std::string& view) {
 std::string World::show_bgp(const std::string& view) {
   if (view == "goodbye") return routers_.goodbye + "\n";
   if (view == "status" || view == "conditions") return status_text(server_, view == "status");
+  if (view == "bgp") return wanted_text(routers_);
   auto* bgp = agent_ ? agent_->bgp() : nullptr;
   if (!bgp) return "no BGP";
   auto& controller = bgp->controller();
   std::string out;
-  if (view == "bgp") return wanted_text(routers_);
   if (view == "why")
     for (const auto& r : bgp::control::why_all(controller.routes()))
       out += fmt::format("{} {} {} to {}: {}{}\n", r.service.empty() ? "node" : r.service, r.type,

@@ -32,9 +32,9 @@ namespace weft::script {
 ///   expect VIEW FILE               waits until VIEW reads as FILE: frontends, lbmaps, routes, pods, tunnel (its own
 ///                                  end and the far ones), node (our CiliumNode), endpoints (CiliumEndpoints), problems
 ///                                  (what the agent says it cannot do), ready (or why it is not); of BGP: bgp (what the
-///                                  speaker is told), why (what the objects want), answers (of `weft bgp why`), notes
-///                                  (findings and objects without effect), status (of the NodeConfig), conditions (that
-///                                  hold, of all BGP objects), metrics, goodbye
+///                                  speaker is told, or was told last), why (what the objects want), answers (of `weft
+///                                  bgp why`), notes (findings and objects without effect), status (of the NodeConfig),
+///                                  conditions (that hold, of all BGP objects), metrics, goodbye
 ///   stays VIEW FILE                VIEW reads as FILE and goes on doing so for 200 ms
 ///   breaks WHAT                    api-down, api-up, watches, compaction, slices-down, slices-up
 /// A failure names the line and shows the difference.
