@@ -584,9 +584,7 @@ TEST_F(Chart, bfd_has_pods_of_its_own_that_come_with_bgp) {
   EXPECT_THAT(pod, HasSubstr("SYS_NICE"));
   EXPECT_THAT(pod, Not(HasSubstr("config-checksum"))) << "a change of configuration must not restart it";
   EXPECT_THAT(pod, Not(HasSubstr("\"limits\""))) << "a CPU quota would miss deadlines";
-  const auto strategy = [&] {
-    return json::serialize(object("DaemonSet/weft-bfd").at("spec").at("updateStrategy"));
-  };
+  const auto strategy = [&] { return json::serialize(object("DaemonSet/weft-bfd").at("spec").at("updateStrategy")); };
   EXPECT_EQ(strategy(), R"({"type":"OnDelete"})") << "routers that take AdminDown for a failure would drop the node";
   render({"bgpControlPlane.enabled=true,bfd.updateStrategy.type=RollingUpdate"});
   EXPECT_EQ(strategy(), R"({"type":"RollingUpdate"})");
