@@ -208,7 +208,8 @@ Task<Answer<HttpResponse>> Api::resource(HttpRequest request, User user, std::ve
   target.kind = kinds_.find(group, version, rest[0]);
   if (rest.size() > 1) target.name = rest[1];
   if (rest.size() > 2) target.sub = rest[2];
-  if (!target.kind || rest.size() > 3) co_return refuse(ApiError::no_such_path());
+  // Behind proxy comes a path of the pod's own.
+  if (!target.kind || (rest.size() > 3 && target.sub != "proxy")) co_return refuse(ApiError::no_such_path());
   const Kind& k = *target.kind;
   if (k.namespaced ? target.ns.empty() && !target.name.empty() : !target.ns.empty())
     co_return refuse(ApiError::no_such_path());

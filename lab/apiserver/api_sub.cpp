@@ -58,14 +58,23 @@ json::object scale_of(const Kind& k, const json::value& o) {
           {"status", std::move(status)}};
 }
 
+// What to use instead of a subresource that the lab's kubelet stand-in does not serve; empty: it is none of those.
+std::string instead_of(const Target& t) {
+  if (t.sub == "exec" || t.sub == "ephemeralcontainers")
+    return fmt::format("use `weft lab exec CLUSTER/{} -n {} -- COMMAND`", t.name, t.ns);
+  if (t.sub == "log" || t.sub == "attach") return fmt::format("use `weft lab logs CLUSTER/{} -n {}`", t.name, t.ns);
+  if (t.sub == "portforward" || t.sub == "proxy")
+    return "ask the pod's address: `weft lab exec CLUSTER/NODE -- curl ADDRESS:PORT`";
+  return {};
+}
+
 }  // namespace
 
 Task<Answer<HttpResponse>> Api::subresource(HttpRequest request, Target t) {
   const Kind& k = *t.kind;
   const bool posts = request.method == "POST";
-  if (k.is("", "pods") && (t.sub == "log" || t.sub == "exec" || t.sub == "attach" || t.sub == "portforward" ||
-                           t.sub == "proxy" || t.sub == "ephemeralcontainers"))
-    co_return refuse(ApiError::not_offered("pods/" + t.sub + ": use `weft lab exec`"));
+  if (const auto instead = instead_of(t); k.is("", "pods") && !instead.empty())
+    co_return refuse(ApiError::not_offered("pods/" + t.sub + ": " + instead));
   if (!k.has(t.sub)) co_return refuse(ApiError::no_such_path());
   if (t.sub == "scale") co_return co_await scale(std::move(request), std::move(t));
   if (t.sub == "finalize") {

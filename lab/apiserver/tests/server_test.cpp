@@ -167,6 +167,8 @@ TEST_F(Server, refuses_clearly) {
   EXPECT_EQ(s.get("/apis/batch/v1/jobs").code, 404);
   EXPECT_EQ(s.put(kMaps, config_map("x")).code, 405);
   EXPECT_EQ(s.get(kPods + "/x/log").code, 501);
+  EXPECT_EQ(s.get(kPods + "/x/proxy/deep/path").code, 501);
+  EXPECT_EQ(s.get(kMaps + "/x/proxy/deep/path").code, 404);
   EXPECT_EQ(s.request("GET", kMaps, "", "", "application/vnd.kubernetes.protobuf").code, 406);
   EXPECT_EQ(s.request("POST", kMaps, "x", "application/cbor").code, 415);
   EXPECT_EQ(s.request("PATCH", kMaps + "/x", "{}", "text/plain").code, 415);

@@ -203,5 +203,22 @@ TEST_F(Tools, helm_installs_lists_upgrades_and_uninstalls) {
   EXPECT_EQ(ok("get deploy,svc -o name"), "");
 }
 
+TEST_F(Tools, what_needs_a_kubelet_is_refused_and_says_what_to_use) {
+  ok("run talker --image=x");
+  const auto asked = [&](const std::string& args) {
+    const auto r = k(args + " </dev/null");
+    EXPECT_NE(r.code, 0) << args;
+    EXPECT_NE(r.code, 124) << args << " was still at it";
+    return r.out;
+  };
+  const auto in_lab = HasSubstr(fmt::format("use `weft lab exec CLUSTER/talker -n {} -- COMMAND`", ns));
+  const auto logs = HasSubstr(fmt::format("use `weft lab logs CLUSTER/talker -n {}`", ns));
+  for (const char* args : {"exec talker -- true", "exec -i talker -c talker -- cat", "debug talker --image=x -- true"})
+    EXPECT_THAT(asked(args), in_lab) << args;
+  for (const char* args : {"logs talker", "logs -f talker"}) EXPECT_THAT(asked(args), logs) << args;
+  EXPECT_THAT(asked(fmt::format("get --raw /api/v1/namespaces/{}/pods/talker/proxy/healthz", ns)),
+              HasSubstr("ask the pod's address: `weft lab exec CLUSTER/NODE -- curl ADDRESS:PORT`"));
+}
+
 }  // namespace
 }  // namespace weft::lab::api
