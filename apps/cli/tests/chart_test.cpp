@@ -407,6 +407,24 @@ TEST_F(Chart, each_authentication_mode_names_its_users_and_presents_its_certific
   }
 }
 
+TEST_F(Chart, who_has_no_store_of_its_own_still_has_a_certificate_for_those_of_others) {
+  const auto certificates = [&](const std::string& clusters) {
+    render({"cluster.name=cluster1,cluster.id=1,clustermesh.config.enabled=true", clusters});
+    std::set<std::string> out;
+    for (const auto& [key, o] : objects_)
+      if (key.starts_with("Secret/clustermesh-")) out.insert(key);
+    return out;
+  };
+  const std::string remote = "clustermesh-apiserver-remote-cert", west = "clustermesh.config.clusters.west.";
+  EXPECT_THAT(certificates(west + "ips={172.18.2.11}"), ElementsAre("Secret/" + remote));
+  EXPECT_EQ(common_name(secret(remote, "tls.crt")), "remote");
+  EXPECT_THAT(certificates(west + "ips={172.18.2.11}," + west + "tls.cert=Yw==," + west + "tls.key=aw=="),
+              ElementsAre())
+      << "it brings its own";
+  render({"cluster.name=cluster1,cluster.id=1"});
+  EXPECT_FALSE(objects_.contains("Secret/" + remote)) << "it reads nobody";
+}
+
 TEST_F(Chart, who_reads_one_way_is_a_user_of_the_store) {
   const std::string west = "- name: remote-west\n  role: remote\n", north = "- name: remote-north\n  role: remote\n";
   auto sets = kMesh;
