@@ -52,6 +52,11 @@ std::vector<NodeCidr> pod_cidrs(const ClusterObjects& o) {
   return out;
 }
 
+bool has_load_balancer(const json::object& service) {
+  return text(service, {"spec", "type"}) == "LoadBalancer" &&
+         !list(service, {"status", "loadBalancer", "ingress"}).empty();
+}
+
 }  // namespace
 
 std::vector<std::string> AccessInfo::endpoints() const {
@@ -179,11 +184,18 @@ std::optional<std::string> load_balancers_at_hand(const std::vector<json::object
       if (provider.starts_with(prefix)) return fmt::format("nodes are {}'s", cloud);
   }
   for (const auto& s : services) {
-    if (text(s, {"spec", "type"}) != "LoadBalancer" || name_of(s) == "clustermesh-apiserver") continue;
-    if (!list(s, {"status", "loadBalancer", "ingress"}).empty())
+    if (name_of(s) == "clustermesh-apiserver") continue;
+    if (has_load_balancer(s))
       return fmt::format("Service {}/{} has got one", text(s, {"metadata", "namespace"}), name_of(s));
   }
   return std::nullopt;
+}
+
+bool load_balancer_would_wait(const std::vector<json::object>& nodes, const std::vector<json::object>& services) {
+  const bool has_one = std::any_of(services.begin(), services.end(), [](const json::object& s) {
+    return name_of(s) == "clustermesh-apiserver" && has_load_balancer(s);
+  });
+  return !has_one && !load_balancers_at_hand(nodes, services);
 }
 
 }  // namespace weft::cli

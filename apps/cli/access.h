@@ -75,5 +75,7 @@ Result<std::string> certificate_key_id(const std::string& pem);
 /// words.
 std::optional<std::string> load_balancers_at_hand(const std::vector<json::object>& nodes,
                                                   const std::vector<json::object>& services);
+/// Would a LoadBalancer for the mesh store wait, for all that is known? It has no address, and nothing here gives any.
+bool load_balancer_would_wait(const std::vector<json::object>& nodes, const std::vector<json::object>& services);
 
 }  // namespace weft::cli

@@ -82,12 +82,12 @@ int enable(Context& context, const MeshFlags& f) {
          fmt::format("{}: cluster.id is 0, which means no mesh; give it a name and a number of its own first: "
                      "weft upgrade --context {} --set cluster.name=NAME,cluster.id=N",
                      name, name)});
+  const auto nodes = side->cluster.list(kube::kNodes);
+  if (!nodes) return report(nodes.error());
+  const auto services = side->cluster.list(kube::kServices);
+  if (!services) return report(services.error());
   std::string type = f.service_type;
   if (type.empty()) {
-    const auto nodes = side->cluster.list(kube::kNodes);
-    if (!nodes) return report(nodes.error());
-    const auto services = side->cluster.list(kube::kServices);
-    if (!services) return report(services.error());
     const auto* given = at_path(side->values, "clustermesh.apiserver.service.type");
     if (given && given->is_string()) {
       type = std::string(given->as_string());
@@ -105,6 +105,10 @@ int enable(Context& context, const MeshFlags& f) {
     }
   }
   if (type == "NodePort") std::fprintf(stderr, "⚠️  %s\n", kNodePortWarning);
+  if (type == "LoadBalancer" && load_balancer_would_wait(*nodes, *services))
+    std::fprintf(stderr,
+                 "⚠️  Nothing is known to give LoadBalancer addresses here: until Service clustermesh-apiserver has got "
+                 "one no cluster can connect (--service-type NodePort needs none)\n");
   auto values = side->values;
   set_path(values, "clustermesh.useAPIServer", true);
   set_path(values, "clustermesh.apiserver.service.type", json::string(type));

@@ -361,5 +361,15 @@ TEST(Access, load_balancers_are_noticed_by_cloud_or_by_a_service_that_has_an_add
   EXPECT_EQ(load_balancers_at_hand({}, {pending}), std::nullopt);
 }
 
+TEST(Access, a_load_balancer_waits_where_nobody_gives_addresses_unless_it_has_one_already) {
+  auto store = obj(R"({"metadata": {"namespace": "kube-system", "name": "clustermesh-apiserver"},
+                       "spec": {"type": "LoadBalancer"}, "status": {"loadBalancer": {}}})");
+  EXPECT_TRUE(load_balancer_would_wait({}, {}));
+  EXPECT_TRUE(load_balancer_would_wait({obj(R"({"spec": {}})")}, {store}));
+  EXPECT_FALSE(load_balancer_would_wait({obj(R"({"spec": {"providerID": "gce://p/z/i"}})")}, {store}));
+  store["status"] = obj(R"({"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}]}})");
+  EXPECT_FALSE(load_balancer_would_wait({}, {store})) << "however it came by it";
+}
+
 }  // namespace
 }  // namespace weft::cli
