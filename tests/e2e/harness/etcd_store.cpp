@@ -8,25 +8,21 @@ namespace weft::e2e {
 
 using namespace std::chrono_literals;
 
-namespace {
-
-// Private to the node: a lab gives each a /run of its own.
-const std::string kDir = "/run/mesh-store-remote";
-
-}  // namespace
-
-MeshStore::MeshStore(const Lab& lab, std::string cluster, std::string name)
+MeshStore::MeshStore(const Lab& lab, std::string cluster, std::string name, StoreCertificate certificate)
     : lab_(lab), cluster_(std::move(cluster)), name_(name.empty() ? cluster_ : std::move(name)) {
+  const std::string& of = certificate.cluster.empty() ? cluster_ : certificate.cluster;
   const auto pods = lab_.get_json(cluster_, {"-n", "kube-system", "pods", "-l", "k8s-app=clustermesh-apiserver"});
-  const auto secret = lab_.get_json(cluster_, {"-n", "kube-system", "secret", "clustermesh-apiserver-remote-cert"});
+  const auto secret = lab_.get_json(of, {"-n", "kube-system", "secret", certificate.secret});
   if (!pods.is_object() || pods.at("items").as_array().empty() || !secret.is_object()) {
-    ADD_FAILURE() << cluster_ << " has no mesh store, or no Secret clustermesh-apiserver-remote-cert";
+    ADD_FAILURE() << cluster_ << " has no mesh store, or " << of << " no Secret " << certificate.secret;
     return;
   }
   node_ = cluster_ + "/" + std::string(pods.at("items").as_array()[0].at("spec").at("nodeName").as_string());
-  std::string script = "umask 077; mkdir -p " + kDir;
+  // Private to the node: a lab gives each a /run of its own.
+  dir_ = "/run/mesh-store/" + of + "-" + certificate.secret;
+  std::string script = "umask 077; mkdir -p " + dir_;
   for (const char* file : {"tls.crt", "tls.key", "ca.crt"})
-    script += " && echo " + std::string(secret.at("data").at(file).as_string()) + " | base64 -d > " + kDir + "/" + file;
+    script += " && echo " + std::string(secret.at("data").at(file).as_string()) + " | base64 -d > " + dir_ + "/" + file;
   const auto r = lab_.exec(node_, {"sh", "-c", script});
   EXPECT_TRUE(r.ok()) << cluster_ << ": the certificate could not be put on " << node_ << ": " << r.err;
 }
@@ -36,9 +32,9 @@ Output MeshStore::etcdctl(Argv args) const {
            "ETCDCTL_API=3",
            "etcdctl",
            "--endpoints=https://127.0.0.1:32379",
-           "--cacert=" + kDir + "/ca.crt",
-           "--cert=" + kDir + "/tls.crt",
-           "--key=" + kDir + "/tls.key"};
+           "--cacert=" + dir_ + "/ca.crt",
+           "--cert=" + dir_ + "/tls.crt",
+           "--key=" + dir_ + "/tls.key"};
   all.insert(all.end(), args.begin(), args.end());
   return lab_.exec(node_, all, 20s);
 }

@@ -1,4 +1,4 @@
-// The mesh store of a cluster of the lab, seen with stock etcdctl and the certificate that remote clusters get.
+// The mesh store of a cluster of the lab, seen with stock etcdctl and a certificate of the mesh.
 #pragma once
 
 #include <map>
@@ -13,11 +13,17 @@ struct StoreEntry {
   bool leased = false;
 };
 
+/// Whose certificate asks: a Secret of a cluster.
+struct StoreCertificate {
+  std::string cluster;  // empty: that of the store
+  std::string secret = "clustermesh-apiserver-remote-cert";
+};
+
 class MeshStore {
  public:
-  /// Puts the certificate of Secret clustermesh-apiserver-remote-cert where etcdctl runs: on the node of the store.
+  /// Puts the certificate where etcdctl runs: on the node of the store.
   /// `name`: what the cluster of context `cluster` calls itself, when that is not the same.
-  MeshStore(const Lab& lab, std::string cluster, std::string name = {});
+  MeshStore(const Lab& lab, std::string cluster, std::string name = {}, StoreCertificate certificate = {});
 
   Output etcdctl(Argv args) const;
   /// Keys below `prefix`; a failure of etcdctl fails the test.
@@ -28,7 +34,7 @@ class MeshStore {
  private:
   std::map<std::string, StoreEntry> read(const Argv& args) const;
   const Lab& lab_;
-  std::string cluster_, name_, node_;
+  std::string cluster_, name_, node_, dir_;
 };
 
 }  // namespace weft::e2e

@@ -29,33 +29,38 @@ Strangers& Strangers::get() {
   return *strangers;
 }
 
-void Strangers::together(const std::vector<Argv>& commands) const {
+::testing::AssertionResult Strangers::together(const std::vector<Argv>& commands) const {
   std::deque<Background> all;
   for (Argv argv : commands) {
     argv.insert(argv.begin(), program("weft"));
     all.emplace_back(argv, lab_.env());
   }
-  for (auto& b : all) {
-    const auto r = b.wait(150s);
-    if (r.ok()) continue;
-    std::cerr << "the clusters could not be made\n" << r.describe() << std::endl;
-    std::exit(1);  // skips the environments' tear down: the guardian cleans up
-  }
+  auto result = ::testing::AssertionSuccess();
+  for (auto& b : all)
+    if (const auto r = b.wait(150s); !r.ok()) result = ::testing::AssertionFailure() << r.describe();
+  return result;
+}
+
+void Strangers::must(const std::vector<Argv>& commands) const {
+  const auto done = together(commands);
+  if (done) return;
+  std::cerr << "the clusters could not be made\n" << done.message() << std::endl;
+  std::exit(1);  // skips the environments' tear down: the guardian cleans up
 }
 
 Strangers::Strangers() : lab_(lab_of_strangers()) {
   if (std::getenv("WEFT_E2E_LAB") != nullptr && lab_.weft({"clustermesh", "status", "--context", "cluster2"}).ok())
     return;
-  together({install("cluster1", "cluster1", "1", {}),
-            install("stranger", "stranger", "1", {"--set", "clustermesh.maxConnectedClusters=511"})});
-  together({install("cluster2", "cluster2", "2", {"--inherit-ca", "cluster1"}),
-            install("twin", "cluster1", "3", {"--inherit-ca", "cluster1"})});
+  must({install("cluster1", "cluster1", "1", {}),
+        install("stranger", "stranger", "1", {"--set", "clustermesh.maxConnectedClusters=511"})});
+  must({install("cluster2", "cluster2", "2", {"--inherit-ca", "cluster1"}),
+        install("twin", "cluster1", "3", {"--inherit-ca", "cluster1"})});
   std::vector<Argv> enable;
   for (const char* c : {"cluster1", "cluster2", "twin", "stranger"})
     enable.push_back({"clustermesh", "enable", "--context", c, "--wait", "--wait-duration", "2m"});
-  together(enable);
-  together({{"clustermesh", "connect", "--context", "cluster1", "--destination-context", "cluster2", "--wait",
-             "--wait-duration", "2m"}});
+  must(enable);
+  must({{"clustermesh", "connect", "--context", "cluster1", "--destination-context", "cluster2", "--wait",
+         "--wait-duration", "2m"}});
 }
 
 }  // namespace weft::e2e

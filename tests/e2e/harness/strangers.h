@@ -13,11 +13,12 @@ class Strangers {
   /// Brings it up on first use; a failure of that ends the program with what was said.
   static Strangers& get();
   const Lab& lab() const { return lab_; }
+  /// weft COMMAND, all at the same time; each must succeed.
+  ::testing::AssertionResult together(const std::vector<Argv>& commands) const;
 
  private:
   Strangers();
-  /// All at the same time; each must succeed.
-  void together(const std::vector<Argv>& commands) const;
+  void must(const std::vector<Argv>& commands) const;
   Lab& lab_;
 };
 
