@@ -104,6 +104,8 @@ void Lab::guard() {
     do n = read(3, &byte, 1);
     while (n < 0 && errno == EINTR);
     if (n == 1) _exit(0);
+    std::error_code ignored;
+    std::filesystem::remove_all("/tmp/weft-" + name_, ignored);
     const std::string weft = program("weft");
     // A build may just be replacing the program.
     for (int i = 0; i < 60; ++i) {
