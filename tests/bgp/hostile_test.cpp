@@ -191,17 +191,33 @@ TEST_F(HostileTest, a_peer_whose_attributes_fill_the_memory_loses_its_session) {
   ASSERT_TRUE(p().meet());
   RawPeer raw("10.99.0.3", "10.99.0.1");
   ASSERT_TRUE(raw.open(p().loop, 65003));
+  ASSERT_TRUE(p().loop.until("up", [&] { return p().a.up("raw"); }, p().seen()));
   Update u;
   u.attributes.emplace().as_path.prepend(65003);
   // 3200 octets of communities of its own for each prefix: far from the limit of prefixes, 4 MiB after some 1300.
-  for (std::uint32_t i = 0; i < 3000 && p().a.up("raw"); ++i) {
+  std::vector<std::uint8_t> flood;
+  for (std::uint32_t i = 0; i < 2000; ++i) {
     u.attributes->communities.clear();
     for (std::uint32_t c = 0; c < 800; ++c) u.attributes->communities.push_back(i << 12 | c);
     u.announced = {{{*Address::parse("10.99.0.3"), std::nullopt}, {Prefix(Address::v4(0x0a010000 + i), 32)}}};
-    if (!raw.send(u)) break;
-    p().loop.turn(0ms);
+    const auto bytes = encode(u, raw.context);
+    flood.insert(flood.end(), bytes.begin(), bytes.end());
   }
-  ASSERT_TRUE(p().loop.until("the end of the session", [&] { return !p().a.up("raw"); }, p().seen()));
+  std::size_t sent = 0;
+  const auto pour = [&] {
+    for (ssize_t n = 1; n > 0 && sent < flood.size();) {
+      n = ::send(raw.fd(), flood.data() + sent, flood.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (n > 0) sent += static_cast<std::size_t>(n);
+    }
+  };
+  ASSERT_TRUE(p().loop.until(
+      "the end of the session",
+      [&] {
+        pour();
+        return !p().a.up("raw");
+      },
+      p().seen()));
+  p().loop.turn(300ms);  // for the last words
   EXPECT_NE(p().a.status("raw").down.words.find("more than 4 MiB"), std::string::npos) << p().seen()();
   std::optional<Notification> told;
   while (auto m = raw.receive())

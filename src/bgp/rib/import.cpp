@@ -115,10 +115,12 @@ std::vector<InRib::Contender> InRib::contenders(const Prefix& prefix) const {
 void InRib::decide(const Prefix& prefix) {
   std::vector<Contender> allowed;
   if (!ours_ || !ours_(prefix)) allowed = contenders(prefix);
-  const auto good =
-      std::stable_partition(allowed.begin(), allowed.end(), [&](const Contender& c) { return !is_refused(prefix, c); });
-  const std::vector<Contender> refused(good, allowed.end());
-  allowed.erase(good, allowed.end());
+  std::vector<Contender> refused;
+  std::erase_if(allowed, [&](const Contender& c) {
+    if (!is_refused(prefix, c)) return false;
+    refused.push_back(c);
+    return true;
+  });
   if (refused.empty()) refused_.erase(prefix);
   std::erase_if(allowed, [&](const Contender& c) {
     if (c.peer->admitted.contains(prefix) || !c.peer->full()) return false;

@@ -52,11 +52,10 @@ std::vector<KernelRoutes::Way> KernelRoutes::ways(const KernelRoute& route, Pass
     Way way{hop, {hop.via, 0}};
     if (!hop.interface.empty()) {
       const auto [known, fresh] = pass.links.try_emplace(hop.interface, 0);
-      if (fresh)
-        if (const auto link = kernel_.link(hop.interface); link)
-          known->second = link->index;
-        else
-          known->second = fail(link.error());
+      if (fresh) {
+        const auto link = kernel_.link(hop.interface);
+        known->second = link ? Result<int>(link->index) : fail(link.error());
+      }
       if (!known->second) {
         refused_.push_back({route.prefix, hop, known->second.error().message});
         continue;
