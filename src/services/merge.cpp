@@ -166,9 +166,11 @@ std::vector<Frontend> merge(const Site& site, const Service& service,
         for (const auto& feed : remotes)
           if (feed->shared && feed->cluster != site.cluster) add_remote(candidates, port, ip.family(), *feed);
       if (service.global && last_known)
-        for (Backend& b : last_known({{ip, port.port}, port.protocol}))
-          if (b.address.address.family() == ip.family())
-            candidates.try_emplace(b.address, Candidate{.backend = std::move(b), .remote = true, .last_known = true});
+        for (Backend& b : last_known({{ip, port.port}, port.protocol})) {
+          const SocketAddress address = b.address;
+          if (address.address.family() != ip.family()) continue;
+          candidates.try_emplace(address, Candidate{.backend = std::move(b), .remote = true, .last_known = true});
+        }
 
       std::vector<Candidate*> all;
       for (auto& [address, c] : candidates) all.push_back(&c);
