@@ -137,8 +137,8 @@ TEST_P(TcpTest, a_listener_may_wait_for_its_address) {
 TEST_P(TcpTest, a_neighbour_shares_a_network_with_one_of_our_interfaces) {
   const bool v4 = GetParam() == Family::v4;
   const Address ours = *Address::parse(v4 ? "198.51.100.1" : "2001:db8:7::1");
-  shell(
-      fmt::format("ip link add l0 type veth peer name l1 && ip addr add {}/{} dev l0", ours.to_string(), v4 ? 24 : 64));
+  shell(fmt::format("ip link add l0 type veth peer name l1 && ip addr add {}/{} dev l0{}", ours.to_string(),
+                    v4 ? 24 : 64, v4 ? "" : " nodad"));
   EXPECT_TRUE(on_link(*Address::parse(v4 ? "198.51.100.200" : "2001:db8:7::200")));
   EXPECT_FALSE(on_link(*Address::parse(v4 ? "198.51.101.1" : "2001:db8:8::1")));
   EXPECT_EQ(interface_address("l0", GetParam()), ours);
