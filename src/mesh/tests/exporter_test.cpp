@@ -71,7 +71,7 @@ struct World {
     EndpointSlice s;
     s.name = {"shop", name}, s.service = "cart";
     s.ports = {{"", Protocol::tcp, 8080}};
-    s.endpoints = {{{*Address::parse(ip)}, true, true, false, "", "e1", "", {}, false}};
+    s.endpoints = {{{*Address::parse(ip)}, true, true, false, "", "e1", "", {}, {}}};
     return s;
   }
   static kube::CiliumEndpoint endpoint(const char* name, const char* ip, NumericIdentity id) {
