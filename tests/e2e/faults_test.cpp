@@ -210,8 +210,9 @@ spec: {ipFamilyPolicy: PreferDualStack, ports: [{name: http, port: 80, targetPor
   EXPECT_GE(final_state.at("changes").as_int64(), 30 * 500) << "the load was what it claims";
   // Every write but a few is in time on the lab's server. A real one on two cores takes some 300 a second, which are
   // still more than a thousand endpoints.
-  if (std::getenv("WEFT_E2E_KUBE_APISERVER") == nullptr)
+  if (std::getenv("WEFT_E2E_KUBE_APISERVER") == nullptr) {
     EXPECT_GE(final_state.at("writes").as_int64(), 30 * 450) << "the load was what it claims";
+  }
   for (const auto& c : kBothClusters) {
     const auto vip = lab.kubectl(c, {"-n", "shop", "get", "service", "churn", "-o", "jsonpath={.spec.clusterIP}"}).out;
     for (int n = 1; n <= 3; ++n) {
