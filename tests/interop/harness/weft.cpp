@@ -51,8 +51,7 @@ class Weft final : public Speaker {
     }
     daemon_.start(host_, argv, log_path());
     wait_until(
-        30s, "bgp-speaker answers", [&] { return !daemon_.running() || std::filesystem::exists(socket()); },
-        [&] { return log(); });
+        30s, "bgp-speaker answers", [&] { return !daemon_.running() || connect_control(); }, [&] { return log(); });
     if (!daemon_.running()) throw std::runtime_error("bgp-speaker ended at once:\n" + log());
   }
 
@@ -134,14 +133,20 @@ class Weft final : public Speaker {
       throw std::runtime_error(json::serialize(request) + ": " + text_at(answer, {"error"}));
   }
 
-  json::value ask(const json::object& request) {
-    const Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // The path is there a moment before anybody listens on it.
+  Fd connect_control() const {
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     const std::string path = socket();
     path.copy(address.sun_path, sizeof address.sun_path - 1);
-    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
-      throw std::runtime_error("bgp-speaker does not answer:\n" + log());
+    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return {};
+    return fd;
+  }
+
+  json::value ask(const json::object& request) {
+    const Fd fd = connect_control();
+    if (!fd) throw std::runtime_error("bgp-speaker does not answer:\n" + log());
     const timeval limit{30, 0};
     ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     const std::string line = json::serialize(request) + "\n";
