@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <memory>
 
 #include "async/tests/run.h"
 #include "kube/client.h"
@@ -117,18 +118,19 @@ TEST(NoProxy, names_addresses_networks_and_domains) {
     EXPECT_EQ(listed_in_no_proxy(list, host, port), listed) << list << " and " << host << ":" << port;
 }
 
-// Copies what comes from one to the other until either ends.
-Task<> copy(tcp::socket& from, tcp::socket& to) {
+// Copies what comes from one to the other until either ends. Whoever of the two directions is cancelled last has the
+// sockets.
+Task<> copy(std::shared_ptr<tcp::socket> from, std::shared_ptr<tcp::socket> to) {
   std::array<char, 4096> piece;
   for (;;) {
-    auto [ec, n] = co_await from.async_read_some(asio::buffer(piece), kAwait);
+    auto [ec, n] = co_await from->async_read_some(asio::buffer(piece), kAwait);
     if (ec) break;
-    auto [we, wn] = co_await asio::async_write(to, asio::buffer(piece.data(), n), kAwait);
+    auto [we, wn] = co_await asio::async_write(*to, asio::buffer(piece.data(), n), kAwait);
     if (we) break;
   }
   boost::system::error_code ignored;
-  from.close(ignored);
-  to.close(ignored);
+  from->close(ignored);
+  to->close(ignored);
 }
 
 // A proxy as bastions run one: CONNECT, then bytes both ways. With `refuse`, that status instead.
@@ -144,25 +146,24 @@ struct Bastion {
       b.scope.spawn("connection", serve(b, std::move(socket)));
     }
   }
-  static Task<> serve(Bastion& b, tcp::socket client) {
+  static Task<> serve(Bastion& b, tcp::socket accepted) {
+    const auto client = std::make_shared<tcp::socket>(std::move(accepted));
     beast::flat_buffer buffer;
     HttpRequest request;
-    auto [ec, n] = co_await http::async_read(client, buffer, request, kAwait);
+    auto [ec, n] = co_await http::async_read(*client, buffer, request, kAwait);
     if (ec) co_return;
     b.asked.push_back(std::string(request.method_string()) + " " + std::string(request.target()));
     b.authorization = std::string(request[http::field::proxy_authorization]);
     const std::string answer = b.refuse.empty() ? "HTTP/1.1 200 Connection established\r\n\r\n"
                                                 : "HTTP/1.1 " + b.refuse + "\r\nContent-Length: 0\r\n\r\n";
-    auto [we, wn] = co_await asio::async_write(client, asio::buffer(answer), kAwait);
+    auto [we, wn] = co_await asio::async_write(*client, asio::buffer(answer), kAwait);
     if (we || !b.refuse.empty()) co_return;
-    tcp::socket server(b.io);
+    const auto server = std::make_shared<tcp::socket>(b.io);
     const tcp::endpoint where(asio::ip::make_address("127.0.0.1"), b.to);
-    auto [ce] = co_await server.async_connect(where, kAwait);
+    auto [ce] = co_await server->async_connect(where, kAwait);
     if (ce) co_return;
-    Scope both(b.io, "tunnel");
-    both.spawn("up", copy(client, server));
+    b.scope.spawn("tunnel", copy(client, server));
     co_await copy(server, client);
-    co_await both.stop();
   }
 
   asio::io_context& io;
