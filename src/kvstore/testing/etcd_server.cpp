@@ -43,7 +43,7 @@ EtcdServer::EtcdServer(Config config) : config_(std::move(config)) {
   std::string name = (fs::temp_directory_path() / "weft-etcd-XXXXXX").string();
   if (!::mkdtemp(name.data())) throw std::runtime_error("mkdtemp failed");
   dir_ = name;
-  port_ = config_.port ? config_.port : free_port();
+  home_port_ = config_.port ? config_.port : free_port();
   peer_port_ = free_port();
   if (config_.ca) {
     const auto server = config_.ca->issue(
@@ -80,6 +80,14 @@ Options EtcdServer::options(const std::string& common_name) const {
 }
 
 void EtcdServer::start() {
+  port_ = home_port_;
+  launch();
+}
+void EtcdServer::start_hidden() {
+  port_ = free_port();
+  launch();
+}
+void EtcdServer::launch() {
   const std::string peer = fmt::format("http://127.0.0.1:{}", peer_port_);
   std::vector<std::string> args{"--name=t", "--data-dir=" + dir_ + "/data", "--listen-client-urls=" + endpoint(),
                                 "--advertise-client-urls=" + endpoint(), "--listen-peer-urls=" + peer,

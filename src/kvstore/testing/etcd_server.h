@@ -31,17 +31,21 @@ class EtcdServer {
   /// Options of a client. With TLS, its certificate has this common name.
   Options options(const std::string& common_name = "root") const;
 
-  void stop();   // SIGTERM; the data stays
-  void kill();   // SIGKILL; the data stays
-  void start();  // again, on the same port
-  void wipe();   // only when stopped: forget everything, so that start() makes another cluster_id
-  void pause();  // SIGSTOP: the network is gone as far as clients can tell
+  void stop();          // SIGTERM; the data stays
+  void kill();          // SIGKILL; the data stays
+  void start();         // again, on the same port
+  void start_hidden();  // again, on another port until the next start(): clients made before do not find it
+  void wipe();          // only when stopped: forget everything, so that start() makes another cluster_id
+  void pause();         // SIGSTOP: the network is gone as far as clients can tell
   void resume();
 
  private:
+  void launch();
+
   Config config_;
   std::string dir_;
-  int port_ = 0;
+  int home_port_ = 0;
+  int port_ = 0;  // where it is now: home, or hidden
   int peer_port_ = 0;
   int life_ = 0;
   EtcdProcess process_;
