@@ -12,11 +12,19 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::AllOf;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class MeshCommands : public MeshJoins {};
+class MeshCommands : public MeshJoins {
+ protected:
+  ::testing::AssertionResult knows(const std::string& cluster, const std::string& other) const {
+    return eventually(40s, cluster + " has all of " + other, [&] {
+      std::string seen;
+      for (const auto& place : traces(cluster, other)) seen += place + " ";
+      return Seen{seen == "backends identities nodes routes services ", seen};
+    });
+  }
+};
 
 TEST_F(MeshCommands, clusters_of_different_authorities_are_connected_when_the_flag_says_so) {
   ASSERT_TRUE(joined("cluster2"));
@@ -46,8 +54,7 @@ TEST_F(MeshCommands, who_is_disconnected_is_gone_everywhere_and_the_others_notic
   ASSERT_TRUE(joined("cluster2"));
   ASSERT_TRUE(joined("stranger"));
   ASSERT_TRUE(is_well("cluster1", {"cluster2", "stranger"}));
-  for (const char* remote : {"cluster2", "stranger"})
-    ASSERT_THAT(traces("cluster1", remote), ElementsAre("backends", "identities", "nodes", "routes", "services"));
+  for (const char* remote : {"cluster2", "stranger"}) ASSERT_TRUE(knows("cluster1", remote));
   const auto before = session("cluster1", "stranger");
 
   const auto r = disconnect("cluster2");
@@ -111,11 +118,7 @@ TEST_F(MeshCommands, a_cluster_that_disables_its_mesh_says_so_and_the_others_say
   EXPECT_TRUE(answered_by("cluster1", {"cluster1", "cluster2", "stranger"}));
   const auto restarted = lab.kubectl("cluster2", {"-n", "kube-system", "delete", "pod", "-l", "k8s-app=weft"}, {}, 60s);
   ASSERT_THAT(restarted.out, HasSubstr(" deleted\n")) << restarted.describe();
-  EXPECT_TRUE(eventually(40s, "a new agent of cluster2 reads cluster1", [&] {
-    std::string seen;
-    for (const auto& place : traces("cluster2", "cluster1")) seen += place + " ";
-    return Seen{seen == "backends identities nodes routes services ", seen};
-  }));
+  EXPECT_TRUE(knows("cluster2", "cluster1")) << "a new agent reads cluster1 as the one before did";
   EXPECT_TRUE(answered_by("cluster2", {"cluster1", "cluster2"}));
   const auto no_store = connect("cluster2");
   EXPECT_EQ(no_store.code, 1) << no_store.describe();

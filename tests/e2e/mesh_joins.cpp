@@ -64,6 +64,22 @@ std::string joined_by(const std::set<std::string>& words, const char* by) {
 
 }  // namespace
 
+std::string session_of(const json::value& status, const std::string& remote) {
+  if (!status.is_object()) return "no status";
+  for (const auto& r : status.at("remotes").as_array()) {
+    if (r.at("name") != json::value(remote)) continue;
+    std::string out;
+    for (const auto& a : r.at("agents").as_array()) {
+      out += json::serialize(a.at("node")) + (a.at("ready").as_bool() ? " ready" : " not ready");
+      if (!a.at("status").is_object()) continue;
+      for (const char* field : {"failures", "reconnections"})
+        out += std::string(" ") + field + " " + json::serialize(a.at("status").at(field));
+    }
+    return out;
+  }
+  return remote + " is not there";
+}
+
 void MeshJoins::SetUpTestSuite() {
   static bool done = false;
   if (done) return;
@@ -184,19 +200,7 @@ std::string MeshJoins::session(const std::string& cluster, const std::string& re
   const auto s = mesh(cluster, {"status", "-o", "json"});
   boost::system::error_code ec;
   const auto v = json::parse(s.out, ec);
-  if (ec || !v.is_object()) return s.describe();
-  for (const auto& r : v.at("remotes").as_array()) {
-    if (r.at("name") != json::value(remote)) continue;
-    std::string out;
-    for (const auto& a : r.at("agents").as_array()) {
-      out += json::serialize(a.at("node")) + (a.at("ready").as_bool() ? " ready" : " not ready");
-      if (!a.at("status").is_object()) continue;
-      for (const char* field : {"failures", "reconnections"})
-        out += std::string(" ") + field + " " + json::serialize(a.at("status").at(field));
-    }
-    return out;
-  }
-  return remote + " is not there";
+  return ec ? s.describe() : session_of(v, remote);
 }
 
 std::string MeshJoins::remote_file(const std::string& remote) const {

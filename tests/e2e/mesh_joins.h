@@ -10,6 +10,10 @@
 
 namespace weft::e2e {
 
+/// What the agents of a cluster say of their connection to `remote`, but for times. `status`: of weft clustermesh
+/// status -o json.
+std::string session_of(const json::value& status, const std::string& remote);
+
 class MeshJoins : public ::testing::Test {
  protected:
   /// Gives "stranger" an id and a maximum of its own, so that only its certificate authority is in the way.
@@ -30,7 +34,7 @@ class MeshJoins : public ::testing::Test {
   ::testing::AssertionResult answered_by(const std::string& from, const std::set<std::string>& clusters) const;
 
   /// Where on the node of `cluster` something of cluster `other` is: "backends" (BPF), "identities", "nodes", "routes",
-  /// "services".
+  /// "services"..
   std::vector<std::string> traces(const std::string& cluster, const std::string& other) const;
   /// How often the agent of `cluster` has lost or made a connection to `remote`, in words.
   std::string session(const std::string& cluster, const std::string& remote) const;

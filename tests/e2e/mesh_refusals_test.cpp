@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "base/encoding.h"
-#include "tests/e2e/harness/strangers.h"
+#include "tests/e2e/mesh_joins.h"
 
 namespace weft::e2e {
 namespace {
@@ -61,19 +61,7 @@ class MeshRefusals : public ::testing::Test {
     return {};
   }
 
-  // What cluster1's agents say of their connection to cluster2, but for times.
-  std::string sessions() const {
-    const auto r = remote("cluster2");
-    if (!r.is_object()) return "cluster2 is not there";
-    std::string out;
-    for (const auto& a : r.at("agents").as_array()) {
-      out += json::serialize(a.at("node")) + (a.at("ready").as_bool() ? " ready" : " not ready");
-      if (!a.at("status").is_object()) continue;
-      for (const char* field : {"failures", "reconnections"})
-        out += std::string(" ") + field + " " + json::serialize(a.at("status").at(field));
-    }
-    return out;
-  }
+  std::string sessions() const { return session_of(status(), "cluster2"); }
 
   std::string node_address(const std::string& context) const {
     return lab

@@ -254,33 +254,6 @@ TEST(WatchStore, lists_again_after_a_compaction_and_reports_what_vanished) {
     const std::map<std::string, std::string> wanted{{"new", "1"}, {"stays", "1"}};
     co_await eventually("the truth", [&] { return rec.rows == wanted; });
     EXPECT_EQ(std::count(rec.log.begin(), rec.log.end(), "-stays"), 0) << "a row that stayed was never gone";
-    co_await scope.stop();
-  });
-}
-
-TEST(WatchStore, a_compacted_resume_point_makes_it_list_again) {
-  EtcdServer etcd;
-  run([&](asio::io_context& io) -> Task<> {
-    Client c(io, etcd.options());
-    (void)co_await c.put("p/a", "1");
-    Recorder rec;
-    WatchStore s(c, rec, {.prefix = "p/", .retry_first = 20ms, .retry_max = 100ms});
-    Scope scope(io, "test");
-    scope.spawn("watch", drive(s));
-    co_await eventually("the list", [&] { return s.health().watching; });
-    etcd.kill();
-    co_await eventually("the loss is noticed", [&] { return !s.health().watching; });
-    etcd.start_hidden();  // what happens now is compacted before the store can look
-    {
-      Client writer(io, etcd.options());
-      (void)co_await writer.del("p/a");
-      const auto last = co_await writer.put("p/b", "1");
-      const auto done = co_await writer.compact(last->revision);
-      EXPECT_TRUE(done.has_value());
-    }
-    etcd.stop();
-    etcd.start();
-    co_await eventually("the truth", [&] { return rec.rows == std::map<std::string, std::string>{{"b", "1"}}; });
     EXPECT_EQ(s.health().lists, 2u);
     co_await scope.stop();
   });

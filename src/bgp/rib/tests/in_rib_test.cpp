@@ -46,6 +46,18 @@ std::vector<ImportedHop> hops(std::initializer_list<const char*> vias) {
 
 constexpr Asn kUs = 65001;
 
+// The prefix from three peers: of "a" and "b" equally good, of "longer" not.
+InRib equal_and_longer(const Prefix& p, const char* next_hop_of_a) {
+  InRib rib(kUs, {1});
+  rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
+  rib.set_peer("b", importing("10.0.0.3", 65200, everything()));
+  rib.set_peer("longer", importing("10.0.0.4", 65300, everything()));
+  rib.apply("a", announce({p}, {65100}, next_hop_of_a), 0);
+  rib.apply("b", announce({p}, {65200}, "10.0.0.3"), 0);
+  rib.apply("longer", announce({p}, {65300, 65301}, "10.0.0.4"), 0);
+  return rib;
+}
+
 TEST(InRib, keeps_and_counts_what_peers_send_and_imports_nothing_by_itself) {
   InRib rib(kUs, {1});
   rib.set_peer("a", peer("10.0.0.2", 65100));
@@ -153,29 +165,23 @@ TEST(Import, follows_the_first_rule_that_matches) {
 }
 
 TEST(Import, takes_equal_routes_of_several_peers_together) {
-  InRib rib(kUs, {1});
-  rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
-  rib.set_peer("b", importing("10.0.0.3", 65200, everything()));
-  rib.set_peer("c", importing("10.0.0.4", 65300, everything()));
   const Prefix p = prefix("10.1.0.0/16");
-  rib.apply("a", announce({p}, {65100}, "10.0.0.2"), 0);
-  rib.apply("b", announce({p}, {65200}, "10.0.0.3"), 0);
-  rib.apply("c", announce({p}, {65300, 65301}, "10.0.0.4"), 0);
+  InRib rib = equal_and_longer(p, "10.0.0.2");
   ASSERT_TRUE(rib.imported().contains(p));
   EXPECT_EQ(rib.imported().at(p).hops, hops({"10.0.0.2", "10.0.0.3"}));
   EXPECT_EQ(rib.imported().at(p).peers, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(rib.imported().at(p).metric, 200U);
-  EXPECT_EQ(rib.why_not_imported("c", p), NotImported::not_best);
+  EXPECT_EQ(rib.why_not_imported("longer", p), NotImported::not_best);
   EXPECT_EQ(rib.why_not_imported("a", p), std::nullopt);
   EXPECT_EQ(rib.imported_count("a", Family::v4), 1U);
 
   const auto revision = rib.import_revision();
-  rib.apply("c", announce({prefix("10.1.0.0/16")}, {65300, 65302}, "10.0.0.4"), 0);
+  rib.apply("longer", announce({prefix("10.1.0.0/16")}, {65300, 65302}, "10.0.0.4"), 0);
   rib.imported();
   EXPECT_EQ(rib.import_revision(), revision) << "nothing changed in the kernel";
   rib.apply("a", withdraw({p}), 0);
   rib.apply("b", withdraw({p}), 0);
-  EXPECT_EQ(rib.imported().at(p).peers, (std::vector<std::string>{"c"}));
+  EXPECT_EQ(rib.imported().at(p).peers, (std::vector<std::string>{"longer"}));
   EXPECT_GT(rib.import_revision(), revision);
 }
 
@@ -307,14 +313,8 @@ TEST(Import, routes_for_another_table_do_not_join_the_best_one) {
 }
 
 TEST(Import, leaves_out_next_hops_that_the_kernel_refuses) {
-  InRib rib(kUs, {1});
-  rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
-  rib.set_peer("b", importing("10.0.0.3", 65200, everything()));
-  rib.set_peer("longer", importing("10.0.0.4", 65300, everything()));
   const Prefix p = prefix("10.1.0.0/16");
-  rib.apply("a", announce({p}, {65100}, "192.0.2.9"), 0);
-  rib.apply("b", announce({p}, {65200}, "10.0.0.3"), 0);
-  rib.apply("longer", announce({p}, {65300, 65301}, "10.0.0.4"), 0);
+  InRib rib = equal_and_longer(p, "192.0.2.9");
   EXPECT_EQ(rib.imported().at(p).hops, hops({"10.0.0.3", "192.0.2.9"}));
   rib.take_changed();
   rib.refuse(p, {address("192.0.2.9"), ""}, "off link");
