@@ -9,6 +9,13 @@ if(CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${CMAKE_CXX_COMPILER_LAUNCHER})
 endif()
 
+# With ccache, a build is mostly linking. What ships is linked as the distribution links.
+find_program(LLD ld.lld HINTS /usr/lib/llvm-19/bin)
+if(LLD AND NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+  cmake_path(GET LLD PARENT_PATH LLD_FOLDER)
+  add_link_options(-B${LLD_FOLDER} -fuse-ld=lld)
+endif()
+
 add_library(weft_flags INTERFACE)
 target_compile_options(weft_flags INTERFACE -Wall -Wextra -Wpedantic -Wno-missing-field-initializers
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fpch-preprocess;-Wno-subobject-linkage;-Wno-mismatched-new-delete>)
