@@ -34,7 +34,7 @@ class MeshJoins : public ::testing::Test {
   ::testing::AssertionResult answered_by(const std::string& from, const std::set<std::string>& clusters) const;
 
   /// Where on the node of `cluster` something of cluster `other` is: "backends" (BPF), "identities", "nodes", "routes",
-  /// "services"..
+  /// "services".
   std::vector<std::string> traces(const std::string& cluster, const std::string& other) const;
   /// How often the agent of `cluster` has lost or made a connection to `remote`, in words.
   std::string session(const std::string& cluster, const std::string& remote) const;
