@@ -1,6 +1,6 @@
 // A whole system of sessions under packets from anybody, with the time passing in between. The input is a list of
 // steps: how long to wait, who sends, with which TTL, and the bytes. Nothing may crash or loop, and nothing that goes
-// out may break the protocol's rules.
+// out may break the protocol's rules. No input can guess a digest, so a sender may have the key: see signed_with_key().
 //
 // An input's cost is the time that passes in it, each second of which sends packets of three sessions. Steps and time
 // are bounded: enough for sessions to come up, be lost, poll and say farewell, and what comes after has been before.
@@ -8,7 +8,11 @@
 #include <cstdlib>
 #include <map>
 #include <span>
+#include <utility>
+#include <vector>
 
+#include "bfd/core/auth.h"
+#include "bfd/core/packet.h"
 #include "bfd/loop/engine.h"
 
 namespace {
@@ -43,11 +47,13 @@ class Judge final : public Transport {
   std::map<std::uint32_t, bool> ids_;
 };
 
+const AuthKey kKey{1, "secret"};
+
 std::vector<SessionConfig> wanted(bool all) {
   SessionConfig plain, keyed, far;
   plain.key.peer = Address::v4(0x0a000002);
   keyed.key.peer = Address::v4(0x0a000003);
-  keyed.auth = AuthKey{1, "secret"};
+  keyed.auth = kKey;
   far.key = {Address::v4(0x0a000004), Address::v4(0x0a000001), "", Hops::multi};
   far.passive = true;
   far.min_ttl = 200;
@@ -60,6 +66,15 @@ constexpr Duration kMaxTime = std::chrono::seconds(20);
 
 // Most waits are as short as those between packets of a session that is up, some as long as its detection time.
 Duration wait_of(std::uint8_t byte) { return std::chrono::milliseconds(byte < 224 ? byte : (byte - 223) * 256); }
+
+// As a peer that has the key would send it. The four bytes behind the packet are the sequence number.
+std::vector<std::uint8_t> signed_with_key(std::vector<std::uint8_t> datagram) {
+  const auto packet = decode(datagram);
+  if (!packet || datagram.size() < kMandatorySize + 4) return datagram;
+  std::uint32_t sequence = 0;
+  for (std::size_t i = 0; i < 4; ++i) sequence = sequence << 8 | datagram[kMandatorySize + i];
+  return Authenticator(kKey, sequence - 1).sign(*packet);
+}
 
 }  // namespace
 
@@ -99,6 +114,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         for (int i = 0; i < 4; ++i) datagram[8 + i] = static_cast<std::uint8_t>(d >> (24 - 8 * i));
       }
     }
+    if ((who & 64) != 0) datagram = signed_with_key(std::move(datagram));
     engine.receive({datagram, Address::v4(0x0a000002 + who % 4), Address::v4(0x0a000001), 1, static_cast<int>(ttl),
                     who % 8 >= 4 ? Hops::multi : Hops::single},
                    now);
