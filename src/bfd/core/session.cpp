@@ -185,7 +185,8 @@ void Session::expire(Time now, Actions& out) {
   rx_in_use_ = required_min_rx_;
   if (state_ != State::up && state_ != State::init) return;
   local_diag_ = Diag::detection_expired;
-  enter(State::down, DownReason::detection_expired, now, out);
+  // In Init nothing ran over the path, so that its silence takes nothing down: what ended the last Up stays the reason.
+  enter(State::down, state_ == State::up ? DownReason::detection_expired : reason_, now, out);
 }
 
 std::optional<Time> Session::detection_deadline() const {

@@ -61,8 +61,12 @@ std::string Session::why(std::string_view trouble) const {
     case DownReason::none:
     case DownReason::refused: break;
     case DownReason::no_answer:
-      out = state_ == State::init ? peer + " answers; waiting for it to say that it hears us"
-                                  : "no BFD packet of " + peer + " was accepted yet";
+      if (state_ == State::init)
+        out = peer + " answers; waiting for it to say that it hears us";
+      else if (counters_.received > 0 && remote_discriminator_ == 0)
+        out = peer + " answered, and fell silent before the session was Up";
+      else
+        out = "no BFD packet of " + peer + " was accepted yet";
       break;
     case DownReason::detection_expired:
       out = fmt::format("{} was silent for {} ({} x {}): the path or the peer is dead", peer,

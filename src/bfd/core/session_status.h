@@ -15,7 +15,7 @@ namespace weft::bfd {
 /// Why the session is not Up, as users act on it.
 enum class DownReason : std::uint8_t {
   none,               // it is Up, or on the way there after the peer answered
-  no_answer,          // it was never Up: no packet of the peer has come yet
+  no_answer,          // it was never Up: no packet of the peer has come yet, or none for the detection time
   detection_expired,  // it was Up and the peer fell silent for the detection time: the path or the peer is dead
   peer_down,          // the peer says Down: it does not hear us any more, or it started anew
   peer_admin_down,    // the peer's administrator took it down: no failure

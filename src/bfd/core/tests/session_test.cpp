@@ -315,6 +315,33 @@ TEST_F(Crafted, silence_before_up_says_that_nobody_answered) {
             "no BFD packet of 10.0.0.2 was accepted yet; our packets do not leave: Network is unreachable");
   hear(State::down);
   EXPECT_EQ(session.status().why, "10.0.0.2 answers; waiting for it to say that it hears us");
+  pass(4s);
+  ASSERT_EQ(session.state(), State::down);
+  EXPECT_EQ(session.status().down_reason, DownReason::no_answer);
+  EXPECT_EQ(session.status().why, "10.0.0.2 answered, and fell silent before the session was Up");
+}
+
+TEST_F(Crafted, silence_after_an_admin_down_is_no_failure_before_the_session_is_up_again) {
+  bring_up();
+  hear(State::admin_down);
+  ASSERT_EQ(session.status().down_reason, DownReason::peer_admin_down);
+  hear(State::down);
+  ASSERT_EQ(session.state(), State::init);
+  pass(4s);
+  ASSERT_EQ(session.state(), State::down);
+  EXPECT_EQ(session.status().down_reason, DownReason::peer_admin_down);
+  EXPECT_FALSE(path_failed(session.status())) << session.status().why;
+}
+
+TEST_F(Crafted, a_failure_stays_one_when_the_peer_answers_and_falls_silent_again) {
+  bring_up();
+  hear(State::down);
+  hear(State::down);
+  ASSERT_EQ(session.state(), State::init);
+  pass(4s);
+  ASSERT_EQ(session.state(), State::down);
+  EXPECT_EQ(session.status().down_reason, DownReason::peer_down);
+  EXPECT_TRUE(path_failed(session.status()));
 }
 
 }  // namespace
