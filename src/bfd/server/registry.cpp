@@ -48,6 +48,22 @@ void Registry::forget(const std::string& client) {
   if (wishes_.erase(client) != 0) merge();
 }
 
+bool Registry::learn_source(const SessionKey& merged, const Address& source) {
+  const auto known = sources_.find(merged);
+  if (known != sources_.end() && known->second == source) return false;
+  sources_[merged] = source;
+  if (merged.local) return false;
+  const auto parted = [&](const Wish& w) {
+    const SessionKey& key = w.config.key;
+    return key.peer == merged.peer && key.local && *key.local != source && (w.merged == merged || !w.refusal.empty());
+  };
+  const bool any = std::any_of(wishes_.begin(), wishes_.end(), [&](const auto& of_client) {
+    return std::any_of(of_client.second.begin(), of_client.second.end(), parted);
+  });
+  if (any) merge();
+  return any;
+}
+
 void Registry::merge() {
   struct Group {
     SessionKey key;

@@ -23,8 +23,9 @@ class Registry {
 
   /// What shall run: valid, unique keys. A session that runs keeps its key whoever joins or leaves.
   const std::vector<SessionConfig>& merged() const { return merged_; }
-  /// The source address that a session of the merged set turned out to have, for keys that leave it open.
-  void learn_source(const SessionKey& merged, const Address& source) { sources_[merged] = source; }
+  /// The source address that a session of the merged set turned out to have, for keys that leave it open. True: it
+  /// parts users who shared the session while nobody knew, so that what shall run is another set.
+  bool learn_source(const SessionKey& merged, const Address& source);
 
   struct Interest {
     std::string client;

@@ -193,8 +193,7 @@ Task<> Server::pump() {
 }
 
 void Server::learn(const SessionStatus& status) {
-  const auto& interested = registry_.interested_in(status.key);
-  if (interested.empty()) return;
+  if (registry_.interested_in(status.key).empty()) return;
   const auto known = rows_.find(status.key);
   const State before = known == rows_.end() ? State::down : known->second.state;
   if (before != status.state)
@@ -204,8 +203,13 @@ void Server::learn(const SessionStatus& status) {
                 {"is", to_string(status.state)},
                 {"why", status.why}});
   rows_[status.key] = status;
-  if (status.source.port != 0) registry_.learn_source(status.key, status.source.address);
-  for (const auto& [name, key] : interested) {
+  if (status.source.port != 0 && registry_.learn_source(status.key, status.source.address)) {
+    apply();
+    for (const auto& [name, client] : clients_)
+      if (client.stream) client.stream->send(statuses_of(name));
+    return;
+  }
+  for (const auto& [name, key] : registry_.interested_in(status.key)) {
     const auto at = clients_.find(name);
     if (at == clients_.end() || !at->second.stream) continue;
     Statuses one;

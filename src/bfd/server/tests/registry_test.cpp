@@ -65,6 +65,29 @@ TEST_F(RegistryTest, a_running_session_keeps_its_key_when_a_more_exact_user_come
   EXPECT_EQ(registry.merged().size(), 2u) << "another address of ours is another session";
 }
 
+TEST_F(RegistryTest, who_named_another_address_of_ours_gets_its_own_session_once_the_source_is_known) {
+  const auto any = to("10.0.0.2"), exact = from("10.0.0.9", to("10.0.0.2")), right = from("10.0.0.1", to("10.0.0.2"));
+  registry.want("agent", {any, exact});
+  registry.want("l2", {right});
+  ASSERT_EQ(registry.merged().size(), 1u) << "nobody knows the source yet";
+  EXPECT_TRUE(registry.learn_source(any.key, *Address::parse("10.0.0.1")));
+  ASSERT_EQ(registry.merged().size(), 2u);
+  EXPECT_THAT(clients_of(any.key), testing::ElementsAre("agent", "l2"));
+  EXPECT_THAT(clients_of(exact.key), testing::ElementsAre("agent"));
+  EXPECT_FALSE(registry.learn_source(any.key, *Address::parse("10.0.0.1"))) << "no news";
+  EXPECT_FALSE(registry.learn_source(exact.key, *Address::parse("10.0.0.9"))) << "it was asked for";
+}
+
+TEST_F(RegistryTest, another_key_is_no_conflict_once_the_source_shows_that_it_is_another_session) {
+  auto keyed = from("10.0.0.9", to("10.0.0.2"));
+  keyed.auth = AuthKey{1, "secret"};
+  registry.want("agent", {to("10.0.0.2"), keyed});
+  ASSERT_EQ(registry.refused("agent").size(), 1u);
+  EXPECT_TRUE(registry.learn_source(to("10.0.0.2").key, *Address::parse("10.0.0.1")));
+  EXPECT_TRUE(registry.refused("agent").empty());
+  EXPECT_EQ(registry.merged().size(), 2u);
+}
+
 TEST_F(RegistryTest, other_links_and_other_distances_are_other_sessions) {
   auto a = to("fe80::1"), b = to("fe80::1");
   a.key.interface = "eth0", b.key.interface = "eth1";
