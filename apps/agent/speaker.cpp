@@ -15,6 +15,14 @@
 
 namespace weft::agent {
 
+std::chrono::seconds bfd_linger(const bgp::Wanted& wanted) {
+  std::chrono::seconds longest{120};
+  for (const auto& [name, instance] : wanted.instances)
+    for (const bgp::PeerConfig& p : instance.config.peers)
+      if (p.bfd && p.graceful_restart) longest = std::max(longest, p.graceful_restart->restart_time);
+  return longest + std::chrono::seconds(30);
+}
+
 namespace {
 
 class RealSpeaker final : public bgp::control::SpeakerEdge {
@@ -42,6 +50,7 @@ class RealSpeaker final : public bgp::control::SpeakerEdge {
       return std::any_of(i.second.config.peers.begin(), i.second.config.peers.end(),
                          [](const bgp::PeerConfig& p) { return p.bfd.has_value(); });
     });
+    bfd_client_.set_linger(bfd_linger(wanted));
     if (wants_bfd && !std::exchange(bfd_runs_, true)) scope_.spawn("client", bfd_client_.run());
     return speaker_.apply(std::move(wanted));
   }

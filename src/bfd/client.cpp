@@ -57,6 +57,14 @@ void Client::set_sessions(std::vector<SessionConfig> sessions) {
   if (stream_) stream_->send(encode(Request(WantSessions{wanted_})));
 }
 
+void Client::set_linger(std::chrono::milliseconds linger) {
+  if (options_.linger == linger) return;
+  options_.linger = linger;
+  if (stream_) greet(*stream_);
+}
+
+void Client::greet(LineStream& stream) const { stream.send(encode(Request(Hello{options_.name, options_.linger}))); }
+
 void Client::put(SessionStatus status) {
   const auto at = rows_.find(status.key);
   if (at == rows_.end()) return;  // not wanted any more, the daemon will hear of it
@@ -121,7 +129,7 @@ Task<> Client::session(std::shared_ptr<LineStream> stream) {
   Scope helpers(io_, "bfd-client");
   helpers.spawn("write", LineStream::write_all(stream));
   if (options_.refresh > 0ms) helpers.spawn("refresh", keep_fresh(stream, options_.refresh));
-  stream->send(encode(Request(Hello{options_.name, options_.linger})));
+  greet(*stream);
   // Before the first set is known, those of our life before go on.
   if (wants_) stream->send(encode(Request(WantSessions{wanted_})));
   stream_ = stream;
@@ -134,7 +142,9 @@ Task<> Client::session(std::shared_ptr<LineStream> stream) {
       break;
     }
     if (auto* welcome = std::get_if<Welcome>(&*answer)) {
-      presence_ = {true, {}, Wall::now(), std::move(welcome->daemon)};
+      const bool again = presence_.connected;  // it answers every hello
+      presence_ = {true, {}, again ? presence_.since : Wall::now(), std::move(welcome->daemon)};
+      if (again) continue;
       log::info("weft-bfd answers", {{"version", presence_.daemon->version}, {"runs", presence_.daemon->scheduling}});
       changed_.notify();
     } else if (auto* statuses = std::get_if<Statuses>(&*answer)) {

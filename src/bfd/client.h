@@ -47,6 +47,8 @@ class Client {
   /// The whole wanted set. Invalid sessions are answered with DownReason::refused. After a restart the sessions of the
   /// life before go on until the first call, so make it when the set is complete: a partial set ends the others.
   void set_sessions(std::vector<SessionConfig> sessions);
+  /// Another `linger` from now on: before set_sessions(), where both change.
+  void set_linger(std::chrono::milliseconds linger);
 
   /// One row a wanted session, by the key it was wanted with. While the daemon is absent the rows stay, with
   /// `known` false and the reason in `why`: that is no reason to take anything down.
@@ -78,6 +80,7 @@ class Client {
 
  private:
   Task<> session(std::shared_ptr<LineStream> stream);
+  void greet(LineStream& stream) const;
   void absent(std::string why);
   void put(SessionStatus status);
   void take(Statuses statuses);

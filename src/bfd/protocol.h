@@ -12,7 +12,8 @@
 //   {"type":"overview"}  →                                    ←  {"type":"overview",…}  all users' sessions
 //   {"type":"bye"}  →                                         ←  closes; the sessions go AdminDown
 //
-// A connection that ends without bye leaves its sessions running for linger_ms.
+// A connection that ends without bye leaves its sessions running for linger_ms. Another hello on the same connection
+// changes that.
 #pragma once
 
 #include <boost/json/fwd.hpp>

@@ -90,6 +90,36 @@ TEST_F(PairTest, a_client_that_does_not_come_back_is_forgotten_and_its_peer_is_t
   EXPECT_TRUE(until([&] { return right.overview().rows.empty(); }));
 }
 
+TEST_F(PairTest, a_client_may_ask_for_another_linger_while_it_is_connected) {
+  b = std::make_unique<User>(right, "agent", 300ms);
+  bring_up();
+  const auto since = b->client().presence().since;
+  b->client().set_linger(20s);
+  ASSERT_TRUE(until([&] { return right.log().find("20000") != std::string::npos; })) << right.log();
+  EXPECT_EQ(b->client().presence().since, since) << "it is the connection of before";
+  b->vanish();
+  work_for(1s);
+  EXPECT_EQ(a->status(to_b.key).state, State::up) << a->describe(to_b.key) << right.log();
+}
+
+TEST_F(PairTest, two_sessions_to_one_peer_from_two_addresses_of_ours_are_two) {
+  world.run("a", "ip addr add 10.0.0.11/24 dev eth0");
+  auto second = to_b;
+  second.key.local = *Address::parse("10.0.0.11");
+  const auto to_second = session("10.0.0.11");
+  a->want({to_b, second});
+  b->want({to_a, to_second});
+  const auto up_from_its_own = [&] {
+    const auto s = a->status(second.key);
+    return s.state == State::up && s.source.address == *second.key.local;
+  };
+  EXPECT_TRUE(until(up_from_its_own, 10s)) << a->describe(second.key) << left.log();
+  EXPECT_TRUE(a->until_state(to_b.key, State::up)) << a->describe(to_b.key);
+  EXPECT_TRUE(b->until_state(to_second.key, State::up)) << b->describe(to_second.key);
+  EXPECT_TRUE(b->until_state(to_a.key, State::up)) << b->describe(to_a.key);
+  EXPECT_NE(a->status(second.key).local_discriminator, a->status(to_b.key).local_discriminator);
+}
+
 TEST_F(PairTest, a_clean_bye_is_admin_down_at_once_whatever_the_linger) {
   bring_up();
   b->bye();
