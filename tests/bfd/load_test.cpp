@@ -1,5 +1,5 @@
-// No false alarm at 3 x 50 ms while every core is busy. WEFT_BFD_LOAD_SECONDS sets how long; the promise is made
-// for 60.
+// No false alarm at 3 x 50 ms while every core is busy. The promise is made for 60 seconds: so long where CI is set, as
+// the merge gate does; 8 seconds at a developer's desk; WEFT_BFD_LOAD_SECONDS before both.
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -40,8 +40,10 @@ class Load {
 };
 
 std::chrono::seconds load_time() {
-  const char* text = std::getenv("WEFT_BFD_LOAD_SECONDS");
-  return std::chrono::seconds(text == nullptr ? 8 : std::max(1, std::atoi(text)));
+  if (const char* text = std::getenv("WEFT_BFD_LOAD_SECONDS"))
+    return std::chrono::seconds(std::max(1, std::atoi(text)));
+  const char* ci = std::getenv("CI");
+  return ci == nullptr || *ci == '\0' ? 8s : 60s;
 }
 
 TEST(LoadTest, busy_cores_take_no_session_down) {
