@@ -116,6 +116,8 @@ class Member {
 
   void drop() {
     if (up_) --shared_.established;
+    if (written_) --shared_.written;
+    written_ = false;
     fd_.reset();
     up_ = connecting_ = false;
     in_.clear();
@@ -191,6 +193,10 @@ class Member {
         out_.erase(0, static_cast<std::size_t>(n));
       } else {
         left_.remove_prefix(static_cast<std::size_t>(n));
+        if (left_.empty()) {
+          written_ = true;
+          ++shared_.written;
+        }
       }
     }
   }
@@ -202,7 +208,7 @@ class Member {
   std::vector<bool> seen_;
   std::uint64_t count_ = 0;
   Fd fd_;
-  bool connecting_ = false, up_ = false;
+  bool connecting_ = false, up_ = false, written_ = false;
   std::string in_, out_;
   std::string_view left_;
   Clock::time_point retry_{}, keepalive_{};
@@ -262,5 +268,6 @@ std::uint64_t Crowd::most() const {
 }
 
 unsigned Crowd::established() const { return shared_->established; }
+unsigned Crowd::written() const { return shared_->written; }
 
 }  // namespace weft::bgpbench

@@ -32,11 +32,13 @@ class Crowd {
   std::uint64_t least() const;
   std::uint64_t most() const;
   unsigned established() const;
+  /// Sessions that have written all that they send.
+  unsigned written() const;
 
  private:
   static constexpr std::size_t kMost = 256;
   struct Shared {
-    std::atomic<unsigned> established;
+    std::atomic<unsigned> established, written;
     std::atomic<std::uint64_t> routes[kMost];
   };
   [[noreturn]] static void run(const CrowdOptions& options, Shared& shared);

@@ -35,11 +35,12 @@ struct World {
   }
 };
 
-// Waits for `count` to be `wanted`.
+// Waits for `count` to be `wanted`, looking every `pause`.
 template <class Count>
-void until(Subject& subject, const std::string& what, std::uint64_t wanted, Count count) {
+void until(Subject& subject, const std::string& what, std::uint64_t wanted, Count count,
+           std::chrono::milliseconds pause = 20ms) {
   const auto deadline = Steady::now() + kLimit;
-  for (std::uint64_t is = 0; (is = count()) != wanted; std::this_thread::sleep_for(20ms)) {
+  for (std::uint64_t is = 0; (is = count()) != wanted; std::this_thread::sleep_for(pause)) {
     if (!subject.running()) throw std::runtime_error(what + ": the speaker has ended:\n" + subject.log());
     if (Steady::now() > deadline)
       throw std::runtime_error(
@@ -92,7 +93,9 @@ Figure receive(Kind kind, std::uint32_t routes) {
   const Crowd source(world.receiver, {.from = {"10.0.0.1"}, .to = "10.0.0.2", .asn = kReceiverAsn, .send = routes});
   const auto begin = Steady::now();
   subject->start();
-  until(*subject, "receiving", routes, [&] { return subject->received(); });
+  // Nobody is asked how far it is before the sender has written everything: an answer may cost as much as many routes.
+  until(*subject, "being sent", 1, [&] { return source.written(); });
+  until(*subject, "receiving", routes, [&] { return subject->received(); }, subject->between_questions());
   const Usage used = subject->usage();
   return {seconds_since(begin), used.cpu_seconds, used.peak_kib};
 }

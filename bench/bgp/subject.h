@@ -2,6 +2,7 @@
 // its peers, withdraws them all, or receives them.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,6 +30,8 @@ class Subject {
   virtual void withdraw_all() = 0;
   /// Routes that it has from its first peer.
   virtual std::uint64_t received() = 0;
+  /// How long to wait between two calls of received(), which may cost the daemon something.
+  virtual std::chrono::milliseconds between_questions() const { return std::chrono::milliseconds(20); }
 
   interop::Usage usage() const { return interop::usage(daemon_.pid()); }
   bool running() { return daemon_.running(); }

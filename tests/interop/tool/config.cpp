@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include <algorithm>
+#include <fstream>
 #include <set>
 
 namespace weft::bgp {
@@ -117,21 +118,45 @@ RouteAttributes attributes(Object& o) {
   return a;
 }
 
-// `count` host or longer prefixes from `base` on, with attributes that differ in MED and one community.
-RouteSet generated(const json::value& v, const std::string& where) {
-  Object o(v, where);
-  const auto count = o.number("count", 16'000'000).value_or(0);
-  const auto base = o.parsed<Prefix>("base");
+// Attributes that differ in MED and one community, for routes to take in turn.
+std::vector<SharedAttributes> attribute_sets(Object& o) {
   const auto sets = o.number("attribute_sets", 1'000'000).value_or(1);
-  if (!base) throw Fault{o.at("base"), "is missing"};
-  o.finish();
-  std::vector<SharedAttributes> attributes;
+  std::vector<SharedAttributes> out;
   for (std::uint64_t i = 0; i < std::max<std::uint64_t>(sets, 1); ++i) {
     RouteAttributes a;
     a.path.med = static_cast<std::uint32_t>(i);
     a.path.communities = {static_cast<Community>((65000U << 16) | (i & 0xffff))};
-    attributes.emplace_back(std::move(a));
+    out.emplace_back(std::move(a));
   }
+  return out;
+}
+
+// A file with one prefix a line.
+RouteSet listed(const json::value& v, const std::string& where) {
+  Object o(v, where);
+  const std::string path = o.text("path");
+  const auto attributes = attribute_sets(o);
+  o.finish();
+  std::ifstream in(path);
+  if (!in) throw Fault{o.at("path"), fmt::format("{} cannot be read: name a file with one prefix a line", path)};
+  RouteSet set;
+  std::size_t n = 0;
+  for (std::string line; std::getline(in, line); ++n) {
+    const auto prefix = Prefix::parse(line);
+    if (!prefix) throw Fault{o.at("path"), fmt::format("{} line {}: {}", path, n + 1, prefix.error().message)};
+    set.set({*prefix, attributes[n % attributes.size()]});
+  }
+  return set;
+}
+
+// `count` host or longer prefixes from `base` on.
+RouteSet generated(const json::value& v, const std::string& where) {
+  Object o(v, where);
+  const auto count = o.number("count", 16'000'000).value_or(0);
+  const auto base = o.parsed<Prefix>("base");
+  const auto attributes = attribute_sets(o);
+  if (!base) throw Fault{o.at("base"), "is missing"};
+  o.finish();
   const unsigned bits = base->address().bits();
   const unsigned host = bits - base->length();
   RouteSet set;
@@ -161,9 +186,11 @@ RouteSet route_set(const json::value& v, const std::string& where) {
   if (v.is_object()) {
     Object o(v, where);
     const auto* g = o.get("generate");
-    if (g == nullptr) throw Fault{where, "is neither a list of routes nor {\"generate\": …}"};
+    const auto* f = o.get("file");
+    if ((g == nullptr) == (f == nullptr))
+      throw Fault{where, "is neither a list of routes nor {\"generate\": …} nor {\"file\": …}"};
     o.finish();
-    return generated(*g, where + ".generate");
+    return g != nullptr ? generated(*g, where + ".generate") : listed(*f, where + ".file");
   }
   if (!v.is_array()) throw Fault{where, "is not a list of routes"};
   RouteSet set;
