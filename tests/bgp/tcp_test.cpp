@@ -103,16 +103,35 @@ TEST_P(TcpTest, ttl_goes_out_as_asked) {
   EXPECT_EQ(ttl(other.get()), 7);
 }
 
-TEST_P(TcpTest, what_came_too_far_is_not_heard) {
+TEST_P(TcpTest, a_connection_that_comes_too_far_is_refused_in_words_whatever_it_has_sent) {
   const auto listener = open_listener(server(), kPort);
   for (const std::uint8_t sent : {255, 254}) {
     const Fd fd = connect({.ttl = sent});
     ASSERT_TRUE(fd);
+    ASSERT_EQ(::send(fd.get(), "open", 4, MSG_NOSIGNAL), 4);
+    const Fd other = accept(listener->get());
+    ASSERT_TRUE(wait(other.get(), POLLIN, 10s)) << "what came before the options were set is heard";
+    const auto tuned = tune_accepted(other.get(), {.ttl = 255, .min_ttl = 255});
+    EXPECT_EQ(tuned.has_value(), sent == 255) << "TTL " << int{sent};
+    if (!tuned) {
+      EXPECT_NE(tuned.error().message.find("TTL 254, but 255"), std::string::npos) << tuned.error().message;
+    }
+  }
+}
+
+TEST_P(TcpTest, what_comes_too_far_later_is_not_heard) {
+  const auto listener = open_listener(server(), kPort);
+  for (const int sent : {255, 254}) {
+    const Fd fd = connect({.ttl = 255});
+    ASSERT_TRUE(fd);
     const Fd other = accept(listener->get());
     ASSERT_TRUE(tune_accepted(other.get(), {.ttl = 255, .min_ttl = 255}));
+    const bool v4 = GetParam() == Family::v4;
+    ASSERT_EQ(
+        ::setsockopt(fd.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TTL : IPV6_UNICAST_HOPS, &sent, sizeof sent), 0);
     ASSERT_EQ(::send(fd.get(), "x", 1, MSG_NOSIGNAL), 1);
     const bool heard = wait(other.get(), POLLIN, sent == 255 ? 10s : 400ms);
-    EXPECT_EQ(heard, sent == 255) << "TTL " << int{sent};
+    EXPECT_EQ(heard, sent == 255) << "TTL " << sent;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -110,6 +111,22 @@ Result<> tune(int fd, Family family, const TcpOptions& options) {
   return set_ttl(fd, family, options.ttl, options.min_ttl);
 }
 
+// The kernel looks at the TTL of what arrives from set_ttl() on. What came before that, an OPEN for one, stands in the
+// queue by then; but its connection began with a SYN, which the listener keeps (TCP_SAVE_SYN).
+Result<> came_from_near(int fd, const Address& peer, std::uint8_t min_ttl) {
+  std::array<std::uint8_t, 256> syn{};
+  socklen_t size = syn.size();
+  const std::size_t at = peer.is_v4() ? 8 : 7;  // TTL (RFC 791 §3.1), Hop Limit (RFC 8200 §3)
+  // Under SYN cookies there is none.
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, syn.data(), &size) != 0 || size <= at) return {};
+  if (syn[at] >= min_ttl) return {};
+  return fail(
+      Errc::invalid,
+      fmt::format("TTL security: its SYN came with TTL {}, but {} is the least; let it send with 255 (TTL security "
+                  "there, too), or allow for more hops in ttlSecurity",
+                  syn[at], min_ttl));
+}
+
 Result<Fd> open_socket(Family family) {
   Fd fd(::socket(family == Family::v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
   if (!fd) return fail(errno_error("opening a TCP socket", errno));
@@ -177,6 +194,7 @@ Result<Fd> open_listener(const Address& address, Port port) {
   const int on = 1;
   WEFT_TRY(set_option(fd->get(), SOL_SOCKET, SO_REUSEADDR, on, what));
   WEFT_TRY(set_option(fd->get(), IPPROTO_IP, IP_FREEBIND, on, what));
+  WEFT_TRY(set_option(fd->get(), IPPROTO_TCP, TCP_SAVE_SYN, on, what));
   if (auto r = tune(fd->get(), address.family(), {}); !r) return fail(r.error().in(what));
   const RawAddress local = raw({address, port, 0});
   if (::bind(fd->get(), local.get(), local.size) != 0 || ::listen(fd->get(), kBacklog) != 0)
@@ -192,6 +210,7 @@ Result<> tune_accepted(int fd, const TcpOptions& options) {
   const Address peer = remote_end(fd).address;
   // A connection may have waited in the listener's queue since before the listener had the password.
   if (options.password) WEFT_TRY(set_md5(fd, peer, options.password));
+  if (options.min_ttl) WEFT_TRY(came_from_near(fd, peer, *options.min_ttl));
   return tune(fd, peer.family(), options);
 }
 

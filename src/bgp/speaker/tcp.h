@@ -53,6 +53,7 @@ Result<Fd> open_listener(const Address& address, Port port);
 Result<> set_listener_password(int fd, const Address& peer, const std::optional<std::string>& password);
 
 /// Options of a connection that a listener accepted. From then on nothing passes that is not signed with the password.
+/// Fails with words when its SYN came with less than `min_ttl`.
 Result<> tune_accepted(int fd, const TcpOptions& options);
 
 /// Whether the other end has closed the connection, or it broke, also when there is something left to read.
