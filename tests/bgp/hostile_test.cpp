@@ -112,16 +112,17 @@ TEST_F(HostileTest, a_flooding_peer_does_not_starve_the_others) {
   EXPECT_GT(p().a.status("raw").messages_in, 20'000u);
 }
 
-// Pours messages into a connection from a thread of its own, which keeps the socket full, for so long at most.
+// Pours messages into a connection from a thread of its own, which keeps the socket full, for so long at most: the same
+// ones again and again.
 class Flood {
  public:
-  Flood(RawPeer& peer, std::chrono::seconds limit) : end_(Steady::now() + limit) {
+  Flood(RawPeer& peer, const std::vector<Message>& messages, std::chrono::seconds limit) : end_(Steady::now() + limit) {
     const timeval patience{0, 100'000};
     ::setsockopt(peer.fd(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     std::vector<std::uint8_t> flood;
     for (int i = 0; i < 20'000; ++i) {
-      const auto k = encode(Keepalive{}, peer.context);
-      flood.insert(flood.end(), k.begin(), k.end());
+      const auto m = encode(messages[static_cast<std::size_t>(i) % messages.size()], peer.context);
+      flood.insert(flood.end(), m.begin(), m.end());
     }
     thread_ = std::thread([this, fd = peer.fd(), flood = std::move(flood)] {
       for (std::size_t offset = 0; !stop_ && Steady::now() < end_;) {
@@ -148,7 +149,7 @@ TEST_F(HostileTest, a_flood_that_meets_the_hold_timer_does_not_hold_the_loop) {
   RawPeer raw("10.99.0.3", "10.99.0.1");
   ASSERT_TRUE(raw.open(p().loop, 65003, 3));
   ASSERT_TRUE(p().loop.until("up", [&] { return p().a.up("raw"); }, p().seen()));
-  const Flood flood(raw, 20s);
+  const Flood flood(raw, {Keepalive{}}, 20s);
   // The hold timer looks at the socket every 3 s at the latest: twice at least in 8 s.
   auto longest = Steady::duration::zero();
   for (const auto begun = Steady::now(); Steady::now() - begun < 8s;) {
@@ -162,6 +163,73 @@ TEST_F(HostileTest, a_flood_that_meets_the_hold_timer_does_not_hold_the_loop) {
   p().a.apply();
   for (const auto end = Steady::now() + 8s; p().b.received("a") < 10 && Steady::now() < end;) p().loop.turn(10ms);
   EXPECT_EQ(p().b.received("a"), 10u) << "while the flood goes on: " << p().seen()();
+}
+
+// What a peer may say again and again, and what each would cost if it cost a pass over the peer's routes: one read turn
+// holds 2849 messages of 23 octets.
+struct Marks {
+  const char* name;
+  bool end_of_rib;  // otherwise BoRR
+  bool route;       // one route after each
+  bool end;         // EoRR after that
+};
+class HostileMarks : public HostileTest, public ::testing::WithParamInterface<Marks> {};
+INSTANTIATE_TEST_SUITE_P(all, HostileMarks,
+                         ::testing::Values(Marks{"end_of_rib", true, false, false},
+                                           Marks{"refreshes_that_begin", false, false, false},
+                                           Marks{"refreshes_that_begin_and_bring_one_route", false, true, false},
+                                           Marks{"refreshes_of_one_route", false, true, true}),
+                         [](const auto& of) { return std::string(of.param.name); });
+
+TEST_P(HostileMarks, in_a_row_behind_many_routes_do_not_hold_the_loop) {
+  constexpr std::size_t kRoutes = 500'000;
+  p().a.peer(1).max_received = 0;
+  p().start();
+  ASSERT_TRUE(p().meet());
+  RawPeer raw("10.99.0.3", "10.99.0.1");
+  Capabilities offer;
+  offer.route_refresh = offer.enhanced_route_refresh = true;
+  ASSERT_TRUE(raw.open(p().loop, 65003, 90, offer));
+  const auto announce = [](std::uint32_t first, std::size_t count) {
+    Update u;
+    u.attributes.emplace().as_path.prepend(65003);
+    std::vector<Prefix> prefixes;
+    for (std::uint32_t i = 0; i < count; ++i) prefixes.emplace_back(Address::v4(0x0a000000 + first + i), 32);
+    u.announced = {{{*Address::parse("10.99.0.3"), std::nullopt}, std::move(prefixes)}};
+    return u;
+  };
+  for (std::uint32_t first = 0; first < kRoutes; first += 500) {
+    ASSERT_TRUE(raw.send(announce(first, 500)));
+    if (first % 10'000 == 0) p().loop.turn(1ms);
+  }
+  ASSERT_TRUE(p().loop.until("the routes", [&] { return p().a.received("raw") == kRoutes; }, p().seen()));
+
+  Update end_of_rib;
+  end_of_rib.end_of_rib = kIpv4Unicast;
+  std::vector<Message> again;
+  if (GetParam().end_of_rib)
+    again.emplace_back(end_of_rib);
+  else
+    again.emplace_back(RouteRefresh{kIpv4Unicast, RouteRefresh::Subtype::begin});
+  if (GetParam().route) again.emplace_back(announce(7, 1));
+  if (GetParam().end) again.emplace_back(RouteRefresh{kIpv4Unicast, RouteRefresh::Subtype::end});
+  auto longest = Steady::duration::zero();
+  const auto before = p().a.status("raw").messages_in;
+  {
+    const Flood flood(raw, again, 20s);
+    p().a.set() = routes("10.1.0.0", 10);
+    p().a.apply();
+    for (const auto begun = Steady::now(); Steady::now() - begun < 4s;) {
+      const auto from = Steady::now();
+      p().loop.turn(10ms);
+      longest = std::max(longest, Steady::now() - from);
+    }
+  }
+  EXPECT_LT(longest, 1s) << "the others waited";
+  EXPECT_EQ(p().b.received("a"), 10u) << "while the flood goes on: " << p().seen()();
+  EXPECT_GT(p().a.status("raw").messages_in, before + 20'000);
+  EXPECT_TRUE(p().a.up("raw")) << p().seen()();
+  EXPECT_EQ(p().a.received("raw"), GetParam().end ? 1u : kRoutes);
 }
 
 TEST_F(HostileTest, connections_that_are_closing_are_few_however_often_the_peer_connects) {
@@ -280,6 +348,34 @@ TEST_F(HostileTest, a_malformed_attribute_withdraws_the_route_and_keeps_the_sess
   EXPECT_EQ(p().a.received("raw"), 0u);
   EXPECT_TRUE(p().a.up("raw"));
   EXPECT_NE(p().a.status("raw").last_fault.find("attribute 1"), std::string::npos) << p().a.status("raw").last_fault;
+}
+
+TEST_F(HostileTest, without_enhanced_route_refresh_every_route_refresh_is_a_request) {
+  p().a.set() = routes("10.1.0.0", 3);
+  p().start();
+  RawPeer raw("10.99.0.3", "10.99.0.1");
+  Capabilities offer;
+  offer.route_refresh = true;
+  ASSERT_TRUE(raw.open(p().loop, 65003, 90, offer));
+  const timeval short_wait{0, 1000};
+  ::setsockopt(raw.fd(), SOL_SOCKET, SO_RCVTIMEO, &short_wait, sizeof short_wait);
+  std::size_t announced = 0;
+  const auto until_announced = [&](std::size_t wanted) {
+    return p().loop.until(
+        "routes at the raw peer",
+        [&] {
+          while (const auto message = raw.receive())
+            if (const auto* update = std::get_if<Update>(&*message))
+              for (const Reach& reach : update->announced) announced += reach.prefixes.size();
+          return announced == wanted;
+        },
+        [&] { return fmt::format("{} announced\n{}", announced, p().a.seen()); });
+  };
+  ASSERT_TRUE(until_announced(3));
+  // RFC 2918 §3: the third octet is reserved, and ignored whatever it is. RFC 7313 made a BoRR of this one.
+  ASSERT_TRUE(raw.send(RouteRefresh{kIpv4Unicast, RouteRefresh::Subtype::begin}));
+  EXPECT_TRUE(until_announced(6));
+  EXPECT_TRUE(p().a.up("raw"));
 }
 
 TEST_F(HostileTest, strangers_are_closed_and_counted) {

@@ -97,9 +97,10 @@ bool AdjRibIn::announce(const Prefix& prefix, Slot slot, Unusable unusable, Seco
   Table& t = *table_;
   const auto [at, fresh] = t.routes.insert(PrefixKey::of(prefix));
   ReceivedRoute r = fresh ? ReceivedRoute{} : t.routes.value(at);
+  if (!fresh) forget_marks(r);
+  r.left_behind = false;
+  r.generation = generation_;
   if (!fresh) {
-    stale_ -= r.has(Stale::restart);
-    r.flags = 0;
     if (r.slot == slot && r.unusable == unusable) {
       t.routes.set_value(at, r);
       return false;
@@ -123,8 +124,9 @@ bool AdjRibIn::announce(const Prefix& prefix, Slot slot, Unusable unusable, Seco
 void AdjRibIn::prefetch(const Prefix& prefix) const { table_->routes.prefetch(PrefixKey::of(prefix)); }
 
 bool AdjRibIn::withdraw(const Prefix& prefix) {
-  if (prefix.family() != family_) return false;
-  return withdraw(PrefixKey::of(prefix));
+  if (prefix.family() != family_ || !withdraw(PrefixKey::of(prefix))) return false;
+  table_->routes.shrink();
+  return true;
 }
 
 bool AdjRibIn::withdraw(const PrefixKey& key) {
@@ -132,7 +134,7 @@ bool AdjRibIn::withdraw(const PrefixKey& key) {
   const auto at = t.routes.find(key);
   if (!at) return false;
   const ReceivedRoute r = t.routes.value(*at);
-  stale_ -= r.has(Stale::restart);
+  forget_marks(r);
   unusable_ -= r.unusable != Unusable::no;
   --size_;
   t.routes.erase(*at);
@@ -142,37 +144,71 @@ bool AdjRibIn::withdraw(const PrefixKey& key) {
 
 void AdjRibIn::clear() {
   table_ = std::make_unique<Table>(family_);
-  size_ = stale_ = unusable_ = 0;
+  size_ = stale_ = unrefreshed_ = unusable_ = 0;
+  generation_ = 0;
 }
 
 std::size_t AdjRibIn::attribute_bytes() const { return table_->bytes; }
 
+bool AdjRibIn::marked(const ReceivedRoute& route, Stale kind) const {
+  return kind == Stale::restart ? route.left_behind : route.generation != generation_;
+}
+
+/// Of a route that is sent again, or goes.
+void AdjRibIn::forget_marks(const ReceivedRoute& route) {
+  stale_ -= marked(route, Stale::restart);
+  unrefreshed_ -= marked(route, Stale::refresh);
+}
+
 void AdjRibIn::mark_stale(Stale kind) {
+  if (kind == Stale::refresh) return begin_generation();
+  if (stale_ == size_) return;
   PrefixHashTable& routes = table_->routes;
   for (std::size_t at = 0; at < routes.capacity(); ++at) {
     if (!routes.used(at)) continue;
     ReceivedRoute r = routes.value(at);
-    r.flags |= static_cast<std::uint8_t>(kind);
+    r.left_behind = true;
     routes.set_value(at, r);
   }
-  if (kind == Stale::restart) stale_ = size_;
+  stale_ = size_;
+}
+
+/// From here on every route is of an older generation. When the numbers run out they begin again: one pass for 65536
+/// refreshes, each of which the peer sent a route for.
+void AdjRibIn::begin_generation() {
+  if (unrefreshed_ == size_) return;
+  unrefreshed_ = size_;
+  if (++generation_ != 0) return;
+  PrefixHashTable& routes = table_->routes;
+  for (std::size_t at = 0; at < routes.capacity(); ++at) {
+    if (!routes.used(at)) continue;
+    ReceivedRoute r = routes.value(at);
+    r.generation = 0;
+    routes.set_value(at, r);
+  }
+  generation_ = 1;
 }
 
 std::size_t AdjRibIn::sweep(Stale kind, const std::function<void(const Prefix&)>& removed) {
+  const std::size_t due = kind == Stale::restart ? stale_ : unrefreshed_;
+  if (due == 0) return 0;
   const PrefixHashTable& routes = table_->routes;
   std::vector<PrefixKey> gone;
-  for (std::size_t at = 0; at < routes.capacity(); ++at)
-    if (routes.used(at) && routes.value(at).has(kind)) gone.push_back(routes.key(at));
+  gone.reserve(due);
+  for (std::size_t at = 0; at < routes.capacity() && gone.size() < due; ++at)
+    if (routes.used(at) && marked(routes.value(at), kind)) gone.push_back(routes.key(at));
   for (const PrefixKey& key : gone) {
     withdraw(key);
     if (removed) removed(key.prefix(family_));
   }
+  table_->routes.shrink();
   return gone.size();
 }
 
 AdjRibIn::Entry AdjRibIn::entry(std::size_t at) const {
   const ReceivedRoute r = table_->routes.value(at);
-  return {table_->slots[r.slot].attributes, r.unusable, r.flags != 0, r.since};
+  return {table_->slots[r.slot].attributes, r.unusable, marked(r, Stale::restart) || marked(r, Stale::refresh),
+          r.since};
 }
 
 std::optional<AdjRibIn::Entry> AdjRibIn::find(const Prefix& prefix) const {
@@ -190,12 +226,17 @@ const SharedAttributes* AdjRibIn::usable(const Prefix& prefix) const {
 }
 
 void AdjRibIn::for_each(const std::function<void(const Prefix&, const Entry&)>& visit, std::size_t most) const {
+  if (most == 0) return;
+  for_each_while([&](const Prefix& prefix, const Entry& entry) {
+    visit(prefix, entry);
+    return --most > 0;
+  });
+}
+
+void AdjRibIn::for_each_while(const std::function<bool(const Prefix&, const Entry&)>& visit) const {
   const PrefixHashTable& routes = table_->routes;
-  for (std::size_t at = 0; at < routes.capacity() && most > 0; ++at) {
-    if (!routes.used(at)) continue;
-    visit(routes.key(at).prefix(family_), entry(at));
-    --most;
-  }
+  for (std::size_t at = 0; at < routes.capacity(); ++at)
+    if (routes.used(at) && !visit(routes.key(at).prefix(family_), entry(at))) return;
 }
 
 }  // namespace weft::bgp

@@ -36,9 +36,11 @@ Unusable judge(const PathAttributes& path, const ReceiveRules& rules);
 
 /// Which announcement of "everything again" a route waits for.
 enum class Stale : std::uint8_t {
-  restart = 1,  // the peer restarts: End-of-RIB sweeps (RFC 4724 §4.2)
-  refresh = 2,  // between BoRR and EoRR (RFC 7313 §4)
+  restart,  // the peer restarts: End-of-RIB sweeps (RFC 4724 §4.2)
+  refresh,  // between BoRR and EoRR (RFC 7313 §4)
 };
+
+struct ReceivedRoute;
 
 class AdjRibIn {
  public:
@@ -69,8 +71,11 @@ class AdjRibIn {
   bool withdraw(const Prefix& prefix);
   void clear();
 
+  /// Marks every route. For a restart this costs a pass over the table, which a session pays that ends; for a refresh
+  /// nothing, since a peer may begin one with each message.
   void mark_stale(Stale kind);
-  /// Removes what is still marked; `removed` is told each.
+  /// Removes what is still marked; `removed` is told each. Costs a pass over the table when something is: then all that
+  /// it looks at goes, or came since the mark.
   std::size_t sweep(Stale kind, const std::function<void(const Prefix&)>& removed = nullptr);
 
   std::optional<Entry> find(const Prefix& prefix) const;
@@ -79,6 +84,9 @@ class AdjRibIn {
   /// In no order; `most` routes of them at most.
   void for_each(const std::function<void(const Prefix&, const Entry&)>& visit,
                 std::size_t most = static_cast<std::size_t>(-1)) const;
+
+  /// The same, until `visit` says false.
+  void for_each_while(const std::function<bool(const Prefix&, const Entry&)>& visit) const;
 
   std::size_t size() const { return size_; }
   /// Routes that the peer's restart left behind.
@@ -92,11 +100,16 @@ class AdjRibIn {
   struct Table;
   Entry entry(std::size_t at) const;
   bool withdraw(const PrefixKey& key);
+  bool marked(const ReceivedRoute& route, Stale kind) const;
+  void forget_marks(const ReceivedRoute& route);
+  void begin_generation();
 
   Family family_;
   std::unique_ptr<Table> table_;
   std::size_t size_ = 0;
   std::size_t stale_ = 0;
+  std::size_t unrefreshed_ = 0;   // marked by a refresh: not of this generation
+  std::uint16_t generation_ = 0;  // each refresh begins one
   std::size_t unusable_ = 0;
 };
 

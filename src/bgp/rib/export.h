@@ -21,7 +21,7 @@ struct ExportRules {
   /// Put into routes that name none: the session's own address of the prefixes' family, or for IPv4 over RFC 8950 its
   /// IPv6 address. None: such routes are not advertised there.
   std::optional<NextHop> next_hop;
-  /// IPv4 prefixes may have an IPv6 next hop: the peer said so (RFC 8950).
+  /// IPv4 prefixes may have an IPv6 next hop: both sides said so (RFC 8950).
   bool v6_next_hop_for_v4 = false;
   /// RFC 8326: GRACEFUL_SHUTDOWN is added to every route, LOCAL_PREF is 0 towards internal peers.
   bool graceful_shutdown = false;

@@ -190,13 +190,15 @@ bool InRib::wake_waiting(Peer& peer) {
   if (!peer.more_waiting) return false;
   peer.more_waiting = false;
   for (const Family f : {Family::v4, Family::v6})
-    peer.of(f).for_each([&](const Prefix& p, const AdjRibIn::Entry& entry) {
-      if (entry.unusable != Unusable::no || peer.admitted.contains(p) || peer.refused.contains(p)) return;
-      if (!peer.facts.import->permits(p)) return;
-      if (peer.full())
+    peer.of(f).for_each_while([&](const Prefix& p, const AdjRibIn::Entry& entry) {
+      if (entry.unusable != Unusable::no || peer.admitted.contains(p) || peer.refused.contains(p)) return true;
+      if (!peer.facts.import->permits(p)) return true;
+      if (peer.full()) {
         peer.more_waiting = true;
-      else
-        decide(p);
+        return false;
+      }
+      decide(p);
+      return true;
     });
   return true;
 }

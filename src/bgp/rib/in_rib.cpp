@@ -69,6 +69,9 @@ InRib::Applied InRib::apply(const std::string& name, const Update& update, Secon
       if (reach.prefixes.empty()) continue;
       RouteAttributes kept{*update.attributes, reach.next_hop, 0};
       kept.path.unknown = {};
+      // RFC 8326 §4.1: such a route is about to go, any other shall be used instead. Internal peers see to that
+      // themselves.
+      if (!source.ibgp && kept.path.has_community(kGracefulShutdown)) kept.path.local_pref = 0;
       const SharedAttributes attributes = pool_.intern(std::move(kept));
       const AdjRibIn::Slot slots[] = {peer.v4.slot(attributes), peer.v6.slot(attributes)};
       for (std::size_t i = 0; i < reach.prefixes.size(); ++i) {
@@ -103,7 +106,10 @@ std::size_t InRib::sweep(const std::string& name, Family family, Stale kind) {
   const auto found = peers_.find(name);
   if (found == peers_.end()) return 0;
   Peer& peer = found->second;
-  return peer.of(family).sweep(kind, [&](const Prefix& p) { dirty(peer, p); });
+  // All are gone before the first decision: one on the way would let in what goes next, again and again.
+  return peer.of(family).sweep(kind, [&](const Prefix& p) {
+    if (peer.facts.import && peer.facts.import->permits(p)) dirty_.push_back(p);
+  });
 }
 
 const AdjRibIn* InRib::received(const std::string& name, Family family) const {
@@ -143,6 +149,9 @@ std::vector<InRib::Ranked> InRib::rank(const Prefix& prefix, const std::optional
       const std::string& winner = usable[place.lost_to].peer;
       usable[i].note =
           fmt::format("{} is preferred: {}", winner.empty() ? "our own route" : winner, why_preferred(place.lost_by));
+      const PathAttributes& path = usable[i].entry.attributes->path;
+      if (place.lost_by == Rule::local_preference && path.local_pref == 0 && path.has_community(kGracefulShutdown))
+        usable[i].note += " (this route is being shut down gracefully, RFC 8326)";
     }
   }
   std::vector<Ranked> out;

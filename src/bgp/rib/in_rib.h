@@ -81,7 +81,8 @@ class InRib {
     bool over_bytes = false;  // attributes take more than max_attribute_bytes: Cease/8 is due; nothing was dropped
   };
   /// An UPDATE, except End-of-RIB, which is the caller's: sweep(). Attributes that we do not know are not kept: they
-  /// decide nothing here, and nothing is passed on.
+  /// decide nothing here, and nothing is passed on. What an external peer marks with GRACEFUL_SHUTDOWN is kept with
+  /// LOCAL_PREF 0 (RFC 8326 §4.1).
   Applied apply(const std::string& peer, const Update& update, Seconds now);
   void mark_stale(const std::string& peer, Family family, Stale kind);
   std::size_t sweep(const std::string& peer, Family family, Stale kind);

@@ -54,14 +54,16 @@ void PrefixHashTable::write_key(std::size_t at, const PrefixKey& k) {
 
 ReceivedRoute PrefixHashTable::value(std::size_t at) const {
   const std::uint32_t* w = &words_[at * stride_ + address_words_];
-  return {w[0], w[1], static_cast<Unusable>(w[2] >> 16 & 0xff), static_cast<std::uint8_t>(w[2] >> 24 & 0x7f)};
+  return {w[0], w[1], static_cast<Unusable>(w[2] >> 24 & 0x3f), (w[2] & kLeftBehind) != 0,
+          static_cast<std::uint16_t>(w[2] >> 8 & 0xffff)};
 }
 
 void PrefixHashTable::set_value(std::size_t at, const ReceivedRoute& route) {
   std::uint32_t* w = &words_[at * stride_ + address_words_];
   w[0] = route.slot;
   w[1] = route.since;
-  w[2] = kUsed | std::uint32_t{route.flags} << 24 | static_cast<std::uint32_t>(route.unusable) << 16 | (w[2] & 0xff);
+  w[2] = kUsed | (route.left_behind ? kLeftBehind : 0) | static_cast<std::uint32_t>(route.unusable) << 24 |
+         std::uint32_t{route.generation} << 8 | (w[2] & 0xff);
 }
 
 std::optional<std::size_t> PrefixHashTable::find(const PrefixKey& k) const {
@@ -94,7 +96,10 @@ void PrefixHashTable::erase(std::size_t gap) {
     words_[at * stride_ + stride_ - 1] = 0;
     gap = at;
   }
-  if (capacity_ > 1000 && size_ < capacity_ / 8) resize(capacity_ / 4);
+}
+
+void PrefixHashTable::shrink() {
+  if (capacity_ > 1000 && size_ < capacity_ / 8) resize(std::max<std::size_t>(250, size_ * 2));
 }
 
 void PrefixHashTable::resize(std::size_t capacity) {

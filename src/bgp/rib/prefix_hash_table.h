@@ -15,8 +15,8 @@ struct ReceivedRoute {
   std::uint32_t slot = 0;  // of its attributes
   Seconds since = 0;
   Unusable unusable = Unusable::no;
-  std::uint8_t flags = 0;  // of Stale
-  bool has(Stale kind) const { return (flags & static_cast<std::uint8_t>(kind)) != 0; }
+  bool left_behind = false;      // by the peer's restart (Stale::restart)
+  std::uint16_t generation = 0;  // of AdjRibIn's when the peer sent it last
 };
 
 class PrefixHashTable {
@@ -27,6 +27,9 @@ class PrefixHashTable {
   /// Its place, and whether it is new. Places are good until the next insert or erase.
   std::pair<std::size_t, bool> insert(const PrefixKey& key);
   void erase(std::size_t at);
+  /// Gives back memory when few are left; places are others then. After erasing, and not between the erasures of a pass
+  /// in order of places: what is left then lies at the end, where a smaller table has no room for all of it.
+  void shrink();
   /// Says that `key` is asked for soon.
   void prefetch(const PrefixKey& key) const {
     if (capacity_ > 0) __builtin_prefetch(&words_[home(key) * stride_], 1);
@@ -40,8 +43,10 @@ class PrefixHashTable {
 
  private:
   static constexpr std::uint32_t kUsed = 1U << 31;
+  static constexpr std::uint32_t kLeftBehind = 1U << 30;
 
-  // A place: 1 or 4 words of address, slot, since, and used 1 | flags 7 | unusable 8 | (0) 8 | length 8.
+  // A place: 1 or 4 words of address, slot, since, and used 1 | left behind 1 | unusable 6 |
+  // generation 16 | length 8.
   std::uint32_t meta(std::size_t at) const { return words_[at * stride_ + stride_ - 1]; }
   std::size_t home(const PrefixKey& key) const;
   bool is(std::size_t at, const PrefixKey& key) const;

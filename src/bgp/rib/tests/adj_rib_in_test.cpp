@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <functional>
 #include <map>
 #include <random>
+#include <set>
 
 #include "bgp/rib/tests/routes.h"
 
@@ -98,6 +101,112 @@ TEST(AdjRibIn, a_refresh_and_a_restart_are_told_apart) {
   EXPECT_EQ(rib.sweep(Stale::restart), 0U);
   EXPECT_EQ(rib.sweep(Stale::refresh), 1U);
   EXPECT_EQ(rib.size(), 0U);
+}
+
+TEST(AdjRibIn, a_refresh_that_begins_again_waits_for_every_route_again) {
+  AdjRibIn rib(Family::v6);
+  const SharedAttributes a(with_med(1));
+  const auto again = [&](const char* text) { rib.announce(prefix(text), a, Unusable::no, 2); };
+  for (const char* text : {"fd00:1::/64", "fd00:2::/64", "fd00:3::/64"}) again(text);
+  rib.mark_stale(Stale::refresh);
+  again("fd00:1::/64");
+  again("fd00:2::/64");
+  rib.mark_stale(Stale::refresh);
+  EXPECT_TRUE(rib.find(prefix("fd00:1::/64"))->stale);
+  again("fd00:2::/64");
+  again("fd00:4::/64");
+  EXPECT_FALSE(rib.find(prefix("fd00:2::/64"))->stale);
+  std::set<Prefix> gone;
+  EXPECT_EQ(rib.sweep(Stale::refresh, [&](const Prefix& p) { gone.insert(p); }), 2U);
+  EXPECT_EQ(gone, (std::set{prefix("fd00:1::/64"), prefix("fd00:3::/64")}));
+  EXPECT_EQ(rib.sweep(Stale::refresh), 0U);
+  EXPECT_EQ(rib.size(), 2U);
+}
+
+TEST(AdjRibIn, a_route_that_is_marked_by_both_is_swept_once_and_counts_for_neither_afterwards) {
+  AdjRibIn rib(Family::v4);
+  const SharedAttributes a(with_med(1));
+  for (const char* text : {"10.0.0.0/16", "10.1.0.0/16", "10.2.0.0/16"})
+    rib.announce(prefix(text), a, Unusable::as_loop, 1);
+  rib.mark_stale(Stale::refresh);
+  rib.mark_stale(Stale::restart);
+  rib.announce(prefix("10.0.0.0/16"), a, Unusable::as_loop, 2);
+  EXPECT_TRUE(rib.withdraw(prefix("10.1.0.0/16")));
+  EXPECT_EQ(rib.stale(), 1U);
+  EXPECT_EQ(rib.find(prefix("10.2.0.0/16"))->unusable, Unusable::as_loop);
+  EXPECT_EQ(rib.sweep(Stale::restart), 1U);
+  EXPECT_EQ(rib.sweep(Stale::refresh), 0U);
+  EXPECT_EQ(rib.size(), 1U);
+  EXPECT_FALSE(rib.find(prefix("10.0.0.0/16"))->stale);
+}
+
+TEST(AdjRibIn, what_a_refresh_waits_for_stays_marked_however_often_it_begins_again) {
+  AdjRibIn rib(Family::v4);
+  const SharedAttributes a(with_med(1));
+  const Prefix silent = prefix("10.0.0.0/16"), busy = prefix("10.1.0.0/16");
+  rib.announce(silent, a, Unusable::no, 1);
+  rib.announce(busy, a, Unusable::no, 1);
+  for (int i = 0; i < 200'000; ++i) {
+    rib.mark_stale(Stale::refresh);
+    ASSERT_TRUE(rib.find(silent)->stale && rib.find(busy)->stale) << i;
+    rib.announce(busy, a, Unusable::no, 1);
+    ASSERT_TRUE(rib.find(silent)->stale && !rib.find(busy)->stale) << i;
+  }
+  EXPECT_EQ(rib.sweep(Stale::refresh), 1U);
+  EXPECT_TRUE(rib.find(busy));
+}
+
+// Erased one by one in the order of the table, with the table made smaller on the way, this took half a minute.
+TEST(AdjRibIn, most_of_a_large_table_is_swept_in_moderate_time) {
+  const SharedAttributes a(with_med(1));
+  const auto nth = [](std::uint32_t i) { return Prefix(Address::v4(0x0a000000 + i), 32); };
+  AdjRibIn rib(Family::v4);
+  for (std::uint32_t i = 0; i < 300'000; ++i) rib.announce(nth(i), a, Unusable::no, 1);
+  rib.mark_stale(Stale::restart);
+  for (std::uint32_t i = 0; i < 300'000; i += 1000) rib.announce(nth(i), a, Unusable::no, 1);
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(rib.sweep(Stale::restart), 299'700U);
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(5));
+  EXPECT_EQ(rib.size(), 300U);
+  for (std::uint32_t i = 0; i < 300'000; ++i) ASSERT_EQ(rib.find(nth(i)).has_value(), i % 1000 == 0) << i;
+}
+
+TEST(AdjRibIn, marks_and_sweeps_in_a_row_do_not_cost_a_pass_over_the_table_each) {
+  const SharedAttributes a(with_med(1));
+  const auto nth = [](std::uint32_t i) { return Prefix(Address::v4(0x0a000000 + i), 32); };
+  AdjRibIn rib(Family::v4);
+  const auto fill = [&] {
+    for (std::uint32_t i = 0; i < 300'000; ++i) rib.announce(nth(i), a, Unusable::no, 1);
+  };
+  // 20 000 passes over such a table take most of a minute.
+  const auto rounds_in_time = [](const std::function<void()>& round) {
+    int rounds = 0;
+    for (const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+         rounds < 20'000 && std::chrono::steady_clock::now() < end; ++rounds)
+      round();
+    return rounds;
+  };
+  fill();
+  EXPECT_EQ(rounds_in_time([&] { rib.sweep(Stale::restart); }), 20'000) << "nothing is marked";
+  EXPECT_EQ(rounds_in_time([&] { rib.mark_stale(Stale::refresh); }), 20'000) << "everything is marked";
+  EXPECT_EQ(rounds_in_time([&] {
+              rib.announce(nth(7), a, Unusable::no, 1);
+              rib.mark_stale(Stale::refresh);
+            }),
+            20'000)
+      << "all but one";
+  EXPECT_EQ(rib.size(), 300'000U);
+  fill();
+  EXPECT_EQ(rounds_in_time([&] { rib.sweep(Stale::refresh); }), 20'000) << "all came again";
+  EXPECT_EQ(rib.size(), 300'000U);
+  const auto refresh_with_one_route = [&] {
+    rib.mark_stale(Stale::refresh);
+    rib.announce(nth(7), a, Unusable::no, 1);
+    rib.sweep(Stale::refresh);
+  };
+  refresh_with_one_route();
+  EXPECT_EQ(rounds_in_time(refresh_with_one_route), 20'000) << "the first one left one route";
+  EXPECT_EQ(rib.size(), 1U);
 }
 
 class AdjRibInModel : public ::testing::TestWithParam<Family> {};

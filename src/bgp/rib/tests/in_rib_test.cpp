@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <random>
 
 #include "bgp/rib/tests/routes.h"
@@ -185,6 +186,55 @@ TEST(Import, takes_equal_routes_of_several_peers_together) {
   EXPECT_GT(rib.import_revision(), revision);
 }
 
+TEST(Import, a_route_that_an_external_peer_shuts_down_gracefully_is_the_last_choice) {
+  for (const bool v6 : {false, true}) {
+    const Prefix p = prefix(v6 ? "fd00:1::/64" : "10.1.0.0/16");
+    const char* const at_a = v6 ? "fd00::2" : "10.0.0.2";
+    const char* const at_b = v6 ? "fd00::3" : "10.0.0.3";
+    InRib rib(kUs, {1});
+    rib.set_peer("a", importing(at_a, 65100, everything()));
+    rib.set_peer("b", importing(at_b, 65200, everything()));
+    rib.apply("a", announce({p}, {65100}, at_a), 0);
+    rib.apply("b", announce({p}, {65200, 65201}, at_b), 0);
+    EXPECT_EQ(rib.imported().at(p).hops, hops({at_a})) << "by the shorter path";
+    Update marked = announce({p}, {65100}, at_a);
+    marked.attributes->communities = {1, kGracefulShutdown};
+    EXPECT_EQ(rib.apply("a", marked, 0).announced, 1U);
+    EXPECT_EQ(rib.imported().at(p).hops, hops({at_b}));
+    EXPECT_EQ(rib.why_not_imported("a", p), NotImported::not_best);
+
+    const auto of_a = rib.received("a", p.family())->find(p);
+    ASSERT_TRUE(of_a);
+    EXPECT_EQ(of_a->attributes->path.local_pref, 0U);
+    EXPECT_EQ(of_a->attributes->path.communities, marked.attributes->communities);
+    EXPECT_EQ(rib.received("b", p.family())->find(p)->attributes->path.local_pref, std::nullopt);
+    const auto ranked = rib.rank(p);
+    ASSERT_EQ(ranked.size(), 2U);
+    EXPECT_EQ(ranked[0].peer, "b");
+    EXPECT_EQ(ranked[1].note,
+              "b is preferred: its local preference is higher (this route is being shut down gracefully, RFC 8326)");
+
+    rib.apply("b", withdraw({p}), 0);
+    EXPECT_EQ(rib.imported().at(p).hops, hops({at_a})) << "better than none";
+    rib.apply("b", announce({p}, {65200, 65201}, at_b), 0);
+    rib.apply("a", announce({p}, {65100}, at_a), 0);
+    EXPECT_EQ(rib.imported().at(p).hops, hops({at_a})) << "the mark is gone";
+  }
+}
+
+TEST(Import, an_internal_peer_says_itself_what_a_graceful_shutdown_is_worth) {
+  InRib rib(kUs, {1});
+  auto facts = importing("10.0.0.2", kUs, everything());
+  facts.source.ibgp = true;
+  rib.set_peer("a", facts);
+  const Prefix p = prefix("10.1.0.0/16");
+  Update marked = announce({p}, {65100}, "10.0.0.2");
+  marked.attributes->communities = {kGracefulShutdown};
+  marked.attributes->local_pref = 50;
+  rib.apply("a", marked, 0);
+  EXPECT_EQ(rib.received("a", Family::v4)->find(p)->attributes->path.local_pref, 50U);
+}
+
 TEST(Import, a_link_local_next_hop_keeps_the_link_of_its_peer) {
   InRib rib(kUs, {1});
   const std::vector<std::pair<std::string, std::string>> links{{"leaf-1", "eth1"}, {"leaf-2", "eth2"}, {"far", ""}};
@@ -279,6 +329,27 @@ TEST(Import, a_large_table_behind_a_small_limit_fills_up_again_and_again) {
     rib.apply("a", withdraw(in), 0);
     ASSERT_EQ(rib.imported().size(), 100U) << "round " << round;
   }
+}
+
+// Each time that there was room again, all of what waited was looked at, and what was about to be swept got in.
+TEST(Import, a_large_table_behind_a_small_limit_is_swept_in_the_time_that_it_took_to_come) {
+  const auto now = [] { return std::chrono::steady_clock::now(); };
+  InRib rib(kUs, {1});
+  rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
+  std::vector<Prefix> all;
+  for (std::uint32_t i = 0; i < 700'000; ++i) all.emplace_back(Address::v4(0x0a000000 + i), 32);
+  const auto begun = now();
+  rib.apply("a", announce(all, {65100}, "10.0.0.2"), 0);
+  const std::size_t limit = rib.imported().size();
+  const auto came = now() - begun;
+  EXPECT_LT(limit, all.size() / 100);
+  rib.mark_stale("a", Family::v4, Stale::refresh);
+  // None of those that are in the kernel.
+  rib.apply("a", announce({all.end() - 5000, all.end()}, {65100}, "10.0.0.2"), 0);
+  const auto swept = now();
+  EXPECT_EQ(rib.sweep("a", Family::v4, Stale::refresh), 695'000U);
+  EXPECT_EQ(rib.imported().size(), limit);
+  EXPECT_LT(now() - swept, 2 * came + std::chrono::milliseconds(500));
 }
 
 TEST(Import, routes_of_a_peer_that_goes_leave_the_kernel) {
