@@ -136,6 +136,7 @@ std::expected<Negotiated, OpenRefused> negotiate(const SessionConfig& config, co
   const seconds hold{std::min(ours.hold_time, theirs.hold_time)};
   const bool restart = a.graceful_restart && b.graceful_restart;
   const bool four_octet = a.four_octet_asn && b.four_octet_asn;
+  const bool enhanced = a.enhanced_route_refresh && b.enhanced_route_refresh;
   return Negotiated{
       .peer_as = theirs.asn,
       .peer_router_id = theirs.router_id,
@@ -149,14 +150,16 @@ std::expected<Negotiated, OpenRefused> negotiate(const SessionConfig& config, co
                   .extended_message = a.extended_message,
                   .ibgp = ibgp,
                   .families = families,
-                  .extended_next_hop = a.extended_next_hop},
+                  .extended_next_hop = a.extended_next_hop,
+                  .enhanced_route_refresh = enhanced},
       .send = {.four_octet_asn = four_octet,
                .extended_message = b.extended_message,
                .ibgp = ibgp,
                .families = families,
-               .extended_next_hop = b.extended_next_hop},
+               .extended_next_hop = b.extended_next_hop,
+               .enhanced_route_refresh = enhanced},
       .route_refresh = b.route_refresh,
-      .enhanced_route_refresh = a.enhanced_route_refresh && b.enhanced_route_refresh,
+      .enhanced_route_refresh = enhanced,
       .peer_restart = restart ? b.graceful_restart : std::nullopt,
       .notification_restart = restart && a.graceful_restart->notification && b.graceful_restart->notification,
       .ours = ours,

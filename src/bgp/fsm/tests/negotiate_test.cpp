@@ -190,6 +190,25 @@ TEST(Negotiate, sends_what_the_peer_offered_and_receives_what_we_did) {
   EXPECT_THAT(n->send.extended_next_hop, ElementsAre(ExtendedNextHop{kIpv4Unicast, 2}));
 }
 
+TEST(Negotiate, gives_subtypes_of_route_refresh_a_meaning_only_when_both_offer_it) {
+  const auto heard = [](const Negotiated& n) {
+    const auto bytes = encode(RouteRefresh{kIpv4Unicast, RouteRefresh::Subtype::begin}, n.send);
+    return std::get<RouteRefresh>(decode(bytes, n.receive)->message).subtype;
+  };
+  const SessionConfig c = ours();
+  Open plain = make_open(c, true), offer = theirs();
+  plain.capabilities.enhanced_route_refresh = false;
+  offer.capabilities.enhanced_route_refresh = true;
+  const auto with = negotiate(c, make_open(c, true), offer),
+             without_theirs = negotiate(c, make_open(c, true), theirs()), without_ours = negotiate(c, plain, offer);
+  ASSERT_TRUE(with && without_theirs && without_ours);
+  EXPECT_TRUE(with->enhanced_route_refresh);
+  EXPECT_EQ(heard(*with), RouteRefresh::Subtype::begin);
+  EXPECT_FALSE(without_theirs->enhanced_route_refresh || without_ours->enhanced_route_refresh);
+  EXPECT_EQ(heard(*without_theirs), RouteRefresh::Subtype::request) << "a reserved octet, RFC 2918 §3";
+  EXPECT_EQ(heard(*without_ours), RouteRefresh::Subtype::request);
+}
+
 TEST(Negotiate, agrees_on_graceful_restart_only_when_both_offer_it) {
   EXPECT_FALSE(meet(ours(), theirs_with_restart())->peer_restart);
   EXPECT_FALSE(meet(ours_with_restart(), theirs())->peer_restart);
