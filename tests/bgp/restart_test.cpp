@@ -1,10 +1,14 @@
 // Graceful restart (RFC 4724, 8538) between two speakers of ours, and BFD together with it.
 #include <poll.h>
 
+#include <gmock/gmock.h>
+
 #include "bgp/bench.h"
 
 namespace weft::bgp::test {
 namespace {
+
+using ::testing::HasSubstr;
 
 class RestartTest : public NetTest {
  protected:
@@ -259,6 +263,68 @@ TEST_F(RestartTest, routes_of_an_earlier_run_are_pruned_when_every_peer_has_said
   p.a.apply();
   ASSERT_TRUE(p.loop.until("pruning", [&] { return kernel.pruned; }, p.seen()));
   EXPECT_EQ(kernel.last.size(), 11u);
+}
+
+TEST_F(RestartTest, a_peer_that_is_met_elsewhere_is_gone_for_its_old_end_and_nothing_is_kept_on_either) {
+  for (const bool local : {false, true}) {
+    FakeKernel kernel;
+    Pair p;
+    offer(p);
+    p.a.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.kernel = &kernel}, SpeakerOptions{});
+    ImportPolicy all;
+    all.rules = {{*Prefix::parse("10.0.0.0/8"), 8, 32, true}};
+    p.a.peer().import = all;
+    p.b.peer().passive = true;  // no attempt of its own has the last word
+    p.a.set() = routes("10.1.0.0", 10);
+    p.b.set() = routes("10.2.0.0", 5);
+    p.start();
+    ASSERT_TRUE(p.meet());
+    ASSERT_TRUE(
+        p.loop.until("routes both ways", [&] { return p.b.received("a") == 10 && kernel.last.size() == 5; }, p.seen()));
+    // Nobody is there, or B knows nobody there.
+    (local ? p.a.peer().local_address : p.a.peer().address) = *Address::parse(local ? "10.99.0.4" : "10.99.0.9");
+    p.a.apply();
+    EXPECT_EQ(p.a.received("b"), 0u) << p.seen()();
+    ASSERT_TRUE(p.loop.until("the end", [&] { return p.b.status("a").flaps == 1; }, p.seen()));
+    EXPECT_EQ(p.b.received("a"), 0u) << "nobody comes back for them: " << p.seen()();
+    EXPECT_THAT(p.b.status("a").down.words, HasSubstr("Hard Reset with"));
+    EXPECT_THAT(p.b.status("a").down.words, HasSubstr("De-configured"));
+    EXPECT_TRUE(p.loop.until("nothing in the kernel", [&] { return kernel.last.empty(); }, p.seen()));
+  }
+}
+
+TEST_F(RestartTest, a_peer_that_takes_the_place_of_another_on_the_same_path_knows_what_bfd_said_of_it) {
+  for (const bool whole : {false, true}) {
+    FakeBfd bfd;
+    Pair p;
+    p.b.speaker = std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.bfd = &bfd}, SpeakerOptions{});
+    p.b.peer().bfd = PeerBfd{};
+    p.start();
+    ASSERT_TRUE(p.meet());
+    ASSERT_TRUE(p.loop.until("BFD", [&] { return bfd.wanted.contains("main/a"); }, p.seen()));
+    const auto another = [&] {
+      if (whole)
+        p.b.config().router_id.value += 1;  // all peers of the instance are new
+      else
+        p.b.peer().source_interface += "lo";  // which the local address goes before
+      p.b.apply();
+    };
+    bfd.say("main/a", BfdEdge::Status::State::up);
+    another();
+    ASSERT_TRUE(p.loop.until("its word", [&] { return p.b.status("a").bfd == "up"; }, p.seen()));
+    ASSERT_TRUE(p.meet());
+    bfd.say("main/a", BfdEdge::Status::State::failed, true);
+    another();
+    p.loop.turn(1500ms);
+    EXPECT_FALSE(p.b.up("a")) << "the path is dead for whoever is met on it: " << p.seen()();
+    EXPECT_EQ(p.b.status("a").bfd, "down: control detection time expired");
+    EXPECT_EQ(bfd.calls, 1) << "the session of BFD goes on";
+    // Another path is another matter.
+    p.b.peer().local_address = *Address::parse("10.99.0.5");
+    p.b.apply();
+    ASSERT_TRUE(p.loop.until("the other session", [&] { return bfd.calls == 2; }, p.seen()));
+    EXPECT_EQ(p.b.status("a").bfd, "waiting");
+  }
 }
 
 TEST_F(RestartTest, a_route_that_the_kernel_refuses_is_not_counted_as_imported_and_says_why) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "bgp/bench.h"
@@ -85,6 +86,36 @@ TEST_F(SessionTest, the_source_interface_gives_our_address_where_it_has_one_of_t
     p.start();
     ASSERT_TRUE(p.meet());
     EXPECT_EQ(p.a.status().local_address, p.b.peer().address);
+  }
+  shell("ip link del s0");
+}
+
+TEST_F(SessionTest, bfd_comes_from_where_bgp_comes_and_never_from_another_address_before) {
+  shell("ip link add s0 type veth peer name s1 && ip addr add 10.99.1.1/32 dev s0");
+  for (const bool v6 : {false, true}) {
+    struct Noting : FakeBfd {
+      void want(const std::map<std::string, Session>& sessions) override {
+        FakeBfd::want(sessions);
+        for (const auto& [name, s] : sessions) from.insert(s.local ? s.local->to_string() : "as routes say");
+      }
+      std::set<std::string> from;
+    } bfd;
+    Pair p(v6);
+    p.a.speaker =
+        std::make_unique<Speaker>(p.loop.io, Speaker::Edges{.bfd = &bfd}, SpeakerOptions{.first_retry = 200ms});
+    p.a.peer().local_address.reset();
+    p.a.peer().source_interface = "s0";
+    p.a.peer().bfd = PeerBfd{};
+    p.b.peer().address = v6 ? p.a.peer().address : Address::parse("10.99.1.1").value();
+    p.b.peer().passive = true;
+    p.a.apply();
+    p.loop.turn(100ms);
+    EXPECT_EQ(bfd.wanted.size(), v6 ? 0u : 1u) << "s0 has an IPv4 address only";
+    p.b.apply();
+    ASSERT_TRUE(p.meet());
+    ASSERT_TRUE(p.loop.until("BFD", [&] { return bfd.wanted.contains("main/b"); }, p.seen()));
+    EXPECT_FALSE(bfd.wanted.at("main/b").multihop);
+    EXPECT_EQ(bfd.from, std::set{p.a.status().local_address->to_string()});
   }
   shell("ip link del s0");
 }
@@ -269,6 +300,20 @@ TEST_F(SessionTest, an_operator_resets_and_shuts_a_peer) {
   EXPECT_TRUE(p.meet());
 }
 
+TEST_F(SessionTest, a_peer_that_an_operator_shut_stays_shut_when_it_is_met_elsewhere) {
+  Pair p;
+  p.start();
+  ASSERT_TRUE(p.meet());
+  ASSERT_TRUE(p.a.speaker->shut("main", "b", "for the night"));
+  p.a.peer().source_interface = "lo";  // which the local address goes before
+  p.a.apply();
+  p.loop.turn(1500ms);
+  EXPECT_FALSE(p.a.up() || p.b.up("a")) << p.seen()();
+  EXPECT_THAT(p.a.status().down.words, HasSubstr("for the night"));
+  ASSERT_TRUE(p.a.speaker->reset("main", "b", ""));
+  EXPECT_TRUE(p.meet());
+}
+
 TEST_F(SessionTest, route_refresh_brings_everything_again) {
   Pair p;
   p.a.set() = routes("10.1.0.0", 500);
@@ -390,90 +435,6 @@ TEST_F(SessionTest, a_removed_peer_is_told_and_its_routes_go) {
   p.a.apply();
   ASSERT_TRUE(p.loop.until("the end", [&] { return !p.b.up("a") && p.b.received("a") == 0; }, p.seen()));
   EXPECT_THAT(p.b.status("a").down.words, HasSubstr("De-configured"));
-}
-
-TEST_F(SessionTest, a_faulty_peer_keeps_its_last_good_configuration_and_its_neighbours_run) {
-  Pair p;
-  p.start();
-  ASSERT_TRUE(p.meet());
-  p.a.peer().hold_time = 1s;
-  p.a.config().peers.push_back(peer("c", "10.99.0.3", "10.99.0.1", 65003));
-  const auto faults = p.a.speaker->apply(p.a.wanted);
-  ASSERT_EQ(faults.size(), 1u);
-  EXPECT_THAT(faults[0].why, HasSubstr("hold time 1 s"));
-  EXPECT_TRUE(p.a.up()) << p.seen()();
-  EXPECT_EQ(p.a.status().flaps, 0u);
-  EXPECT_EQ(p.a.speaker->peers().size(), 2u);
-}
-
-TEST_F(SessionTest, a_faulty_peer_keeps_its_routes_when_their_set_has_another_name) {
-  Pair p;
-  p.a.set() = routes("10.1.0.0", 20);
-  p.start();
-  ASSERT_TRUE(p.meet());
-  ASSERT_TRUE(p.loop.until("the routes", [&] { return p.b.received("a") == 20; }, p.seen()));
-  // A set is called after the first peer that has it; that peer went, and one route came.
-  p.a.peer().hold_time = 1s;
-  p.a.wanted.instances["main"].route_sets.clear();
-  p.a.set("renamed") = routes("10.1.0.0", 21);
-  p.a.peer().routes = {{kIpv4Unicast, "renamed"}, {kIpv6Unicast, "renamed"}};
-  EXPECT_EQ(p.a.speaker->apply(p.a.wanted).size(), 1u);
-  ASSERT_TRUE(p.loop.until("the new route too", [&] { return p.b.received("a") == 21; }, p.seen()));
-  // Nor does a drain pass it by.
-  p.a.peer().graceful_shutdown = true;
-  EXPECT_EQ(p.a.speaker->apply(p.a.wanted).size(), 1u);
-  ASSERT_TRUE(p.loop.until(
-      "the mark",
-      [&] {
-        const auto all = p.b.speaker->routes_received();
-        return !all.empty() && all[0].attributes.has_community(kGracefulShutdown);
-      },
-      p.seen()));
-  EXPECT_EQ(p.a.status().flaps, 0u);
-}
-
-TEST_F(SessionTest, a_last_good_configuration_yields_to_a_sound_one_that_it_cannot_be_beside) {
-  Loop loop;
-  Node n(loop);
-  n.wanted.instances.clear();
-  for (const char* name : {"blue", "red"}) {
-    InstanceConfig& c = n.wanted.instances[name].config = instance(kAsA, "10.99.0.1");
-    c.peers = {peer("a", "10.99.0.2", "10.99.0.1", kAsB)};
-    c.peers[0].password = "s3cret-1";
-    c.peers[0].passive = true;
-  }
-  n.apply();
-  // The password is another one, and something else of blue's peer is wrong: back on the old one it cannot be met at
-  // the address where red's has the new one.
-  for (auto& [name, i] : n.wanted.instances) i.config.peers[0].password = "s3cret-2";
-  n.wanted.instances["blue"].config.peers[0].hold_time = 2s;
-  const auto faults = n.speaker->apply(n.wanted);
-  EXPECT_TRUE(n.speaker->peer("red", "a")) << "it is as it shall be";
-  EXPECT_FALSE(n.speaker->peer("blue", "a"));
-  ASSERT_EQ(faults.size(), 2u);
-  EXPECT_THAT(faults[0].why, HasSubstr("BGP peer blue/a: hold time 2 s"));
-  EXPECT_THAT(faults[1].why, HasSubstr("peer red/a too, which has another password"));
-  EXPECT_THAT(faults[1].why, HasSubstr("its last good configuration ends too"));
-}
-
-TEST_F(SessionTest, of_two_instances_with_two_passwords_for_one_peer_the_second_is_refused_and_the_first_runs) {
-  Pair p;
-  p.a.peer().password = p.b.peer().password = "one";
-  p.a.wanted.instances["other"].config = instance(65009, "10.99.0.1");
-  p.a.wanted.instances["other"].config.peers = {peer("b2", "10.99.0.2", "10.99.0.1", kAsB)};
-  PeerConfig& second = p.a.wanted.instances["other"].config.peers[0];
-  second.password = "one";
-  EXPECT_TRUE(p.a.speaker->apply(p.a.wanted).empty());
-  EXPECT_EQ(p.a.speaker->peers().size(), 2u);
-  // What the second had before is no way out either: it is not what the kernel may have now.
-  p.a.peer().password = p.b.peer().password = "two";
-  const auto faults = p.a.speaker->apply(p.a.wanted);
-  ASSERT_EQ(faults.size(), 1u);
-  EXPECT_THAT(faults[0].why,
-              HasSubstr("BGP peer other/b2: address 10.99.0.2 and port 179 are those of peer main/b too"));
-  EXPECT_EQ(p.a.speaker->peers().size(), 1u);
-  p.b.apply();
-  EXPECT_TRUE(p.meet());
 }
 
 TEST_F(SessionTest, a_port_that_is_taken_is_named_and_taken_over_when_it_is_free) {

@@ -217,6 +217,48 @@ TEST_F(UnnumberedTest, a_route_of_two_routers_leaves_by_the_link_of_each) {
   shell("ip route flush proto 216 table 1187 || true");
 }
 
+TEST_F(UnnumberedTest, a_peer_that_moves_to_another_link_takes_no_next_hop_of_the_old_one_along) {
+  auto kernel = netlink::make_linux_kernel();
+  ASSERT_TRUE(kernel) << kernel.error().message;
+  KernelRoutes routes_of_peers(**kernel);
+  {
+    Loop loop;
+    const auto restarting = [](const std::string& interface) {
+      PeerConfig p = unnumbered(interface);
+      p.graceful_restart = GracefulRestartConfig{};
+      return p;
+    };
+    FarSide left(restarting("u1"));
+    Node near(loop, {.kernel = &routes_of_peers});
+    near.config() = {.name = "main", .local_as = kAsA, .router_id = RouterId{1}, .listen_port = 179};
+    near.config().peers = {restarting("u0")};
+    near.peer().import = ImportPolicy{.rules = {{*Prefix::parse("10.2.0.0/24"), 32, 32}}, .table = 1188};
+    near.apply();
+    const auto shown = [] { return shell("ip route show table 1188 10.2.0.3 || true"); };
+    const auto seen = [&] { return near.seen() + shown(); };
+    ASSERT_TRUE(loop.until("the route", [&] { return shown().find("dev u0") != std::string::npos; }, seen, 60s));
+    ASSERT_TRUE(loop.until("the address of the far end", [&] { return left.address() != "none"; }, seen));
+    const std::string old = left.address();
+    FarSide right(restarting("w1"), "w0");
+    near.peer().interface = "w0";
+    near.apply();
+    bool taken_along = false;
+    ASSERT_TRUE(loop.until(
+        "the route of the other link",
+        [&] {
+          const std::string now = shown();
+          taken_along = taken_along || now.find(old + " dev w0") != std::string::npos;
+          return right.address() != "none" && now.find(right.address() + " dev w0") != std::string::npos;
+        },
+        seen, 60s));
+    EXPECT_FALSE(taken_along);
+    EXPECT_EQ(shown().find("dev u0"), std::string::npos) << shown();
+    ASSERT_TRUE(loop.until(
+        "the old end to know", [&] { return left.status().flaps == 1; }, [&] { return left.status().down.words; }));
+  }
+  shell("ip route flush proto 216 table 1188 || true");
+}
+
 TEST_F(UnnumberedTest, an_asn_of_the_wrong_kind_is_refused) {
   Loop loop;
   FarSide far(unnumbered("u1"));

@@ -11,8 +11,14 @@
 
 namespace weft::bgp {
 
-/// What the wanted sessions mean for BFD. Two names that ask for one session share it, by the values of the first.
-std::map<std::string, bfd::SessionConfig> bfd_configs(const std::map<std::string, BfdEdge::Session>& sessions);
+/// What the wanted sessions mean for BFD, by name. Names that ask for one session share it, as quick and as strict as
+/// the most demanding of them wants it, like users of the daemon do (bfd/server/registry.h). A session has one key: of
+/// two names that differ there the later is refused.
+struct BfdConfigs {
+  std::map<std::string, bfd::SessionConfig> sessions;
+  std::map<std::string, std::string> refused;  // and why, with the mend
+};
+BfdConfigs bfd_configs(const std::map<std::string, BfdEdge::Session>& sessions);
 /// What a row of BFD means for BGP. A daemon that cannot be asked is no failure of the path.
 BfdEdge::Status bfd_status(const bfd::SessionStatus& row);
 
@@ -33,7 +39,7 @@ class BfdClientEdge : public BfdEdge {
   asio::io_context& io_;
   bfd::Client& client_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
-  std::map<std::string, bfd::SessionConfig> wanted_;
+  BfdConfigs wanted_;
   std::function<void(const std::string&, const Status&)> told_;
 };
 

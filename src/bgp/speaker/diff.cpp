@@ -81,12 +81,12 @@ PeerDifference difference(const InstanceConfig& was, const PeerConfig& old, cons
   using enum PeerChange;
   field(was.local_as == is.local_as, "local ASN", reset);
   field(was.router_id == is.router_id, "router id", reset);
-  field(old.address == now.address, "address", reset);
-  field(old.interface == now.interface, "interface", reset);
+  field(old.address == now.address, "address", replace);
+  field(old.interface == now.interface, "interface", replace);
   field(old.port == now.port, "port", reset);
   field(old.remote_as == now.remote_as, "remote ASN", reset);
-  field(old.local_address == now.local_address, "local address", reset);
-  field(old.source_interface == now.source_interface, "source interface", reset);
+  field(old.local_address == now.local_address, "local address", replace);
+  field(old.source_interface == now.source_interface, "source interface", replace);
   field(old.password == now.password, "password", reset);
   field(old.held_down == now.held_down, "held down", reset);
   field(old.hold_time == now.hold_time, "hold time", reset);
@@ -119,7 +119,12 @@ InstanceDifference difference(const InstanceConfig& was, const InstanceConfig& i
       continue;
     }
     PeerDifference p = difference(was, *old->second, is, *peer);
-    if (p.change != PeerChange::none) d.changed.emplace_back(name, std::move(p));
+    if (p.change == PeerChange::replace) {
+      d.removed.push_back(name);
+      d.added.push_back(name);
+    } else if (p.change != PeerChange::none) {
+      d.changed.emplace_back(name, std::move(p));
+    }
   }
   return d;
 }

@@ -1,4 +1,4 @@
-// What changing a peer costs: nothing, an adjustment of the running session, or a new session. Pure.
+// What changing a peer costs: nothing, an adjustment of the running session, a new session, or another peer. Pure.
 #pragma once
 
 #include <set>
@@ -12,8 +12,9 @@ namespace weft::bgp {
 
 enum class PeerChange {
   none,
-  adjust,  // taken over by the running session: routes, import, limits, BFD, timers that OPEN does not carry
-  reset,   // OPEN or the TCP connection would look different (RFC 4271 §4.2), so the session starts anew
+  adjust,   // taken over by the running session: routes, import, limits, BFD, timers that OPEN does not carry
+  reset,    // OPEN or the TCP connection would look different (RFC 4271 §4.2), so the session starts anew
+  replace,  // it is met elsewhere: the old session never returns, and nothing that was kept for it would go
 };
 
 /// `fields` names what differs, for the log and for the text of the NOTIFICATION.
@@ -26,7 +27,8 @@ struct PeerDifference {
 PeerDifference difference(const InstanceConfig& was, const PeerConfig& old, const InstanceConfig& is,
                           const PeerConfig& now);
 
-/// What became of an instance's peers, by name. An instance that is new has only `added`.
+/// What became of an instance's peers, by name. An instance that is new has only `added`. A peer to replace is both
+/// removed and added.
 struct InstanceDifference {
   std::vector<std::string> removed;
   std::vector<std::string> added;

@@ -42,14 +42,9 @@ void Peer::start() {
 }
 
 void Peer::change(PeerConfig config, const PeerDifference& difference) {
-  const bool moved = config.interface != config_.interface || config.address != config_.address;
   config_ = std::move(config);
   // It was tuned, and taken for the peer's, as the configuration was then; the peer connects again.
   if (difference.change == PeerChange::reset) waiting_.reset();
-  if (moved) {
-    discovery_.reset();
-    watch_interface();
-  }
   set_facts();
   on(fsm::event::ConfigChanged{session_config(instance_.config(), config_, shared_.options, shared_.started),
                                difference.change == PeerChange::reset, joined(difference.fields) + " changed"});
@@ -70,7 +65,7 @@ void Peer::stop(std::optional<Notification> cease, std::string words) {
 }
 
 void Peer::shut(const std::string& text) {
-  shut_ = true;
+  shut_ = text;
   on(fsm::event::Stop{Notification::shutdown(cease::kAdminShutdown, text),
                       text.empty() ? "shut down by an operator" : "shut down by an operator: " + text});
 }
@@ -79,7 +74,7 @@ void Peer::reset(const std::string& text) {
   on(fsm::event::Reset{Notification::shutdown(cease::kAdminReset, text),
                        text.empty() ? "reset by an operator" : "reset by an operator: " + text,
                        std::chrono::seconds(0)});
-  if (std::exchange(shut_, false)) on(fsm::event::Start{});
+  if (std::exchange(shut_, std::nullopt).has_value()) on(fsm::event::Start{});
 }
 
 bool Peer::refresh() {
@@ -241,7 +236,8 @@ void Peer::act(fsm::action::Deliver& deliver) {
 }
 
 void Peer::act(fsm::action::EndOfRib& end) {
-  end_of_rib_received_[end.family] = true;
+  // Said again it is no news: nobody is woken, however often a peer says it.
+  if (std::exchange(end_of_rib_received_[end.family], true)) return;
   if (const auto f = family_of(end.family); f && instance_.in().sweep(key(), *f, Stale::restart) > 0) told_.imports();
   told_.imports();  // whoever waits for all peers to have spoken looks again
   shared_.changes.notify();

@@ -51,13 +51,16 @@ class Peer : public std::enable_shared_from_this<Peer> {
   const Instance& instance() const { return instance_; }
 
   void start();
-  /// `difference` is from the present configuration to `config`; the instance already has its new one.
+  /// `difference` is from the present configuration to `config`, and no PeerChange::replace; the instance already has
+  /// its new one.
   void change(PeerConfig config, const PeerDifference& difference);
   /// For good. With `cease` the peer is told; without, it may keep our routes (RFC 4724). Routes of the peer are
   /// dropped.
   void stop(std::optional<Notification> cease, std::string words);
   /// By an operator: Cease/2 with `text`, and down until reset().
   void shut(const std::string& text);
+  /// The text of the shut() that holds.
+  const std::optional<std::string>& shut_by_operator() const { return shut_; }
   /// By an operator: Cease/4 with `text`, then anew.
   void reset(const std::string& text);
   /// Asks the peer for its routes again. False when there is no session or the peer does not understand.
@@ -79,6 +82,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void bfd(const BfdEdge::Status& status);
   /// There is no BFD session for this peer any more.
   void no_bfd();
+  bool knows_bfd() const { return bfd_known_; }
   /// The running session has agreed that the peer keeps our routes while we restart.
   bool restarts_gracefully() const;
 
@@ -166,7 +170,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   std::deque<fsm::Event> events_;
   bool running_ = false;
   bool stopped_ = false;
-  bool shut_ = false;  // by an operator
+  std::optional<std::string> shut_;  // by an operator, and the text
 
   ConnectionId next_connection_ = 1;
   std::map<ConnectionId, Link> links_;

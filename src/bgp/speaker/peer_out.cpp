@@ -116,7 +116,8 @@ std::optional<BfdEdge::Session> Peer::wanted_bfd() const {
   PeerPath path{.remote = address(), .local = last_local_};
   if (config_.bfd && path.remote) {
     if (!path.local) path.local = wanted_local(*path.remote);
-    if (!path.local) path.local = source_towards(*path.remote);
+    // What routes give is a guess where a source interface shall say it. When BGP is up without, it is known.
+    if (!path.local && config_.source_interface.empty()) path.local = source_towards(*path.remote);
     path.on_link = on_link(*path.remote);
   }
   return bfd_session(instance_.config(), config_, path);

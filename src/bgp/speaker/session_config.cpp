@@ -75,8 +75,11 @@ ExportRules export_rules(Family family, const InstanceConfig& instance, const Pe
   r.four_octet_asn = negotiated.send.four_octet_asn;
   r.extended_message = negotiated.send.extended_message;
   r.graceful_shutdown = peer.graceful_shutdown;
-  r.v6_next_hop_for_v4 =
-      family == Family::v4 && speaks(negotiated.send.extended_next_hop, kIpv4Unicast, kIpv6Unicast.afi);
+  // RFC 8950 §4 asks for the peer's offer only. A router that takes the capability for agreed where both have it drops
+  // such routes of a speaker that did not offer it.
+  r.v6_next_hop_for_v4 = family == Family::v4 &&
+                         speaks(negotiated.send.extended_next_hop, kIpv4Unicast, kIpv6Unicast.afi) &&
+                         speaks(negotiated.ours.capabilities.extended_next_hop, kIpv4Unicast, kIpv6Unicast.afi);
   if (own.session.family() == family) {
     r.next_hop = NextHop{own.session, std::nullopt};
   } else if (own.other) {
@@ -105,9 +108,13 @@ std::optional<BfdEdge::Session> bfd_session(const InstanceConfig& instance, cons
                    (peer.ttl_security && *peer.ttl_security > 1);
   s.multihop = !link_local && peer.bfd->multihop.value_or(far);
   if (peer.local_address) s.local = peer.local_address;
+  // Single hop leaves the address to routes, unless a source interface takes it from them: the peer expects BFD from
+  // where BGP comes.
+  if (!s.local && (s.multihop || !peer.source_interface.empty())) {
+    if (!path.local) return std::nullopt;
+    s.local = path.local;
+  }
   if (s.multihop) {
-    if (!s.local) s.local = path.local;
-    if (!s.local) return std::nullopt;
     // A stranger's packet that takes BFD down takes the BGP session along: what guards the one guards the other.
     const std::uint8_t by_security = peer.ttl_security ? least_ttl(*peer.ttl_security) : 1;
     s.min_ttl = peer.bfd->minimum_ttl.value_or(by_security);

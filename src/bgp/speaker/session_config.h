@@ -43,7 +43,7 @@ struct PeerPath {
   std::optional<Address> local;
   bool on_link = false;  // `remote` is in a network that one of our interfaces has an address of
 };
-/// None when the peer wants none, or its address (for multihop: ours) is not known yet.
+/// None when the peer wants none, or its address is not known yet, or for multihop and with a source interface ours.
 std::optional<BfdEdge::Session> bfd_session(const InstanceConfig& instance, const PeerConfig& peer,
                                             const PeerPath& path);
 

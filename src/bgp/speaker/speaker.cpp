@@ -27,10 +27,23 @@ Task<> watch(std::shared_ptr<netlink::Monitor> monitor, std::function<void(int)>
   co_await monitor->run(std::move(changed));
 }
 
-// Routes are as they are wanted now, whatever of the peer is not: the sets that it had may have other names by now.
+// Routes are as they are wanted now, whatever of the peer is not: the sets that it had may have other names by now, and
+// a family without a set is told nothing any more.
 void follow_routes(PeerConfig& restored, const PeerConfig& wanted) {
+  for (const AfiSafi family : wanted.families) restored.routes.erase(family);
   for (const auto& [family, set] : wanted.routes) restored.routes[family] = set;
   restored.graceful_shutdown = wanted.graceful_shutdown;
+}
+
+const PeerConfig* peer_of(const InstanceConfig& instance, const std::string& name) {
+  const auto found =
+      std::find_if(instance.peers.begin(), instance.peers.end(), [&](const PeerConfig& p) { return p.name == name; });
+  return found == instance.peers.end() ? nullptr : &*found;
+}
+
+// The same two ends: what BFD says of the one session holds for the other.
+bool same_path(const BfdEdge::Session& a, const BfdEdge::Session& b) {
+  return a.remote == b.remote && a.local == b.local && a.interface == b.interface && a.multihop == b.multihop;
 }
 
 }  // namespace
@@ -121,8 +134,14 @@ PeerNames Speaker::drop_faulty(Wanted& wanted, const std::vector<PeerFault>& fou
         wanted.instances.erase(now);
         continue;
       }
-      now->second = last->second;
-      for (const PeerConfig& p : last->second.config.peers) restored.emplace(fault.instance, p.name);
+      const InstanceConfig faulty = std::exchange(now->second.config, last->second.config);
+      std::vector<PeerConfig>& peers = now->second.config.peers;
+      // Whoever is not wanted any more goes, whatever is wrong with the instance.
+      std::erase_if(peers, [&](const PeerConfig& p) { return peer_of(faulty, p.name) == nullptr; });
+      for (PeerConfig& p : peers) {
+        follow_routes(p, *peer_of(faulty, p.name));
+        restored.emplace(fault.instance, p.name);
+      }
       continue;
     }
     std::vector<PeerConfig>& peers = now->second.config.peers;
@@ -160,14 +179,20 @@ void Speaker::apply_instance(const Wanted::Instance& wanted) {
   const InstanceDifference d = difference(running.instance->config(), wanted.config);
   running.instance->set_config(wanted.config);
   const bool routes = running.instance->set_routes(wanted.route_sets, wanted_.complete);
+  std::map<std::string, std::string> shut;
   for (const std::string& name : d.removed) {
     const auto peer = running.peers.extract(name);
-    peer.mapped()->stop(Notification::shutdown(cease::kPeerDeconfigured, ""), "the peer was removed");
+    const bool moved = std::find(d.added.begin(), d.added.end(), name) != d.added.end();
+    // To the operator it is the same peer.
+    if (const auto& text = peer.mapped()->shut_by_operator(); moved && text) shut.emplace(name, *text);
+    peer.mapped()->stop(Notification::shutdown(cease::kPeerDeconfigured, ""),
+                        moved ? "the peer is met elsewhere now" : "the peer was removed");
   }
   std::map<std::string, const PeerConfig*> configs;
   for (const PeerConfig& p : wanted.config.peers) configs[p.name] = &p;
   for (const auto& [name, change] : d.changed) running.peers.at(name)->change(*configs.at(name), change);
   for (const std::string& name : d.added) add_peer(running, *configs.at(name));
+  for (const auto& [name, text] : shut) running.peers.at(name)->shut(text);
   if (routes)
     for (auto& [name, peer] : running.peers) peer->wake();
 }
@@ -311,7 +336,16 @@ void Speaker::apply_bfd() {
     for (auto& [peer_name, peer] : running.peers) {
       auto session = peer->wanted_bfd();
       if (session) {
-        wanted[full_name(*peer)] = std::move(*session);
+        const std::string full = full_name(*peer);
+        const auto said = bfd_said_.find(full);
+        if (said != bfd_said_.end()) {
+          // One that took another's place on the same path hears what is known of it; no change may come for long.
+          if (!same_path(bfd_wanted_->at(full), *session))
+            bfd_said_.erase(said);
+          else if (!peer->knows_bfd())
+            peer->bfd(said->second);
+        }
+        wanted[full] = std::move(*session);
       } else {
         peer->no_bfd();
         const bool held = !peer->config().held_down.empty() && !peer->config().held_for_now;
@@ -321,6 +355,7 @@ void Speaker::apply_bfd() {
   // The first set ends what an earlier run left: wait for the addresses of unnumbered peers and for passwords that are
   // being read before it is told.
   if (!bfd_wanted_ && shared_->options.restarting && !all_known && !bfd_patience_over_) return;
+  std::erase_if(bfd_said_, [&](const auto& said) { return !wanted.contains(said.first); });
   if (bfd_wanted_ == wanted) return;
   bfd_wanted_ = std::move(wanted);
   if (edges_.bfd != nullptr) edges_.bfd->want(*bfd_wanted_);
@@ -330,7 +365,10 @@ void Speaker::bfd_changed(const std::string& name, const BfdEdge::Status& status
   if (!bfd_wanted_ || !bfd_wanted_->contains(name)) return;
   for (auto& [instance, running] : running_)
     for (auto& [peer_name, peer] : running.peers)
-      if (full_name(*peer) == name) return peer->bfd(status);
+      if (full_name(*peer) == name) {
+        bfd_said_[name] = status;
+        return peer->bfd(status);
+      }
 }
 
 // ---- the operator

@@ -132,6 +132,7 @@ class Speaker {
   std::uint64_t strangers_ = 0;
   LineLimit stranger_lines_;
   std::optional<std::map<std::string, BfdEdge::Session>> bfd_wanted_;  // as BFD was told
+  std::map<std::string, BfdEdge::Status> bfd_said_;                    // the last of each
   asio::steady_timer deferral_;
   asio::steady_timer bfd_patience_;
   asio::steady_timer kernel_retry_;

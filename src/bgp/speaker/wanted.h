@@ -33,8 +33,9 @@ struct PeerBfd {
 /// Nobody's table is that long; what a peer without a limit may cost has one all the same.
 inline constexpr std::size_t kMostReceived = 4'000'000;
 
-/// How we meet one peer. Changing what OPEN or the TCP connection carries resets that session alone; everything else
-/// is changed on the running session.
+/// How we meet one peer. Another address, interface, local address or source interface makes it another peer, and the
+/// old one is told that it is removed. Changing what OPEN or the TCP connection carries besides resets that session
+/// alone; everything else is changed on the running session.
 struct PeerConfig {
   std::string name;                // unique in the instance
   std::optional<Address> address;  // none: unnumbered, the router that advertises itself on `interface` (RFC 4861)

@@ -66,7 +66,30 @@ TEST(Difference, WhatOpenOrTcpCarriesResetsTheSession) {
   EXPECT_EQ(after([](PeerConfig& p) { p.families = {kIpv4Unicast}; }).change, PeerChange::reset);
   EXPECT_EQ(after([](PeerConfig& p) { p.graceful_restart.emplace(); }).change, PeerChange::reset);
   EXPECT_EQ(after([](PeerConfig& p) { p.ttl_security = 1; }).change, PeerChange::reset);
-  EXPECT_EQ(after([](PeerConfig& p) { p.local_address = *Address::parse("10.0.0.9"); }).change, PeerChange::reset);
+  EXPECT_EQ(after([](PeerConfig& p) { p.port = 1790; }).change, PeerChange::reset);
+}
+
+TEST(Difference, APeerThatIsMetElsewhereIsAnotherOne) {
+  const std::vector<std::pair<std::string, std::function<void(PeerConfig&)>>> moves{
+      {"address", [](PeerConfig& p) { p.address = *Address::parse("10.0.0.9"); }},
+      {"address", [](PeerConfig& p) { p.address.reset(); }},
+      {"interface", [](PeerConfig& p) { p.interface = "eth2"; }},
+      {"local address", [](PeerConfig& p) { p.local_address = *Address::parse("10.0.0.9"); }},
+      {"source interface", [](PeerConfig& p) { p.source_interface = "bgp0"; }},
+  };
+  for (const auto& [field, move] : moves) {
+    const InstanceConfig was = instance();
+    InstanceConfig is = was;
+    move(is.peers[0]);
+    is.peers[0].password = "secret";  // whatever else is new
+    is.peers[1].max_received = 5;
+    EXPECT_THAT(difference(was, was.peers[0], is, is.peers[0]).fields, ElementsAre(field, "password"));
+    const auto d = difference(was, is);
+    EXPECT_THAT(d.removed, ElementsAre("a")) << field;
+    EXPECT_THAT(d.added, ElementsAre("a")) << field;
+    ASSERT_THAT(d.changed, SizeIs(1)) << field;
+    EXPECT_EQ(d.changed[0].first, "b");
+  }
 }
 
 TEST(Difference, NamesEveryFieldAndTakesTheGreatestCost) {

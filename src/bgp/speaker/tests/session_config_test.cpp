@@ -90,14 +90,26 @@ TEST_F(ExportRulesTest, TheOtherFamilyTakesAnAddressOfTheSameInterfaceOrNone) {
   EXPECT_EQ(next_hop(Family::v6, {.session = kV4}), std::nullopt);
 }
 
-TEST_F(ExportRulesTest, Ipv4GoesOverIpv6WhereThePeerUnderstandsIt) {
-  agreed.send.extended_next_hop = {{kIpv4Unicast, 2}};
+TEST_F(ExportRulesTest, Ipv4GoesOverIpv6WhereBothSidesOfferIt) {
+  agreed.send.extended_next_hop = agreed.ours.capabilities.extended_next_hop = {{kIpv4Unicast, 2}};
   EXPECT_EQ(next_hop(Family::v4, {.session = kV6, .other = kV4}), (NextHop{kV6, {}}));
   EXPECT_EQ(next_hop(Family::v4, {.session = kV4}), (NextHop{kV4, {}})) << "an IPv4 session has no need of it";
 }
 
+TEST_F(ExportRulesTest, Ipv4StaysOnIpv4WhereOneSideAloneOffersIpv6NextHops) {
+  for (const bool theirs : {false, true}) {
+    agreed.send.extended_next_hop.clear();
+    agreed.ours.capabilities.extended_next_hop.clear();
+    (theirs ? agreed.send.extended_next_hop : agreed.ours.capabilities.extended_next_hop) = {{kIpv4Unicast, 2}};
+    EXPECT_EQ(next_hop(Family::v4, {.session = kV6, .other = kV4}), (NextHop{kV4, {}})) << theirs;
+    EXPECT_EQ(next_hop(Family::v4, {.session = kV6}), std::nullopt) << theirs;
+    EXPECT_FALSE(export_rules(Family::v4, instance(), peer(kExternal), agreed, {.session = kV6}).v6_next_hop_for_v4)
+        << theirs << ": nor where a route names its next hop";
+  }
+}
+
 TEST_F(ExportRulesTest, ALinkLocalSessionSendsItsGlobalAddressAlongIfThereIsOne) {
-  agreed.send.extended_next_hop = {{kIpv4Unicast, 2}};
+  agreed.send.extended_next_hop = agreed.ours.capabilities.extended_next_hop = {{kIpv4Unicast, 2}};
   for (const Family f : {Family::v4, Family::v6}) {
     EXPECT_EQ(next_hop(f, {.session = kLinkLocal}), (NextHop{kLinkLocal, {}}));
     EXPECT_EQ(next_hop(f, {.session = kLinkLocal, .global_v6 = kV6}), (NextHop{kV6, kLinkLocal}));
@@ -139,6 +151,31 @@ TEST_F(BfdSession, OfAnInternalPeerIsSingleHopInANetworkWithUsAndMultihopBeyondI
   EXPECT_TRUE(session()->multihop);
   path.on_link = true;
   EXPECT_FALSE(session()->multihop);
+}
+
+TEST_F(BfdSession, ComesFromTheAddressOfTheSourceInterfaceLikeBgp) {
+  for (const auto& [remote, local] :
+       {std::pair(*Address::parse("10.0.0.2"), kV4), std::pair(*Address::parse("2001:db8::2"), kV6)}) {
+    for (const bool multihop : {false, true}) {
+      p = peer(kExternal);
+      p.bfd.emplace().multihop = multihop;
+      p.address = remote;
+      path = {.remote = remote, .local = local};
+      ASSERT_TRUE(session());
+      if (!multihop) {
+        EXPECT_EQ(session()->local, std::nullopt) << "without one routes say it";
+      }
+      p.source_interface = "bgp0";
+      ASSERT_TRUE(session());
+      EXPECT_EQ(session()->local, local);
+      EXPECT_EQ(session()->multihop, multihop);
+      path.local.reset();
+      EXPECT_FALSE(session()) << "not known yet, and any other would be wrong";
+      p.local_address = local;
+      ASSERT_TRUE(session());
+      EXPECT_EQ(session()->local, local) << "what is named goes before the interface";
+    }
+  }
 }
 
 TEST_F(BfdSession, TakesTheHopsThatTheConfigurationNames) {
