@@ -80,7 +80,7 @@ InstanceSpec read_instance(const Reader& r, bool of_node) {
   InstanceSpec out;
   out.name = read_name(r);
   if (of_node) r.require("localASN");
-  if (const auto asn = r.integer("localASN", 1, 4294967295)) out.local_as = static_cast<Asn>(*asn);
+  out.local_as = read_local_as(r);
   if (const auto port = r.integer("localPort", 1, 65535)) out.local_port = static_cast<Port>(*port);
   if (of_node) out.router_id = read_router_id(r, "routerID");
   Unique names, addresses;
@@ -134,7 +134,7 @@ Parsed<NodeConfigOverrideSpec> parse_node_override(const json::object& object) {
     i.name = read_name(r);
     i.router_id = read_router_id(r, "routerID");
     if (const auto port = r.integer("localPort", 1, 65535)) i.local_port = static_cast<Port>(*port);
-    if (const auto asn = r.integer("localASN", 1, 4294967295)) i.local_as = static_cast<Asn>(*asn);
+    i.local_as = read_local_as(r);
     Unique peers;
     for (const Reader& entry : r.list("peers")) {
       NodeConfigOverrideSpec::Peer p{read_name(entry), entry.address("localAddress")};

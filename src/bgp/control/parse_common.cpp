@@ -114,7 +114,8 @@ void read_bfd(const Reader& r, PeerSettings& out) {
   bfd.multiplier = static_cast<std::uint8_t>(r.integer_or("detectMultiplier", 1, 255, 3));
   bfd.auth_secret = r.text("authSecretRef");
   bfd.key_id = static_cast<std::uint8_t>(r.integer_or("authKeyID", 0, 255, 1));
-  if (r.has("authKeyID") && bfd.auth_secret.empty())
+  // Not the default: API servers filled it in where nobody had written anything, and such objects are still stored.
+  if (r.has("authKeyID") && bfd.key_id != BfdSpec().key_id && bfd.auth_secret.empty())
     r.warn("authKeyID", "has no effect without a key", "name the Secret in authSecretRef");
   if (r.has("multihop")) bfd.multihop = r.boolean("multihop", false);
   if (const auto ttl = r.integer("minimumTTL", 1, 254)) {
@@ -209,6 +210,17 @@ void read_extensions(const Reader& r, std::string_view multihop_field, PeerSetti
   if (const auto drain = r.maybe("drain"))
     if (const auto s = drain->integer("gracefulShutdownSeconds", 0, 3600))
       out.graceful_shutdown = std::chrono::seconds(*s);
+}
+
+std::optional<Asn> read_local_as(const Reader& r) {
+  const auto asn = r.integer("localASN", 0, kMax32);
+  if (!asn) return std::nullopt;
+  if (*asn == 0 || *asn == kAsTrans) {
+    r.error("localASN", *asn == 0 ? "is reserved (RFC 7607)" : "stands for numbers beyond 65535 (RFC 6793)",
+            "give another, 1 to 4294967295; 64512 to 65534 are private");
+    return std::nullopt;
+  }
+  return static_cast<Asn>(*asn);
 }
 
 PeerAs read_peer_as(const Reader& r) {

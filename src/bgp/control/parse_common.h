@@ -15,6 +15,8 @@ std::optional<GracefulRestartConfig> read_graceful_restart(const Reader& r);
 void read_timers(const Reader& r, PeerSettings& out);
 /// bfd, ttlSecurity, passive, extendedNextHop, maxReceivedPrefixes, import, drain. After everything else was read.
 void read_extensions(const Reader& r, std::string_view multihop_field, PeerSettings& out);
+/// `localASN`, without the numbers that nobody may have.
+std::optional<Asn> read_local_as(const Reader& r);
 /// `peerASN` and `peerAS`.
 PeerAs read_peer_as(const Reader& r);
 std::optional<RouterId> read_router_id(const Reader& r, std::string_view key);

@@ -76,10 +76,7 @@ std::optional<Neighbor> read_neighbor(const Reader& r) {
 VirtualRouter read_router(const Reader& r) {
   VirtualRouter out;
   r.require("localASN");
-  if (const auto asn = r.integer("localASN", 0, 4294967295)) {
-    out.local_as = static_cast<Asn>(*asn);
-    if (*asn == 0) r.error("localASN", "is reserved (RFC 7607)", "give 1 to 4294967295; 64512 to 65534 are private");
-  }
+  out.local_as = read_local_as(r).value_or(0);
   out.export_pod_cidr = r.boolean("exportPodCIDR", false);
   out.service_selector = r.selector("serviceSelector");
   out.pod_ip_pool_selector = r.selector("podIPPoolSelector");

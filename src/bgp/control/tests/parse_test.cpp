@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "bgp/control/tests/yaml.h"
+#include "bgp/control/tests/definition.h"
 
 namespace weft::bgp::control {
 namespace {
@@ -80,7 +80,10 @@ struct Bad {
   const char* name;
   std::string object;
   const char* finding;
+  /// When no type, range, enum or pattern of the definition refuses it: the message of the rule that does, or why none.
+  const char* rule = "";
 };
+constexpr const char* kCodeAlone = "no rule";
 void PrintTo(const Bad& b, std::ostream* out) { *out << b.name; }
 class Refused : public ::testing::TestWithParam<Bad> {};
 
@@ -90,6 +93,7 @@ Findings findings_of(const json::object& o) {
   if (kind == kPeerConfigKind) return parse_peer_config(o).findings;
   if (kind == kAdvertisementKind) return parse_advertisement(o).findings;
   if (kind == kOverrideKind) return parse_node_override(o).findings;
+  if (kind == kNodeConfigKind) return parse_node_config(o).findings;
   return parse_cluster_config(o).findings;
 }
 
@@ -99,6 +103,17 @@ TEST_P(Refused, and_the_finding_names_object_field_value_and_mend) {
   EXPECT_THAT(lines(findings), HasSubstr(GetParam().finding));
 }
 
+TEST_P(Refused, and_the_api_server_refuses_it_before) {
+  const auto object = yaml(GetParam().object);
+  const Definition definition(std::string(object.at("kind").as_string()));
+  const std::string rule = GetParam().rule;
+  // The lab's API server, whose schemas these are, passes over rules.
+  EXPECT_EQ(definition.problems(definition.with_defaults(object)).empty(), !rule.empty());
+  if (!rule.empty() && rule != kCodeAlone) {
+    EXPECT_THAT(definition.rules(), ::testing::Contains(rule));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Objects, Refused,
     ::testing::Values(
@@ -106,8 +121,10 @@ INSTANTIATE_TEST_SUITE_P(
             "CiliumBGPPeeringPolicy p: spec.virtualRouters[0].neighbors[0].holdTimeSeconds 2 is less than 3; give 3 to "
             "65535"},
         Bad{"keepalive_above_hold_time", policy_with("holdTimeSeconds: 9, keepAliveTimeSeconds: 10"),
-            "keepAliveTimeSeconds 10 is more than holdTimeSeconds 9; give 1 to 9"},
-        Bad{"default_keepalive_above_hold_time", policy_with("holdTimeSeconds: 9"), "is more than holdTimeSeconds 9"},
+            "keepAliveTimeSeconds 10 is more than holdTimeSeconds 9; give 1 to 9",
+            "keepAliveTimeSeconds can not be larger than holdTimeSeconds"},
+        Bad{"default_keepalive_above_hold_time", policy_with("holdTimeSeconds: 9"), "is more than holdTimeSeconds 9",
+            "keepAliveTimeSeconds can not be larger than holdTimeSeconds"},
         Bad{"restart_time_beyond_twelve_bits",
             policy_with("gracefulRestart: {enabled: true, restartTimeSeconds: 4096}"),
             "gracefulRestart.restartTimeSeconds 4096 is more than 4095"},
@@ -120,6 +137,14 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"community_too_large",
             policy_with("advertisedPathAttributes: [{selectorType: PodCIDR, communities: {standard: [\"65536:1\"]}}]"),
             "communities.standard[0] \"65536:1\" is not such a community"},
+        Bad{"large_community_beyond_32_bits",
+            policy_with("advertisedPathAttributes: [{selectorType: PodCIDR, communities: {large: "
+                        "[\"65000:1:4294967296\"]}}]"),
+            "communities.large[0] \"65000:1:4294967296\" is not such a community"},
+        Bad{"large_community_of_an_advertisement",
+            advertisement_with(
+                "{advertisementType: PodCIDR, attributes: {communities: {large: [\"4294967296:1:1\"]}}}"),
+            "communities.large[0] \"4294967296:1:1\" is not such a community"},
         Bad{"unknown_named_community",
             policy_with("advertisedPathAttributes: [{selectorType: PodCIDR, communities: {wellKnown: [no-way]}}]"),
             "communities.wellKnown[0] \"no-way\" is not a community with a name"},
@@ -134,35 +159,60 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"asn_zero",
             "kind: CiliumBGPPeeringPolicy\nmetadata: {name: p}\nspec: {virtualRouters: [{localASN: 0, neighbors: "
             "[{peerAddress: 10.0.0.1/32, peerASN: 2}]}]}",
-            "localASN 0 is reserved (RFC 7607)"},
+            "localASN 0 is reserved (RFC 7607)", "localASN 0 and 23456 are reserved (RFC 7607, RFC 6793)"},
+        Bad{"as_trans_of_a_policy",
+            "kind: CiliumBGPPeeringPolicy\nmetadata: {name: p}\nspec: {virtualRouters: [{localASN: 23456, neighbors: "
+            "[{peerAddress: 10.0.0.1/32, peerASN: 2}]}]}",
+            "localASN 23456 stands for numbers beyond 65535 (RFC 6793); give another, 1 to 4294967295",
+            "localASN 0 and 23456 are reserved (RFC 7607, RFC 6793)"},
+        Bad{"as_trans_of_an_instance",
+            "kind: CiliumBGPClusterConfig\nmetadata: {name: c}\nspec: {bgpInstances: [{name: m, localASN: 23456}]}",
+            "spec.bgpInstances[0].localASN 23456 stands for numbers beyond 65535",
+            "localASN 23456 is reserved (RFC 6793)"},
+        Bad{"as_trans_of_an_override",
+            "kind: CiliumBGPNodeConfigOverride\nmetadata: {name: n}\nspec: {bgpInstances: [{name: m, localASN: "
+            "23456}]}",
+            "spec.bgpInstances[0].localASN 23456 stands for numbers beyond 65535",
+            "localASN 23456 is reserved (RFC 6793)"},
+        Bad{"as_trans_of_a_node",
+            "kind: CiliumBGPNodeConfig\nmetadata: {name: n}\nspec: {bgpInstances: [{name: m, localASN: 23456}]}",
+            "spec.bgpInstances[0].localASN 23456 stands for numbers beyond 65535",
+            "localASN 23456 is reserved (RFC 6793)"},
+        Bad{"asn_zero_of_an_instance",
+            "kind: CiliumBGPClusterConfig\nmetadata: {name: c}\nspec: {bgpInstances: [{name: m, localASN: 0}]}",
+            "spec.bgpInstances[0].localASN 0 is reserved (RFC 7607)"},
+        Bad{"v6_network_as_neighbor",
+            "kind: CiliumBGPPeeringPolicy\nmetadata: {name: p}\nspec: {virtualRouters: [{localASN: 1, neighbors: "
+            "[{peerAddress: \"2001:db8::/32\", peerASN: 2}]}]}",
+            "is a network, not one router; give length /128"},
         Bad{"in_without_values", policy_with("", "serviceSelector: {matchExpressions: [{key: a, operator: In}]}"),
-            "serviceSelector.matchExpressions[0].values is empty"},
+            "serviceSelector.matchExpressions[0].values is empty", kCodeAlone},
         Bad{"peer_timer", peer_with("{timers: {holdTimeSeconds: 70000}}"),
             "CiliumBGPPeerConfig tor: spec.timers.holdTimeSeconds 70000 is more than 65535"},
         Bad{"peer_timers_crossed", peer_with("{timers: {holdTimeSeconds: 10, keepAliveTimeSeconds: 30}}"),
-            "is more than holdTimeSeconds 10"},
+            "is more than holdTimeSeconds 10", "keepAliveTimeSeconds can not be larger than holdTimeSeconds"},
         Bad{"ttl_security_and_multihop", peer_with("{ebgpMultihop: 3, ttlSecurity: 1}"),
-            "ttlSecurity 1 stands beside ebgpMultihop 3"},
+            "ttlSecurity 1 stands beside ebgpMultihop 3", "ttlSecurity and ebgpMultihop exclude each other"},
         Bad{"bfd_interval", peer_with("{bfd: {transmitIntervalMilliseconds: 5}}"),
             "bfd.transmitIntervalMilliseconds 5 is less than 10"},
         Bad{"bfd_minimum_ttl", peer_with("{bfd: {minimumTTL: 255}}"), "bfd.minimumTTL 255 is more than 254"},
         Bad{"import_lengths", peer_with("{import: {prefixes: [{prefix: 10.0.0.0/8, minLength: 24, maxLength: 16}]}}"),
-            "import.prefixes[0].maxLength 16 is less than minLength 24"},
+            "import.prefixes[0].maxLength 16 is less than minLength 24", "minLength can not be larger than maxLength"},
         Bad{"same_family_twice", peer_with("{families: [{afi: ipv4, safi: unicast}, {afi: ipv4, safi: unicast}]}"),
-            "stands twice"},
+            "stands twice", kCodeAlone},
         Bad{"peer_with_length", cluster_with("{name: a, peerAddress: 10.0.0.1/32}"),
             "peerAddress \"10.0.0.1/32\" is not an IP address; give it without a length"},
         Bad{"link_local_without_link", cluster_with("{name: a, peerAddress: \"fe80::1\"}"),
-            "is a link-local address without its link; give fe80::1%eth0"},
+            "is a link-local address without its link; give fe80::1%eth0", kCodeAlone},
         Bad{"interface_beside_a_routed_address", cluster_with("{name: a, peerAddress: 10.0.0.1, interface: eth0}"),
-            "interface \"eth0\" stands beside a peerAddress that is not link-local"},
-        Bad{"peer_without_place", cluster_with("{name: a}"), "give it, or autoDiscovery, or interface"},
+            "interface \"eth0\" stands beside a peerAddress that is not link-local", kCodeAlone},
+        Bad{"peer_without_place", cluster_with("{name: a}"), "give it, or autoDiscovery, or interface", kCodeAlone},
         Bad{"two_kinds_of_asn", cluster_with("{name: a, peerAddress: 10.0.0.1, peerASN: 5, peerAS: external}"),
-            "peerAS \"external\" stands beside peerASN 5"},
+            "peerAS \"external\" stands beside peerASN 5", "peerAS and peerASN exclude each other"},
         Bad{"same_peer_name", cluster_with("{name: a, peerAddress: 10.0.0.1}, {name: a, peerAddress: 10.0.0.2}"),
             "peers[1].name \"a\" stands twice"},
         Bad{"gateway_without_family", cluster_with("{name: a, autoDiscovery: {mode: DefaultGateway}}"),
-            "autoDiscovery.defaultGateway is missing"},
+            "autoDiscovery.defaultGateway is missing", kCodeAlone},
         Bad{"no_instances", "kind: CiliumBGPClusterConfig\nmetadata: {name: c}\nspec: {bgpInstances: []}",
             "spec.bgpInstances is empty; give at least 1"},
         Bad{"router_id",
@@ -170,18 +220,20 @@ INSTANTIATE_TEST_SUITE_P(
             "routerID: \"fd00::1\"}]}",
             "routerID \"fd00::1\" is no router ID"},
         Bad{"service_missing", advertisement_with("{advertisementType: Service}"),
-            "spec.advertisements[0].service is missing"},
+            "spec.advertisements[0].service is missing",
+            "service field is required for the 'Service' advertisementType"},
         Bad{"service_elsewhere", advertisement_with("{advertisementType: PodCIDR, service: {addresses: [ClusterIP]}}"),
-            "service is not allowed here"},
-        Bad{"interface_missing", advertisement_with("{advertisementType: Interface}"), "interface is missing"},
+            "service is not allowed here", "service field is not allowed for non-'Service' advertisementType"},
+        Bad{"interface_missing", advertisement_with("{advertisementType: Interface}"), "interface is missing",
+            "interface field is required for the 'Interface' advertisementType"},
         Bad{"pod_cidr_selector", advertisement_with("{advertisementType: PodCIDR, selector: {}}"),
-            "selector is not allowed here"},
+            "selector is not allowed here", "selector field is not allowed for the 'PodCIDR' advertisementType"},
         Bad{"aggregate_of_a_host",
             advertisement_with("{advertisementType: Service, selector: {}, service: {addresses: "
                                "[ClusterIP], aggregationLengthIPv4: 32}}"),
             "aggregationLengthIPv4 32 is more than 31"},
         Bad{"v6_next_hop", advertisement_with("{advertisementType: PodCIDR, attributes: {nextHop: {ipv6: 10.0.0.1}}}"),
-            "nextHop.ipv6 \"10.0.0.1\" is an IPv4 address"},
+            "nextHop.ipv6 \"10.0.0.1\" is an IPv4 address", kCodeAlone},
         Bad{"not_an_object", peer_with("{timers: 5}"), "spec.timers 5 is a number; give an object"}),
     [](const auto& info) { return info.param.name; });
 
@@ -236,6 +288,15 @@ TEST(ParsePeer, a_least_ttl_beside_single_hop_is_taken_with_a_warning) {
   EXPECT_FALSE(has_errors(p.findings));
   EXPECT_THAT(lines(p.findings), HasSubstr("bfd.minimumTTL 250 has no effect on single hop"));
   EXPECT_THAT(parse_peer_config(yaml(peer_with("{bfd: {minimumTTL: 250}}"))).findings, IsEmpty());
+}
+
+TEST(ParsePeer, a_key_number_without_a_key_is_named_unless_it_is_the_default) {
+  const auto findings = [](const char* bfd) {
+    return lines(parse_peer_config(yaml(peer_with(std::string("{bfd: ") + bfd + "}"))).findings);
+  };
+  EXPECT_THAT(findings("{authKeyID: 7}"), HasSubstr("bfd.authKeyID 7 has no effect without a key"));
+  EXPECT_EQ(findings("{authKeyID: 7, authSecretRef: k}"), "");
+  EXPECT_EQ(findings("{authKeyID: 1}"), "") << "API servers have filled it in";
 }
 
 TEST(ParseAdvertisement, attributes_read_whole_and_named_communities_become_numbers) {

@@ -85,8 +85,8 @@ TEST_F(StatusPublisherTest, a_node_config_that_cannot_be_used_says_so_in_its_own
              yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPNodeConfig\nmetadata: {name: n1}\nspec: {bgpInstances: "
                   "[{name: main, localASN: 0}]}"));
   publish({}, [](StatusPublisherTest& t) -> Task<> {
-    co_await t.until_status_has("is less than 1");
-    EXPECT_THAT(t.condition_of("cilium.io/BGPReconcileError"), HasSubstr("localASN 0 is less than 1"));
+    co_await t.until_status_has("is reserved");
+    EXPECT_THAT(t.condition_of("cilium.io/BGPReconcileError"), HasSubstr("localASN 0 is reserved (RFC 7607)"));
   });
 }
 
