@@ -77,6 +77,7 @@ Result<> forget_bgp(const Options& options, netlink::Kernel& kernel) {
 BgpPart::BgpPart(kube::Client& client, const Options& options, Tables& tables, netlink::Kernel& kernel,
                  const MakeSpeaker& make_speaker)
     : options_(options),
+      tables_(tables),
       marker_(marker_of(options)),
       speaker_(make_speaker(std::filesystem::exists(marker_))),
       controller_(client, controller_options(options),
@@ -94,13 +95,9 @@ bool BgpPart::any_graceful_restart() const {
   return false;
 }
 
-// A node that only began to drain is still wanted, and so is what graceful restart keeps of it.
-bool BgpPart::has_left() const {
-  if (!controller_.draining()) return false;
-  for (const auto& [name, instance] : controller_.plan().instances)
-    for (const auto& peer : instance.config.peers)
-      if (!instance.withdrawn.contains(peer.name)) return false;
-  return true;
+Farewell BgpPart::farewell() const {
+  const auto node = tables_.own_node.get(options_.node_name);
+  return agent::farewell(node.get(), controller_.draining(), controller_.plan());
 }
 
 // The marker stands as long as a sudden end would leave peers that keep our routes. Before the first list is complete,
@@ -134,22 +131,27 @@ void BgpPart::start() {
 
 Task<> BgpPart::stop() {
   co_await scope_.stop();
-  const bool leaving = has_left();
-  if (!leaving) co_await controller_.say_goodbye(options_.bgp_stop_grace);
+  if (farewell() != Farewell::drained) co_await controller_.say_goodbye(options_.bgp_stop_grace);
+  const Farewell why = farewell();  // the kubelet's word may have come meanwhile
   set_marker();
   std::error_code ec;
-  if (leaving) std::filesystem::remove(marker_, ec);
+  if (why != Farewell::restart) std::filesystem::remove(marker_, ec);
   // What the next run will find is what this one leaves: also when it knows no peers yet, and those of the run before
   // still keep our routes.
   const bool graceful = std::filesystem::exists(marker_, ec);
-  co_await speaker_->stop(leaving ? "the node is drained" : "the agent stops", graceful);
+  co_await speaker_->stop(why == Farewell::drained    ? "the node is drained"
+                          : why == Farewell::shutdown ? "the node shuts down"
+                                                      : "the agent stops",
+                          graceful);
 }
 
 void BgpPart::add_views(api::Server& server) {
   using Answer = Result<json::value>;
   using Request = const api::Request&;
   server.route_value("GET", "/v1/bgp", [this](Request) -> Answer {
-    return control::plan_view(controller_.plan(), controller_.faults(), controller_.waiting_for());
+    control::Plan plan = controller_.plan();
+    plan.findings = controller_.findings();
+    return control::plan_view(plan, controller_.faults(), controller_.waiting_for());
   });
   server.route_value("GET", "/v1/bgp/peers", [this](Request) -> Answer {
     return on_node(control::peers_view(speaker_->peers(), controller_.plan(), Wall::now()), options_.node_name);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "api/server.h"
+#include "apps/agent/farewell.h"
 #include "apps/agent/options.h"
 #include "apps/agent/tables.h"
 #include "async/scope.h"
@@ -34,8 +35,8 @@ class BgpPart {
 
   void start();
   /// Says goodbye: peers with graceful restart are left without a word, the others get marked routes for a moment and
-  /// then a Cease. A node whose drain is over leaves for good, and so does one without graceful restart: learned routes
-  /// and blackholes leave the kernel with the sessions.
+  /// then a Cease. A node whose drain is over or that shuts down leaves for good, and so does one without graceful
+  /// restart: learned routes and blackholes leave the kernel with the sessions.
   Task<> stop();
 
   void add_views(api::Server& server);
@@ -51,10 +52,10 @@ class BgpPart {
   Task<> keep_marker();
   void set_marker();
   bool any_graceful_restart() const;
-  /// The node drains, and no peer is told a route any more.
-  bool has_left() const;
+  Farewell farewell() const;
 
   Options options_;
+  Tables& tables_;
   std::string marker_;
   std::optional<bool> marked_;  // as this run left it
   std::unique_ptr<bgp::control::SpeakerEdge> speaker_;

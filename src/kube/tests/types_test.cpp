@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
@@ -162,6 +163,22 @@ TEST(CoreNodeType, addresses_pod_cidrs_and_readiness) {
   EXPECT_EQ((*r)->boot_id, "b");
   EXPECT_TRUE((*r)->unschedulable && !(*r)->ready);
   EXPECT_FALSE(parse_core_node(parse(R"({"metadata":{"name":"n1"},"spec":{"podCIDRs":["10.1.0.0/40"]}})")));
+}
+
+TEST(CoreNodeType, a_kubelet_that_ends_its_pods_for_a_reboot_says_so_in_words) {
+  const auto shutting_down = [](const char* status, const char* message) {
+    const std::string text = fmt::format(
+        R"({{"metadata":{{"name":"n1"}},"status":{{"conditions":[{{"type":"DiskPressure","status":"False"}},
+        {{"type":"Ready","status":"{}","reason":"KubeletNotReady","message":"{}"}}]}}}})",
+        status, message);
+    const auto r = parse_core_node(parse(text.c_str()));
+    return r && (*r)->shutting_down;
+  };
+  EXPECT_TRUE(shutting_down("False", "node is shutting down"));
+  EXPECT_TRUE(shutting_down("False", "[container runtime is down, node is shutting down]"));
+  EXPECT_FALSE(shutting_down("False", "container runtime is down"));
+  EXPECT_FALSE(shutting_down("True", "kubelet is posting ready status"));
+  EXPECT_FALSE(shutting_down("Unknown", "Kubelet stopped posting node status."));
 }
 
 TEST(CiliumNodeType, round_trip_keeps_everything_the_mesh_needs) {

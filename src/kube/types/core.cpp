@@ -16,6 +16,17 @@ bool condition(const json::object& status, std::string_view type) {
   return false;
 }
 
+// There is no condition or taint for it: condition Ready is False, its reason (KubeletNotReady) that of any other
+// trouble, and only the message says so, perhaps among others (pkg/kubelet/nodeshutdown, ShutdownStatus). Kubernetes'
+// documentation promises the words as the reason.
+bool says_shutdown(const json::object& status) {
+  constexpr std::string_view kWords = "node is shutting down";
+  for (const auto& c : array_at(status, "conditions"))
+    if (c.is_object() && text_at(c.get_object(), "type") == "Ready" && text_at(c.get_object(), "status") == "False")
+      return text_at(c.get_object(), "message").contains(kWords) || text_at(c.get_object(), "reason").contains(kWords);
+  return false;
+}
+
 void add_ports(std::vector<ContainerPort>& out, const json::array& containers) {
   for (const auto& c : containers) {
     if (!c.is_object()) continue;
@@ -81,6 +92,7 @@ Result<std::optional<CoreNode>> parse_core_node(const json::object& object) {
   }
   n.boot_id = text_at(object_at(status, "nodeInfo"), "bootID");
   n.ready = condition(status, "Ready");
+  n.shutting_down = says_shutdown(status);
   return n;
 }
 

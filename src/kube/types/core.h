@@ -18,6 +18,7 @@ struct CoreNode {
   Labels labels;
   Labels annotations;
   bool ready = false;
+  bool shutting_down = false;  // the kubelet ends its pods for a shutdown or reboot (GracefulNodeShutdown)
   bool unschedulable = false;
   std::vector<std::string> taints;  // keys of spec.taints
   bool deleting = false;
