@@ -7,6 +7,7 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "bgp/control/kinds.h"
 #include "kube/json.h"
 #include "manifest/manifest.h"
 
@@ -55,6 +56,56 @@ std::string digest(const json::object& crd) {
   return hex_encode(sha256(canonical(kube::object_at(crd, "spec")))).substr(0, 16);
 }
 
+// Paths of `wanted` that a schema would prune; where it keeps what it does not know, none.
+void missing_fields(const json::object& wanted, const json::object& existing, const std::string& path,
+                    std::vector<std::string>& out) {
+  if (kube::bool_at(existing, "x-kubernetes-preserve-unknown-fields").value_or(false) ||
+      existing.contains("additionalProperties"))
+    return;
+  const auto& known = kube::object_at(existing, "properties");
+  for (const auto& [name, schema] : kube::object_at(wanted, "properties")) {
+    const std::string field = (path.empty() ? "" : path + ".") + std::string(name);
+    if (!known.contains(name)) {
+      out.push_back(field);
+    } else if (schema.is_object()) {
+      missing_fields(schema.get_object(), kube::object_at(known, name), field, out);
+    }
+  }
+  if (wanted.contains("items"))
+    missing_fields(kube::object_at(wanted, "items"), kube::object_at(existing, "items"), path + "[]", out);
+}
+
+// What a definition has not of the version that Weft reads and writes, which is the one that ours stores.
+std::string lacking(const json::object& existing, const json::object& wanted) {
+  const auto find = [](const json::object& crd, const auto& fits) -> const json::object* {
+    for (const auto& v : kube::array_at(kube::object_at(crd, "spec"), "versions"))
+      if (v.is_object() && fits(v.get_object())) return &v.get_object();
+    return nullptr;
+  };
+  const auto* ours = find(wanted, [](const auto& v) { return kube::bool_at(v, "storage").value_or(false); });
+  if (ours == nullptr) return {};
+  const std::string name = kube::text_at(*ours, "name");
+  const auto* theirs = find(existing, [&](const auto& v) {
+    return kube::text_at(v, "name") == name && kube::bool_at(v, "served").value_or(false);
+  });
+  if (theirs == nullptr) return "a served " + name;
+  std::string out;
+  if (kube::object_at(*ours, "subresources").contains("status") &&
+      !kube::object_at(*theirs, "subresources").contains("status"))
+    out = "subresource status of " + name;
+  std::vector<std::string> fields;
+  const auto schema = [](const json::object& v) -> const json::object& {
+    return kube::object_at(kube::object_at(kube::object_at(v, "schema"), "openAPIV3Schema"), "properties");
+  };
+  for (const char* part : {"spec", "status"})
+    missing_fields(kube::object_at(schema(*ours), part), kube::object_at(schema(*theirs), part), part, fields);
+  if (fields.empty()) return out;
+  if (!out.empty()) out += ", ";
+  out += fields.front();
+  if (fields.size() > 1) out += " and " + std::to_string(fields.size() - 1) + " other field(s)";
+  return out + " of " + name;
+}
+
 std::vector<unsigned> version_numbers(const std::string& text) {
   std::vector<unsigned> out;
   unsigned n = 0;
@@ -91,7 +142,13 @@ Task<Result<>> install_one(kube::Client& client, const json::object& wanted) {
     if (!existing && existing.error().code != Errc::not_found) co_return fail(existing.error());
     const auto decision = decide_crd(existing ? &*existing : nullptr, wanted, ours);
     if (decision.move == CrdMove::leave) {
-      log::debug("CRD left as it is", {{"name", name}, {"because", decision.why}});
+      if (decision.lacks.empty()) {
+        log::debug("CRD left as it is", {{"name", name}, {"because", decision.why}});
+      } else {
+        log::warn(
+            "CRD left as it is, and it lacks what Weft needs",
+            {{"name", name}, {"because", decision.why}, {"lacks", decision.lacks}, {"mend", bgp::control::kCrdMend}});
+      }
       co_return Result<>{};
     }
     json::object next = annotated(wanted);
@@ -146,7 +203,7 @@ CrdDecision decide_crd(const json::object* existing, const json::object& wanted,
   if (!existing) return {CrdMove::create, "it does not exist"};
   const auto labels = kube::labels_at(kube::metadata(*existing), "labels");
   if (const auto it = labels.find("io.cilium.k8s.crd.schema.version"); it != labels.end())
-    return {CrdMove::leave, "Cilium's own, schema version " + it->second};
+    return {CrdMove::leave, "Cilium's own, schema version " + it->second, lacking(*existing, wanted)};
   const auto annotations = kube::labels_at(kube::metadata(*existing), "annotations");
   const auto sum = annotations.find(kCrdDigestAnnotation);
   if (sum != annotations.end() && sum->second == digest(wanted)) return {CrdMove::leave, "it is the same"};

@@ -25,9 +25,14 @@ enum class CrdMove { create, update, leave };
 struct CrdDecision {
   CrdMove move = CrdMove::leave;
   std::string why;
+  /// What Weft needs of a definition of Cilium's and does not find in it: "a served v2", "subresource status of
+  /// v2alpha1", "spec.bfd and 3 other fields of v2". Empty: nothing.
+  std::string lacks{};
 };
 /// Pure. `existing` is null when there is none. A definition written by a newer Weft, or by Cilium itself (label
-/// io.cilium.k8s.crd.schema.version), is left as it is.
+/// io.cilium.k8s.crd.schema.version), is left as it is: a Cilium that still runs could not put its own back once
+/// objects are stored in a version that only ours has (status.storedVersions). `weft upgrade` replaces it, since
+/// whoever runs that knows.
 CrdDecision decide_crd(const json::object* existing, const json::object& wanted, const std::string& our_version);
 
 /// Condition Established, and NamesAccepted not refused. Pure.

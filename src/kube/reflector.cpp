@@ -36,6 +36,11 @@ Task<> ReflectorCore::run() {
         next = Next::watch;
       } else {
         failed(r.error());
+        if (r.error().code != Errc::not_found) {
+          health_.missing_since.reset();
+        } else if (!health_.missing_since) {
+          health_.missing_since = Steady::now();
+        }
       }
     } else {
       next = co_await watch();
@@ -75,6 +80,7 @@ Task<Result<>> ReflectorCore::list() {
   health_.resource_version = version;
   health_.synced = true;
   health_.error.clear();
+  health_.missing_since.reset();
   co_return Result<>{};
 }
 

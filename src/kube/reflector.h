@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "async/backoff.h"
@@ -38,6 +39,8 @@ struct ReflectorHealth {
   bool watching = false;         // a watch is open now
   std::string resource_version;  // the state of the rows
   std::string error;             // the last failure, empty once it is over
+  /// Since when every list is answered by 404: nobody serves the kind at this version.
+  std::optional<Steady::time_point> missing_since;
   std::uint64_t lists = 0;
   std::uint64_t watches = 0;
   std::uint64_t events = 0;

@@ -45,6 +45,8 @@ std::vector<bgp::PeerStatus> FakeSpeaker::peers() const {
       s.keepalive = p.keepalive;
       if (p.held_down.empty() && routers_.up.contains(p.name)) {
         s.state = bgp::SessionState::established;
+        if (p.graceful_restart) s.ours.graceful_restart.emplace();
+        if (!routers_.forgetful.contains(p.name)) s.theirs.graceful_restart.emplace();
         s.established_at = Wall::time_point(std::chrono::seconds(1'767'225'600));
         for (const auto family : p.families) {
           const auto set = p.routes.find(family);

@@ -13,6 +13,7 @@ namespace weft::script {
 /// What outlives the agent of a test: its routers.
 struct Routers {
   std::set<std::string> up;                   // peers (by name) whose sessions are established
+  std::set<std::string> forgetful;            // peers (by name) that do not offer graceful restart
   std::map<std::string, std::string> refuse;  // peers (by name) that cannot be sent anything, and why
   bgp::Wanted told;
   bool restarting = false;

@@ -315,15 +315,16 @@ std::string World::show_bgp(const std::string& view) {
   }
   if (view == "notes") {
     for (const auto& text : controller.plan().ignored) out += text + "\n";
-    for (const auto& f : controller.plan().findings) out += f.to_string() + "\n";
+    for (const auto& f : controller.findings()) out += f.to_string() + "\n";
   }
   return out;
 }
 
 Result<> World::bgp_command(const std::vector<std::string>& w) {
-  if (w.size() < 3) return fail(Errc::invalid, "use: bgp up|down PEER | bgp refuses PEER WORDS");
+  if (w.size() < 3) return fail(Errc::invalid, "use: bgp up|down|forgets PEER | bgp refuses PEER WORDS");
   if (w[1] == "up") routers_.up.insert(w[2]);
   if (w[1] == "down") routers_.up.erase(w[2]);
+  if (w[1] == "forgets") routers_.forgetful.insert(w[2]);
   if (w[1] == "refuses")
     for (std::size_t i = 3; i < w.size(); ++i) routers_.refuse[w[2]] += (i > 3 ? " " : "") + w[i];
   if (agent_ && agent_->bgp()) agent_->bgp()->speaker().changes().notify();

@@ -28,6 +28,7 @@ namespace weft::script {
 ///   operator                       starts the operator's BGP controller on the same API server
 ///   stop                           ends the agent cleanly
 ///   bgp up|down PEER               the session with a peer is established, or is not
+///   bgp forgets PEER               that peer does not offer graceful restart
 ///   bgp refuses PEER WORDS         that peer cannot be sent anything
 ///   expect VIEW FILE               waits until VIEW reads as FILE: frontends, lbmaps, routes, pods, tunnel (its own
 ///                                  end and the far ones), node (our CiliumNode), endpoints (CiliumEndpoints), problems

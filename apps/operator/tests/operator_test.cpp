@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "apps/operator/collector.h"
 #include "apps/operator/crds.h"
 #include "apps/operator/options.h"
@@ -59,6 +61,58 @@ TEST(Crds, foreign_and_newer_definitions_are_left_alone) {
   metadata_of(newer)["annotations"] = json::object{{kCrdVersionAnnotation, "0.10.0"}, {kCrdDigestAnnotation, "x"}};
   EXPECT_EQ(decide_crd(&newer, wanted, "0.9.0").move, CrdMove::leave);
   EXPECT_EQ(decide_crd(&newer, wanted, "0.11.0").move, CrdMove::update);
+}
+
+// A definition of ours as Cilium would have it: under its label, and the first version that we store as `change` says.
+json::object as_cilium_has_it(const json::object& wanted, const std::function<void(json::object& version)>& change) {
+  json::object out = wanted;
+  metadata_of(out)["labels"] = json::object{{"io.cilium.k8s.crd.schema.version", "1.29.4"}};
+  for (auto& v : out["spec"].as_object()["versions"].as_array())
+    if (bool_at(v.as_object(), "storage").value_or(false)) change(v.as_object());
+  return out;
+}
+
+TEST(Crds, what_weft_needs_of_ciliums_definitions_is_named_and_they_are_left_alone) {
+  const auto crds = built_in_crds();
+  const auto find = [&](const char* name) {
+    for (const auto& c : *crds)
+      if (name_of(c).name == name) return c;
+    return json::object();
+  };
+  const json::object peers = find("ciliumbgppeerconfigs.cilium.io");
+  const json::object policies = find("ciliumbgppeeringpolicies.cilium.io");
+  const auto spec = [](json::object& version) -> json::object& {
+    return version["schema"].as_object()["openAPIV3Schema"].as_object()["properties"].as_object()["spec"].as_object();
+  };
+  const auto decide = [](const json::object& wanted, const std::function<void(json::object&)>& change) {
+    const json::object existing = as_cilium_has_it(wanted, change);
+    const auto d = decide_crd(&existing, wanted, "0.1.0");
+    EXPECT_EQ(d.move, CrdMove::leave);
+    return d.lacks;
+  };
+  EXPECT_EQ(decide(peers, [](json::object&) {}), "");
+  EXPECT_EQ(decide(peers, [](json::object& v) { v["served"] = false; }), "a served v2");
+  EXPECT_EQ(decide(peers, [](json::object& v) { v["name"] = "v2alpha1"; }), "a served v2");
+  EXPECT_EQ(decide(policies, [](json::object& v) { v.erase("subresources"); }), "subresource status of v2alpha1");
+  EXPECT_EQ(decide(peers, [&](json::object& v) { spec(v)["properties"].as_object().erase("bfd"); }), "spec.bfd of v2");
+  EXPECT_EQ(decide(policies,
+                   [&](json::object& v) {
+                     v.erase("subresources");
+                     auto& router =
+                         spec(v)["properties"].as_object()["virtualRouters"].as_object()["items"].as_object();
+                     auto& neighbor =
+                         router["properties"].as_object()["neighbors"].as_object()["items"].as_object()["properties"];
+                     neighbor.as_object().erase("bfd");
+                     neighbor.as_object().erase("drain");
+                   }),
+            "subresource status of v2alpha1, spec.virtualRouters[].neighbors[].bfd and 1 other field(s) of v2alpha1");
+  EXPECT_EQ(decide(peers,
+                   [&](json::object& v) {
+                     spec(v)["properties"] = json::object();
+                     spec(v)["x-kubernetes-preserve-unknown-fields"] = true;
+                   }),
+            "")
+      << "what it does not know is kept";
 }
 
 Task<> installs(asio::io_context& io, FakeServer& server) {

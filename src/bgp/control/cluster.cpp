@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 
 #include "bgp/control/parse.h"
+#include "bgp/control/router_annotation.h"
 
 namespace weft::bgp::control {
 
@@ -82,10 +83,14 @@ class Deriver {
   void judge_policies() {
     std::map<std::string, std::map<std::string, std::set<std::string>>> lost;  // loser → winner → nodes
     std::map<std::string, std::set<std::string>> selected;
+    std::map<std::string, Findings> of_nodes;  // policy → about annotations of the nodes where it is in force
     for (const ClusterNode& node : in_.nodes) {
       const auto winner = policy_in_force(in_.policies, node.labels);
       if (!winner) continue;
       by_policy_[node.name] = winner->meta.name;
+      for (const VirtualRouter& router : winner->good->routers)
+        if (const auto it = node.annotations.find(router_annotation(router.local_as)); it != node.annotations.end())
+          read_router_annotation(node.name, router.local_as, it->second, of_nodes[winner->meta.name]);
       for (const auto& p : in_.policies) {
         if (!p->good || !matches_or_all(p->good->node_selector, node.labels)) continue;
         selected[p->meta.name].insert(node.name);
@@ -94,7 +99,9 @@ class Deriver {
     }
     for (const auto& p : in_.policies) {
       const ObjectRef object{kPolicyKind, p->meta.name};
-      judge_spec(object, p->meta, p->findings, p->good != nullptr, kAgentsKnow);
+      Findings findings = p->findings;
+      findings.insert(findings.end(), of_nodes[p->meta.name].begin(), of_nodes[p->meta.name].end());
+      judge_spec(object, p->meta, findings, p->good != nullptr, kAgentsKnow);
       std::string message;
       for (const auto& [winner, nodes] : lost[p->meta.name])
         message += (message.empty() ? "" : "; ") +
@@ -166,6 +173,7 @@ class Deriver {
       if (!instance.router_id && in_.router_ids) instance.router_id = allocate(node, instance.name);
       out.spec.instances.push_back(std::move(instance));
     }
+    if (changes) settle_ports(node, config, out.spec.instances);
     if (!out.spec.instances.empty()) out_.node_configs.emplace(node, std::move(out));
   }
 
@@ -176,6 +184,36 @@ class Deriver {
     for (const auto& p : o.peers)
       for (PeerSpec& peer : instance.peers)
         if (peer.name == p.name && p.local_address) peer.local_address = p.local_address;
+  }
+
+  // A port of the override that another instance has is left out: a NodeConfig with both could not be used. The ports
+  // of the cluster configuration itself differ, so this ends.
+  void settle_ports(const std::string& node, const Object<ClusterConfigSpec>& config,
+                    std::vector<InstanceSpec>& instances) {
+    const auto own_port = [&](const InstanceSpec& i) -> std::optional<Port> {
+      for (const InstanceSpec& own : config.good->instances)
+        if (own.name == i.name) return own.local_port;
+      return std::nullopt;
+    };
+    const auto settle_one = [&] {
+      for (InstanceSpec& a : instances)
+        for (InstanceSpec& b : instances) {
+          if (&a == &b || !b.local_port || a.local_port != b.local_port || b.local_port == own_port(b)) continue;
+          const auto own = own_port(b);
+          ports_taken_[node].push_back({Finding::Severity::warning,
+                                        {kOverrideKind, node},
+                                        "spec.bgpInstances[" + b.name + "].localPort",
+                                        std::to_string(*b.local_port),
+                                        "is the port of instance " + a.name + " too",
+                                        "give each its own; " + (own ? fmt::format("{} of {} {} stays", *own,
+                                                                                   kClusterConfigKind, config.meta.name)
+                                                                     : "until then the instance does not listen")});
+          b.local_port = own;
+          return true;
+        }
+      return false;
+    };
+    while (settle_one()) continue;
   }
 
   bool in_pool(RouterId id) const { return in_.router_ids && in_.router_ids->prefix.contains(Address::v4(id.value)); }
@@ -261,6 +299,7 @@ class Deriver {
   void judge_override(const Object<NodeConfigOverrideSpec>& o) {
     const ObjectRef object{kOverrideKind, o.meta.name};
     Findings findings = o.findings;
+    findings.insert(findings.end(), ports_taken_[o.meta.name].begin(), ports_taken_[o.meta.name].end());
     const auto config = out_.node_configs.find(o.meta.name);
     if (o.good && config != out_.node_configs.end())
       for (const auto& i : o.good->instances) {
@@ -291,6 +330,7 @@ class Deriver {
   std::map<std::string, std::map<std::string, std::set<std::string>>> lost_;         // loser → winner → nodes
   std::map<std::string, std::map<std::string, std::set<std::string>>> without_asn_;  // config → instance → nodes
   std::set<std::string> without_id_;
+  std::map<std::string, Findings> ports_taken_;  // node → about its override
   std::set<RouterId> used_ids_;
 };
 

@@ -18,6 +18,7 @@ namespace weft::bgp::control {
 struct ClusterNode {
   std::string name;
   Labels labels;
+  Labels annotations;  // of virtual routers
   bool operator==(const ClusterNode&) const = default;
 };
 

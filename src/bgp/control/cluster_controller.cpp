@@ -2,6 +2,8 @@
 
 #include <boost/asio/cancellation_state.hpp>
 
+#include <algorithm>
+
 #include "async/backoff.h"
 #include "base/log.h"
 #include "kube/status.h"
@@ -112,19 +114,37 @@ ClusterController::~ClusterController() = default;
 
 bool ClusterController::listed() const {
   // A Secret that we may not read must not keep everything else from working: its absence is then unknown.
-  bool all = true;
-  sources_->each_table([&](auto& table) {
-    if (static_cast<const void*>(&table) != static_cast<const void*>(&sources_->passwords))
-      all = all && table.initialized();
-  });
-  return all;
+  return sources_->policies.known(absent_) && sources_->cluster_configs.known(absent_) &&
+         sources_->peer_configs.known(absent_) && sources_->advertisements.known(absent_) &&
+         sources_->overrides.known(absent_) && sources_->nodes.initialized() &&
+         (sources_->node_configs.initialized() || absent_.contains(kNodeConfigs.to_string()));
+}
+
+// The CRDs of an older Cilium serve policies and no v2: those get their conditions. Without both nothing is to be done.
+void ClusterController::look_for_kinds() {
+  AbsentKinds now;
+  const auto& s = *sources_;
+  const auto patience = options_.kind_patience;
+  if (sources_->policies.table().initialized() || sources_->cluster_configs.table().initialized()) {
+    s.policies.note_absent(patience, now);
+    s.cluster_configs.note_absent(patience, now);
+    s.peer_configs.note_absent(patience, now);
+    s.advertisements.note_absent(patience, now);
+    s.overrides.note_absent(patience, now);
+    note_absent(s.node_configs, s.node_config_source.health(), kNodeConfigs, patience, now);
+  }
+  for (const auto& [crd, version] : now)
+    if (!absent_.contains(crd))
+      log::warn("a kind of BGP is not served, the others go on without it",
+                {{"crd", crd}, {"lacks", version}, {"mend", kCrdMend}});
+  absent_ = std::move(now);
 }
 
 ClusterObjects ClusterController::objects() const {
   ClusterObjects o;
   o.secrets_namespace = options_.secrets_namespace;
   o.router_ids = options_.router_ids;
-  sources_->nodes.for_each([&](const NodeRow& n) { o.nodes.push_back({n.name, n.labels}); });
+  sources_->nodes.for_each([&](const NodeRow& n) { o.nodes.push_back({n.name, n.labels, n.annotations}); });
   o.policies = sources_->policies.all();
   o.cluster_configs = sources_->cluster_configs.all();
   o.overrides = sources_->overrides.by_name();
@@ -165,16 +185,20 @@ Task<> ClusterController::run() {
     for (;;) {
       const auto seen = woken_.version();
       bool done = true;
-      if (listed()) {
+      look_for_kinds();
+      const bool all = listed();
+      if (all) {
         const auto begun = Steady::now();
         done = co_await pass();
         if (on_pass) on_pass(std::chrono::duration<double>(Steady::now() - begun).count());
       }
       if (done) {
         backoff.reset();
-        // Nobody wakes us when reading Secrets fails.
-        const auto wait = sources_->passwords.initialized() ? std::chrono::nanoseconds(std::chrono::hours(1))
-                                                            : std::chrono::nanoseconds(std::chrono::seconds(2));
+        auto wait = std::chrono::nanoseconds(std::chrono::hours(1));
+        if (!without_status_.empty()) wait = options_.status_retry;
+        // Nobody wakes us when reading Secrets fails, or when a kind is not there.
+        if (!all || !sources_->passwords.initialized())
+          wait = std::clamp<std::chrono::nanoseconds>(options_.kind_patience, kGather, std::chrono::seconds(2));
         co_await woken_.changed_since(seen, wait);
       } else {
         const auto wait = backoff.next();
@@ -194,10 +218,16 @@ Task<> ClusterController::run() {
 Task<bool> ClusterController::pass() {
   ClusterOutcome outcome = derive(objects());
   const auto conditions = std::move(outcome.conditions);
-  bool done = co_await write_node_configs(std::move(outcome));
+  bool done = true;
+  // What cannot be seen is not gone: its NodeConfigs stay.
+  if (!absent_.contains(kClusterConfigs.to_string()) && !absent_.contains(kOverrides.to_string()) &&
+      !absent_.contains(kNodeConfigs.to_string()))
+    done = co_await write_node_configs(std::move(outcome));
   for (const auto& [object, wanted] : conditions) {
     const auto it = written_.find(object);
-    if (it != written_.end() && same(it->second, wanted)) continue;
+    const auto unkept = without_status_.find(object);
+    const bool again = unkept != without_status_.end() && Steady::now() >= unkept->second;
+    if (it != written_.end() && same(it->second, wanted) && !again) continue;
     const auto r = co_await write_conditions(object, wanted);
     if (r) {
       written_[object] = wanted;
@@ -208,6 +238,7 @@ Task<bool> ClusterController::pass() {
     log::warn("conditions cannot be written", {{"object", object.to_string()}, {"error", r.error().message}});
   }
   std::erase_if(written_, [&](const auto& entry) { return !conditions.contains(entry.first); });
+  std::erase_if(without_status_, [&](const auto& entry) { return !conditions.contains(entry.first); });
   co_return done;
 }
 
@@ -287,6 +318,24 @@ Task<Result<>> ClusterController::remove_node_config(std::string node, std::stri
   co_return Result<>{};
 }
 
+// Where the object itself does not tell: whether this was news once.
+bool ClusterController::said_before(const ObjectRef& object, const kube::Condition& c) const {
+  const auto it = written_.find(object);
+  return it != written_.end() && std::any_of(it->second.begin(), it->second.end(), [&](const kube::Condition& o) {
+           return o.type == c.type && o.holds && o.message == c.message;
+         });
+}
+
+// The object is there and its /status is not: CRDs of Cilium have none for some kinds, and a plain write of it would be
+// pruned. Its events say what its conditions would.
+void ClusterController::note_no_status(const ObjectRef& object, const kube::Resource& resource) {
+  without_status_[object] = Steady::now() + options_.status_retry;
+  if (told_no_status_.insert(resource.to_string()).second)
+    log::warn(
+        "a kind of BGP cannot keep conditions, its objects have events only",
+        {{"crd", resource.to_string()}, {"lacks", "subresource status of " + resource.version}, {"mend", kCrdMend}});
+}
+
 Task<Result<>> ClusterController::write_conditions(ObjectRef object, std::vector<kube::Condition> conditions) {
   const kube::Resource& resource = *resource_of(object.kind);
   for (int attempt = 0;; ++attempt) {
@@ -317,9 +366,19 @@ Task<Result<>> ClusterController::write_conditions(ObjectRef object, std::vector
     const auto version = kube::version_of(*now);
     const auto r = co_await kube::patch_status(client_, resource, "", object.name, status, version);
     if (!r && r.error().code == Errc::conflict && attempt < 5) continue;
-    if (!r) co_return fail(r.error());
+    const bool unkept = !r && r.error().code == Errc::not_found;
+    if (!r && !unkept) co_return fail(r.error());
+    if (unkept) {
+      const auto there = co_await client_.get(resource, "", object.name);
+      if (!there && there.error().code == Errc::not_found) co_return Result<>{};
+      if (!there) co_return fail(there.error());
+      note_no_status(object, resource);
+    } else {
+      without_status_.erase(object);
+    }
     const auto about = kube::reference_to(*now);
-    for (const auto* c : news) events_.record(about, kube::EventRecorder::Type::warning, c->reason, c->message);
+    for (const auto* c : news)
+      if (!said_before(object, *c)) events_.record(about, kube::EventRecorder::Type::warning, c->reason, c->message);
     co_return Result<>{};
   }
 }

@@ -28,14 +28,19 @@ struct NodeConfigRow {
   }
 };
 
-/// Runs on the leader. Acts on nothing before everything is listed. A NodeConfig that no cluster configuration made is
-/// taken over when one selects its node, and otherwise left alone.
+/// Runs on the leader. Acts on nothing before everything is listed, but for kinds that nobody serves: without one that
+/// NodeConfigs are made of, or without theirs, none is written or removed. A NodeConfig that no cluster configuration
+/// made is taken over when one selects its node, and otherwise left alone.
 class ClusterController {
  public:
   struct Options {
     std::string secrets_namespace = "kube-system";
     std::optional<RouterIdPool> router_ids;
     std::string host;  // of events
+    /// How long a kind that the API server does not know is waited for; the others go on without it then.
+    std::chrono::milliseconds kind_patience = kKindPatience;
+    /// When conditions are tried again on an object whose CRD has no /status.
+    std::chrono::milliseconds status_retry = std::chrono::minutes(10);
   };
   ClusterController(kube::Client& client, Options options);
   ~ClusterController();
@@ -50,6 +55,9 @@ class ClusterController {
  private:
   struct Sources;
   bool listed() const;
+  void look_for_kinds();
+  bool said_before(const ObjectRef& object, const kube::Condition& condition) const;
+  void note_no_status(const ObjectRef& object, const kube::Resource& resource);
   ClusterObjects objects() const;
   Task<bool> pass();
   Task<bool> write_node_configs(ClusterOutcome outcome);
@@ -65,6 +73,9 @@ class ClusterController {
   Scope scope_;
   kube::EventRecorder events_;
   std::map<ObjectRef, std::vector<kube::Condition>> written_;
+  std::map<ObjectRef, Steady::time_point> without_status_;  // told by events only; when to try again
+  std::set<std::string> told_no_status_;                    // CRDs that the log named
+  AbsentKinds absent_;
   std::map<ObjectRef, std::uint64_t> errors_;
 };
 

@@ -1,5 +1,6 @@
-// The last usable specification of each BGP object, in a file: an agent that starts while an object is bad goes on with
-// what the run before it had, instead of ending the sessions that the object speaks of.
+// The last usable specification of each BGP object, and of the node's annotations for virtual routers, in a file: an
+// agent that starts while one is bad goes on with what the run before it had, instead of ending the sessions that it
+// speaks of.
 #pragma once
 
 #include <boost/json.hpp>

@@ -1,6 +1,9 @@
 // The kinds of BGP as the API server addresses them.
 #pragma once
 
+#include <map>
+#include <string>
+
 #include "kube/resources.h"
 
 namespace weft::bgp::control {
@@ -17,5 +20,12 @@ inline const kube::Resource kOverrides{"cilium.io", "v2", "ciliumbgpnodeconfigov
 inline const kube::Resource kNodeConfigs{"cilium.io", "v2", "ciliumbgpnodeconfigs", "CiliumBGPNodeConfig", false};
 inline const kube::Resource kLoadBalancerPools{"cilium.io", "v2", "ciliumloadbalancerippools",
                                                "CiliumLoadBalancerIPPool", false};
+
+/// Kinds of ours that the API server does not serve: the names of their CRDs, each with the version that is missing.
+using AbsentKinds = std::map<std::string, std::string>;
+
+/// What mends that a CRD of another lacks something of ours.
+inline constexpr const char* kCrdMend =
+    "where no Cilium that still runs owns the definition, run `weft upgrade`, which brings Weft's";
 
 }  // namespace weft::bgp::control

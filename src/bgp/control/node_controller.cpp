@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "bgp/control/router_annotation.h"
 
 namespace weft::bgp::control {
 
@@ -89,8 +90,26 @@ NodeController::~NodeController() = default;
 
 bool NodeController::may_speak() const {
   return inputs_.own_node.initialized() && inputs_.own_node.contains(options_.node) &&
-         sources_->policies.table().initialized() && sources_->node_configs.table().initialized() &&
-         sources_->peer_configs.table().initialized() && sources_->advertisements.table().initialized();
+         sources_->policies.known(absent_) && sources_->node_configs.known(absent_) &&
+         sources_->peer_configs.known(absent_) && sources_->advertisements.known(absent_);
+}
+
+// The CRDs of an older Cilium serve policies and no v2: those work. Without both there is nothing to work from.
+AbsentKinds NodeController::absent_kinds() const {
+  AbsentKinds out;
+  if (!sources_->policies.table().initialized() && !sources_->node_configs.table().initialized()) return out;
+  sources_->policies.note_absent(options_.kind_patience, out);
+  sources_->node_configs.note_absent(options_.kind_patience, out);
+  sources_->peer_configs.note_absent(options_.kind_patience, out);
+  sources_->advertisements.note_absent(options_.kind_patience, out);
+  sources_->pools.note_absent(options_.kind_patience, out);
+  return out;
+}
+
+Findings NodeController::findings() const {
+  Findings out = plan().findings;
+  out.insert(out.end(), route_findings_.begin(), route_findings_.end());
+  return out;
 }
 
 bool NodeController::complete() const { return waiting_for().empty(); }
@@ -100,12 +119,15 @@ std::string NodeController::waiting_for() const {
   const auto look = [&](const auto& table) {
     if (!table.initialized()) out += (out.empty() ? "" : ", ") + table.name();
   };
+  const auto look_at_kind = [&](auto& source) {
+    if (!source.known(absent_)) look(source.table());
+  };
   look(inputs_.own_node);
-  look(sources_->policies.table());
-  look(sources_->node_configs.table());
-  look(sources_->peer_configs.table());
-  look(sources_->advertisements.table());
-  look(sources_->pools.table());
+  look_at_kind(sources_->policies);
+  look_at_kind(sources_->node_configs);
+  look_at_kind(sources_->peer_configs);
+  look_at_kind(sources_->advertisements);
+  look_at_kind(sources_->pools);
   look(inputs_.services);
   look(inputs_.slices);
   // Remote clusters may be away for long; they add no route of ours unless Services without endpoints are held back.
@@ -123,6 +145,7 @@ Objects NodeController::objects() const {
   o.pools = sources_->pools.all();
   o.secrets_namespace = options_.secrets_namespace;
   o.passwords_error = secrets_error_;
+  o.absent = absent_;
   if (sources_->passwords.initialized()) {
     o.passwords.emplace();
     sources_->passwords.for_each([&](const Password& p) { o.passwords->emplace(p.name, p.value); });
@@ -136,10 +159,12 @@ NodeFacts NodeController::node_facts() {
   f.gateways_v4 = gateways_v4_;
   f.gateways_v6 = gateways_v6_;
   f.stopping = stopping_;
+  if (stopping_) f.without_restart = sessions_without_restart();
   const auto node = inputs_.own_node.get(options_.node);
   if (!node) return f;
   f.labels = node->labels;
   f.annotations = node->annotations;
+  f.good_annotations = good_router_annotations(sources_->good, node->name, node->uid, node->annotations);
   for (const NodeAddress& a : node->addresses)
     if (a.type == NodeAddressType::internal_ip && !f.ipv4)
       if (const auto ip = Address::parse(a.value); ip && ip->is_v4()) f.ipv4 = *ip;
@@ -284,6 +309,10 @@ void NodeController::step() {
   dirty_.merge(changed_services());
   const std::string error = sources_->passwords.initialized() ? "" : sources_->password_source.health().error;
   if (std::exchange(secrets_error_, error) != error) replan_ = true;
+  if (auto absent = absent_kinds(); absent != absent_) {
+    absent_ = std::move(absent);
+    replan_ = true;
+  }
   if (!may_speak()) return;
 
   look_at_kernel();
@@ -312,6 +341,10 @@ void NodeController::step() {
   // A Service without its slices looks like one without endpoints: wait until both are listed.
   if (inputs_.services.initialized() && inputs_.slices.initialized())
     for (const auto& name : std::exchange(dirty_, {})) refresh_service(name);
+  const Findings before = std::exchange(route_findings_, builder_.findings());
+  for (const Finding& f : route_findings_)
+    if (std::find(before.begin(), before.end(), f) == before.end())
+      log::warn("BGP object", {{"finding", f.to_string()}});
   const bool all = complete();
   if (all && told_complete_ != true) log::info("BGP knows everything it announces", {{"from", plan().source}});
   told_complete_ = all;
@@ -353,8 +386,8 @@ Task<> NodeController::run() {
       step();
       const auto now = Steady::now();
       auto wait = std::chrono::nanoseconds(std::chrono::hours(1));
-      // Nobody wakes us when reading Secrets fails.
-      if (kernel_matters() || !sources_->passwords.initialized()) wait = options_.look_every;
+      // Nobody wakes us when reading Secrets fails, or when a kind is not there.
+      if (kernel_matters() || !sources_->passwords.initialized() || !complete()) wait = options_.look_every;
       if (plan_due_ != Steady::time_point::max()) wait = std::min<std::chrono::nanoseconds>(wait, plan_due_ - now);
       wait = std::max<std::chrono::nanoseconds>(wait, std::chrono::milliseconds(1));
       co_await woken_.changed_since(seen, wait);
@@ -367,16 +400,17 @@ Task<> NodeController::run() {
   if (end) std::rethrow_exception(end);
 }
 
+// As the speaker's farewell asks: both OPENs of the session that is up, not the configuration.
+std::set<std::pair<std::string, std::string>> NodeController::sessions_without_restart() const {
+  std::set<std::pair<std::string, std::string>> out;
+  for (const PeerStatus& s : speaker_.peers())
+    if (s.state == SessionState::established && !(s.ours.graceful_restart && s.theirs.graceful_restart))
+      out.emplace(s.instance, s.name);
+  return out;
+}
+
 Task<> NodeController::say_goodbye(std::chrono::milliseconds grace) {
-  std::set<std::pair<std::string, std::string>> told;
-  for (const auto& [name, instance] : plan().instances)
-    for (const auto& peer : instance.config.peers)
-      if (!peer.graceful_restart) told.emplace(name, peer.name);
-  const auto statuses = speaker_.peers();
-  const bool any = std::any_of(statuses.begin(), statuses.end(), [&](const PeerStatus& s) {
-    return s.state == SessionState::established && told.contains({s.instance, s.name});
-  });
-  if (!any) co_return;
+  if (sessions_without_restart().empty()) co_return;
   stopping_ = true;
   replan_ = true;
   step();

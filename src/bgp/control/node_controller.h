@@ -35,6 +35,8 @@ class NodeController {
     /// How often links, addresses and default routes are looked at while an object asks for them.
     std::chrono::milliseconds look_every{2000};
     std::chrono::milliseconds gateway_hold = GatewayMemory::kHold;
+    /// How long a kind that the API server does not know is waited for; the others go on without it then.
+    std::chrono::milliseconds kind_patience = kKindPatience;
   };
   struct Inputs {
     Table<kube::CoreNode>& own_node;
@@ -51,14 +53,17 @@ class NodeController {
   Task<> run();
   /// One pass over what changed so far; run() calls it on every change. For tests and benchmarks.
   void step();
-  /// Marks the routes of peers without graceful restart (RFC 8326) and gives them `grace` to look elsewhere; after
-  /// run() was cancelled, before the speaker stops. Returns at once when there is no such session.
+  /// Marks the routes of sessions that did not agree on graceful restart (RFC 8326) and gives their routers `grace` to
+  /// look elsewhere; after run() was cancelled, before the speaker stops. Returns at once when there is no such
+  /// session.
   Task<> say_goodbye(std::chrono::milliseconds grace);
 
   /// Why things are as they are: for views, status and metrics.
   const Plan& plan() const { return builder_.plan(); }
   const RouteBuilder& routes() const { return builder_; }
   const std::vector<PeerFault>& faults() const { return faults_; }
+  /// What stands against the plan, and against what came of it with the routes there are now.
+  Findings findings() const;
   /// What is still waited for, in words; empty when everything is known.
   std::string waiting_for() const;
   bool draining() const { return drain_clock_.draining(); }
@@ -81,7 +86,9 @@ class NodeController {
   struct Streams;
   bool may_speak() const;
   bool complete() const;
+  AbsentKinds absent_kinds() const;
   NodeFacts node_facts();
+  std::set<std::pair<std::string, std::string>> sessions_without_restart() const;
   NodePrefixes node_prefixes() const;
   Objects objects() const;
   void count_error(const std::function<bool(const Plan::Instance&)>& of, const Plan& plan);
@@ -111,6 +118,8 @@ class NodeController {
   std::vector<Prefix> on_link_;
   Steady::time_point looked_at_kernel_{};
   std::string secrets_error_;  // why Secrets are not listed
+  AbsentKinds absent_;
+  Findings route_findings_;
   bool stopping_ = false;
   bool replan_ = true;
   std::optional<bool> told_complete_;

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "bgp/control/parse.h"
+#include "bgp/control/router_annotation.h"
 
 namespace weft::bgp::control {
 
@@ -14,14 +14,16 @@ namespace {
 constexpr std::size_t kMd5Limit = 80;   // TCP_MD5SIG_MAXKEYLEN
 constexpr std::size_t kSha1Limit = 20;  // RFC 5880 §6.7.4
 
-std::string router_annotation(Asn asn) { return fmt::format("cilium.io/bgp-virtual-router.{}", asn); }
-
 /// How far a draining node is with one peer: marked routes carry the graceful-shutdown community (RFC 8326), then they
 /// are withdrawn.
 enum class Drain { none, marked, withdrawn };
 
-Drain drain_of(const NodeFacts& node, const PeerSettings& s, std::optional<std::chrono::seconds>& changes_in) {
-  if (!node.draining_for) return node.stopping && !s.graceful_restart ? Drain::marked : Drain::none;
+Drain drain_of(const NodeFacts& node, const PeerSettings& s, const std::string& instance, const std::string& peer,
+               std::optional<std::chrono::seconds>& changes_in) {
+  if (!node.draining_for) {
+    const bool keeps = s.graceful_restart && !node.without_restart.contains({instance, peer});
+    return node.stopping && !keeps ? Drain::marked : Drain::none;
+  }
   const auto limit = s.graceful_shutdown.value_or(kDrainTime);
   if (*node.draining_for >= limit) return Drain::withdrawn;
   const auto left = limit - *node.draining_for;
@@ -129,6 +131,23 @@ class InstanceBuilder {
   Findings& findings_;
 };
 
+/// A bad annotation leaves what the last good one said in force, else the parts that can be read.
+RouterAnnotation annotation_in_force(const NodeFacts& node, Asn asn, Findings& findings) {
+  const auto it = node.annotations.find(router_annotation(asn));
+  if (it == node.annotations.end()) return {};
+  Findings wrong;
+  RouterAnnotation out = read_router_annotation(node.name, asn, it->second, wrong);
+  if (wrong.empty()) return out;
+  const auto good = node.good_annotations.find(it->first);
+  const bool known = good != node.good_annotations.end();
+  for (Finding& f : wrong) {
+    f.mend += known ? "; what it said last goes on" : "; the part is passed over";
+    findings.push_back(std::move(f));
+  }
+  Findings none;
+  return known ? read_router_annotation(node.name, asn, good->second, none) : out;
+}
+
 void plan_policy(const NodeFacts& node, const Objects& objects, const Object<PeeringPolicySpec>& policy, Plan& out) {
   const ObjectRef object{kPolicyKind, policy.meta.name};
   out.source = object.to_string();
@@ -136,7 +155,7 @@ void plan_policy(const NodeFacts& node, const Objects& objects, const Object<Pee
   std::map<Port, std::string> listening;
   for (const VirtualRouter& router : policy.good->routers) {
     const std::string field = fmt::format("spec.virtualRouters[{}]", index++);
-    const auto said = read_router_annotation(node, router.local_as, out.findings);
+    const auto said = annotation_in_force(node, router.local_as, out.findings);
     Plan::Instance instance;
     instance.field = field;
     instance.uses = {object};
@@ -174,7 +193,7 @@ void plan_policy(const NodeFacts& node, const Objects& objects, const Object<Pee
       peer.address = neighbor.address;
       peer.remote_as = neighbor.remote_as;
       apply_settings(neighbor.settings, objects, peer);
-      const Drain drain = drain_of(node, neighbor.settings, out.changes_in);
+      const Drain drain = drain_of(node, neighbor.settings, instance.config.name, peer.name, out.changes_in);
       std::map<AfiSafi, Group> groups;
       for (const AfiSafi family : peer.families) groups[family] = {family, rules, neighbor.attributes};
       builder.add(std::move(peer), std::move(groups), drain, fmt::format("{}.neighbors[{}].peerAddress", field, n++));
@@ -270,7 +289,6 @@ void plan_node_config(const NodeFacts& node, const Objects& objects, Plan& out) 
           settings = it->second->good.get();
         }
       }
-      const Drain drain = drain_of(node, *settings, out.changes_in);
       std::map<AfiSafi, Group> groups;
       std::set<std::string> advertisements;
       for (const auto& f : settings->families)
@@ -283,6 +301,7 @@ void plan_node_config(const NodeFacts& node, const Objects& objects, Plan& out) 
           place.held_down = held_down;
           place.held_for_now = false;
         }
+        const Drain drain = drain_of(node, *settings, spec.name, place.name, out.changes_in);
         builder.add(std::move(place), groups, drain, peer_field + ".peerAddress");
       }
     }
@@ -340,51 +359,6 @@ bool concerns(const Finding& finding, const Plan::Instance& instance) {
   return !finding.field.starts_with(list) || finding.field.starts_with(instance.field);
 }
 
-RouterAnnotation read_router_annotation(const NodeFacts& node, Asn asn, Findings& findings) {
-  RouterAnnotation out;
-  const std::string key = router_annotation(asn);
-  const auto it = node.annotations.find(key);
-  if (it == node.annotations.end()) return out;
-  const auto wrong = [&](const std::string& part, const char* what) {
-    findings.push_back({Finding::Severity::error,
-                        {"Node", node.name},
-                        "metadata.annotations[" + key + "]",
-                        "\"" + part + "\"",
-                        what,
-                        "write router-id=192.0.2.1,local-port=1790; the part is passed over"});
-  };
-  std::string_view rest = it->second;
-  while (!rest.empty()) {
-    const auto comma = std::min(rest.find(','), rest.size());
-    std::string part(rest.substr(0, comma));
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
-    std::erase(part, ' ');
-    if (part.empty()) continue;
-    const auto eq = std::min(part.find('='), part.size());
-    const std::string name = part.substr(0, eq);
-    const std::string value = eq < part.size() ? part.substr(eq + 1) : "";
-    if (name == "router-id") {
-      const auto a = Address::parse(value);
-      if (a && a->is_v4() && !a->is_unspecified()) {
-        out.router_id = RouterId{a->to_v4()};
-      } else {
-        wrong(part, "is no router ID");
-      }
-    } else if (name == "local-port") {
-      unsigned port = 0;
-      const auto [end, ec] = std::from_chars(value.data(), value.data() + value.size(), port);
-      if (ec == std::errc{} && end == value.data() + value.size() && port <= 65535) {
-        if (port != 0) out.local_port = static_cast<Port>(port);
-      } else {
-        wrong(part, "is no port");
-      }
-    } else {
-      wrong(part, "is neither router-id nor local-port");
-    }
-  }
-  return out;
-}
-
 RouterId default_router_id(const NodeFacts& node) {
   if (node.ipv4 && node.ipv4->is_v4() && !node.ipv4->is_unspecified()) return {node.ipv4->to_v4()};
   std::uint32_t hash = 2166136261u;  // FNV-1a
@@ -419,6 +393,13 @@ Plan plan(const NodeFacts& node, const Objects& objects) {
     const auto& findings = objects.node_config->findings;
     out.findings.insert(out.findings.end(), findings.begin(), findings.end());
   }
+  for (const auto& [crd, version] : objects.absent)
+    out.findings.push_back({Finding::Severity::warning,
+                            {"CustomResourceDefinition", crd},
+                            "",
+                            "",
+                            "does not serve " + version + ": it is not there, or an older Cilium's",
+                            kCrdMend});
   return out;
 }
 

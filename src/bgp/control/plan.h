@@ -7,8 +7,10 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "bgp/control/kinds.h"
 #include "bgp/control/objects.h"
 #include "bgp/speaker/wanted.h"
 #include "netlink/types.h"
@@ -31,12 +33,16 @@ struct NodeFacts {
   std::string name;
   Labels labels;
   Labels annotations;
+  Labels good_annotations;      // of virtual routers, as they were last without a fault: see good_router_annotations()
   std::optional<Address> ipv4;  // its InternalIP: the router id unless something else is said
   std::vector<Gateway> gateways_v4, gateways_v6;
   /// Cordoned, or annotated or tainted with weft.io/drain: for so long.
   std::optional<std::chrono::seconds> draining_for;
-  /// The agent is about to end: peers without graceful restart see marked routes before the session ends.
+  /// The agent is about to end: peers that will not keep our routes see them marked before the session ends.
   bool stopping = false;
+  /// Sessions that are up without graceful restart, whatever is configured: the router did not agree to it. By the
+  /// names of instance and peer; asked only when stopping.
+  std::set<std::pair<std::string, std::string>> without_restart;
   bool operator==(const NodeFacts&) const = default;
 };
 inline constexpr const char* kDrainKey = "weft.io/drain";
@@ -53,6 +59,7 @@ struct Objects {
   std::optional<std::map<std::string, std::string>> passwords;
   std::string passwords_error;  // why not, when asking for them failed
   std::string secrets_namespace = "kube-system";
+  AbsentKinds absent;
 };
 
 /// What mends that Secrets cannot be read.
@@ -100,12 +107,6 @@ bool concerns(const Finding& finding, const Plan::Instance& instance);
 ObjectPtr<PeeringPolicySpec> policy_in_force(const std::vector<ObjectPtr<PeeringPolicySpec>>& policies,
                                              const Labels& node_labels);
 
-/// What annotation cilium.io/bgp-virtual-router.<asn> says: "router-id=192.0.2.1,local-port=1790".
-struct RouterAnnotation {
-  std::optional<RouterId> router_id;
-  std::optional<Port> local_port;
-};
-RouterAnnotation read_router_annotation(const NodeFacts& node, Asn asn, Findings& findings);
 /// The node's IPv4 address, else a number made of its name.
 RouterId default_router_id(const NodeFacts& node);
 

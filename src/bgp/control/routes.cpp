@@ -1,5 +1,7 @@
 #include "bgp/control/routes.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace weft::bgp::control {
@@ -261,6 +263,50 @@ std::vector<Prefix> RouteBuilder::aggregates(const std::string& instance) const 
       if (std::none_of(node_.on_link.begin(), node_.on_link.end(), [&](const Prefix& l) { return l.overlaps(p); }))
         out.insert(p);
   return {out.begin(), out.end()};
+}
+
+std::optional<Prefix> RouteBuilder::wider_than(const Prefix& aggregate) const {
+  std::optional<Prefix> out;
+  for (const Prefix& l : node_.on_link) {
+    if (!l.overlaps(aggregate)) continue;
+    if (l.length() <= aggregate.length()) return std::nullopt;
+    if (!out || l < *out) out = l;
+  }
+  return out;
+}
+
+Findings RouteBuilder::findings() const {
+  Findings out;
+  for (const auto& [key, routes] : groups_)
+    for (const Prefix& p : routes.aggregates()) {
+      const auto network = wider_than(p);
+      if (!network) continue;
+      const bool v4 = p.family() == Family::v4;
+      for (const Rule& rule : routes.group().rules) {
+        if ((v4 ? rule.entry.aggregate_v4 : rule.entry.aggregate_v6) != p.length()) continue;
+        Finding f{Finding::Severity::warning,
+                  rule.object,
+                  fmt::format("{}.service.aggregationLengthIPv{}", rule.field, v4 ? 4 : 6),
+                  std::to_string(p.length()),
+                  "makes " + no_blackhole(p, *network),
+                  no_blackhole_mend(p)};
+        if (std::find(out.begin(), out.end(), f) == out.end()) out.push_back(std::move(f));
+      }
+    }
+  return out;
+}
+
+std::string no_blackhole(const Prefix& aggregate, const Prefix& network) {
+  return fmt::format(
+      "{}, which has no blackhole on this node: its network {} lies in it, and so may hosts that other routes lead to; "
+      "packets to free addresses of the aggregate can circle between node and router",
+      aggregate.to_string(), network.to_string());
+}
+
+std::string no_blackhole_mend(const Prefix& aggregate) {
+  return fmt::format(
+      "give a longer aggregationLengthIPv{}, or Services addresses whose aggregate holds no network of the node",
+      aggregate.family() == Family::v4 ? 4 : 6);
 }
 
 const GroupRoutes* RouteBuilder::group(const std::string& instance, const std::string& name) const {

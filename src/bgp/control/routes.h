@@ -102,6 +102,12 @@ class RouteBuilder {
   /// free addresses would circle between node and router. Not those that overlap a network the node is on: its own
   /// neighbours would be cut off.
   std::vector<Prefix> aggregates(const std::string& instance) const;
+  /// What such an aggregate is wider than: a network of the node's own that lies in it. Then packets to its free
+  /// addresses follow the node's other routes and may circle. None when there is a blackhole, or when all of the
+  /// aggregate is on the link: there nothing circles.
+  std::optional<Prefix> wider_than(const Prefix& aggregate) const;
+  /// Warnings about rules whose aggregates are announced without a blackhole; field, network and mend are named.
+  Findings findings() const;
 
   const Plan& plan() const { return plan_; }
   const GroupRoutes* group(const std::string& instance, const std::string& name) const;
@@ -128,5 +134,9 @@ class RouteBuilder {
   std::map<Key, GroupRoutes> groups_;
   AttributeCache cache_;
 };
+
+/// "10.0.0.0/8, which has no blackhole on this node: its network …", and the mend; for RouteBuilder::wider_than().
+std::string no_blackhole(const Prefix& aggregate, const Prefix& network);
+std::string no_blackhole_mend(const Prefix& aggregate);
 
 }  // namespace weft::bgp::control

@@ -1,6 +1,7 @@
 #include "bgp/control/sources.h"
 
 #include "base/encoding.h"
+#include "bgp/control/router_annotation.h"
 
 namespace weft::bgp::control {
 
@@ -13,7 +14,10 @@ Result<std::optional<Password>> parse_password(const json::object& secret) {
 }
 
 Result<std::optional<NodeRow>> parse_node_row(const json::object& node) {
-  return NodeRow{kube::name_of(node).name, kube::labels_at(kube::metadata(node), "labels")};
+  NodeRow row{kube::name_of(node).name, kube::labels_at(kube::metadata(node), "labels"),
+              kube::labels_at(kube::metadata(node), "annotations")};
+  std::erase_if(row.annotations, [](const auto& a) { return !a.first.starts_with(kRouterAnnotationPrefix); });
+  return row;
 }
 
 }  // namespace weft::bgp::control

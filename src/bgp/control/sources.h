@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <set>
@@ -14,6 +15,17 @@
 
 namespace weft::bgp::control {
 
+/// A CRD that is about to be installed, and an API server that has just started, answer 404 too.
+inline constexpr std::chrono::milliseconds kKindPatience{10'000};
+
+/// Adds the kind when it was never listed, and every list for `patience` by now was answered by 404.
+template <class Row>
+void note_absent(const Table<Row>& table, const kube::ReflectorHealth& health, const kube::Resource& resource,
+                 std::chrono::milliseconds patience, AbsentKinds& out) {
+  if (!table.initialized() && health.missing_since && Steady::now() - *health.missing_since >= patience)
+    out.emplace(resource.to_string(), resource.version);
+}
+
 /// A table of one kind and what fills it.
 template <class Spec>
 class ObjectSource {
@@ -22,8 +34,8 @@ class ObjectSource {
   ObjectSource(kube::Client& client, const kube::Resource& resource, Parsed<Spec> (*parse)(const json::object&),
                GoodStates* states = nullptr, kube::ReflectorOptions options = {})
       : table_(client.io(), resource.plural),
-        kind_(resource.kind),
-        keeper_(std::make_shared<Keeper<Spec>>(parse, kind_, states)),
+        resource_(resource),
+        keeper_(std::make_shared<Keeper<Spec>>(parse, resource.kind, states)),
         reflector_(
             client, resource, table_,
             [keeper = keeper_](const json::object& o) -> Result<std::optional<Object<Spec>>> { return (*keeper)(o); },
@@ -31,13 +43,17 @@ class ObjectSource {
 
   Task<> run() { return reflector_.run(); }
   Table<Object<Spec>>& table() { return table_; }
+  void note_absent(std::chrono::milliseconds patience, AbsentKinds& out) const {
+    control::note_absent(table_, reflector_.health(), resource_, patience, out);
+  }
+  bool known(const AbsentKinds& absent) const { return table_.initialized() || absent.contains(resource_.to_string()); }
   std::vector<ObjectPtr<Spec>> all() const { return table_.all(); }
   /// What was kept of objects that are gone is forgotten; before the first list nobody knows which those are.
   void forget_gone(GoodStates& states) const {
     if (!table_.initialized()) return;
     std::set<std::string> names;
     table_.for_each([&](const Object<Spec>& o) { names.insert(o.meta.name); });
-    states.retain(kind_, names);
+    states.retain(resource_.kind, names);
   }
   ObjectMap<Spec> by_name() const {
     ObjectMap<Spec> out;
@@ -47,7 +63,7 @@ class ObjectSource {
 
  private:
   Table<Object<Spec>> table_;
-  std::string kind_;
+  kube::Resource resource_;
   std::shared_ptr<Keeper<Spec>> keeper_;
   kube::Reflector<Object<Spec>> reflector_;
 };
@@ -67,6 +83,7 @@ struct NodeRow {
   using Key = std::string;
   std::string name;
   Labels labels;
+  Labels annotations;  // of virtual routers
   Key key() const { return name; }
   bool operator==(const NodeRow&) const = default;
 };

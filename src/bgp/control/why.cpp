@@ -33,8 +33,8 @@ std::string peer_trouble(const RouteBuilder& routes, const Peer& p, Family famil
   return {};
 }
 
-void conclude(const GroupRoutes& group, const std::set<Prefix>& claimed, const std::string& by, const PeerConfig& peer,
-              Reason& r) {
+void conclude(const RouteBuilder& routes, const GroupRoutes& group, const std::set<Prefix>& claimed,
+              const std::string& by, const PeerConfig& peer, Reason& r) {
   r.advertised = true;
   r.because = by;
   const bool aggregated = !claimed.contains(*r.prefix);
@@ -43,6 +43,9 @@ void conclude(const GroupRoutes& group, const std::set<Prefix>& claimed, const s
     r.because +=
         fmt::format("; not aggregated into {}, where Services with other attributes are", r.announced->to_string());
     r.announced = r.prefix;
+  } else if (aggregated) {
+    if (const auto network = routes.wider_than(*r.announced))
+      r.because += "; sent as " + no_blackhole(*r.announced, *network) + ": " + no_blackhole_mend(*r.announced);
   }
   if (const auto a = group.attributes(*r.announced)) r.attributes = to_string(*a);
   if (peer.graceful_shutdown) r.because += "; the node is draining: sent with the graceful-shutdown community";
@@ -52,8 +55,8 @@ void conclude(const GroupRoutes& group, const std::set<Prefix>& claimed, const s
   }
 }
 
-Reason judge(const GroupRoutes& group, const PeerConfig& peer, const ServiceFacts& facts, ServiceAddress type,
-             const ServiceOptions& options, Reason r) {
+Reason judge(const RouteBuilder& routes, const GroupRoutes& group, const PeerConfig& peer, const ServiceFacts& facts,
+             ServiceAddress type, Reason r) {
   const Service& service = *facts.service;
   const Labels labels = selectable_labels(service);
   std::set<Prefix> claimed;
@@ -78,11 +81,11 @@ Reason judge(const GroupRoutes& group, const PeerConfig& peer, const ServiceFact
     r.because = against.empty() ? "no advertisement of Services goes to this peer" : against;
     return r;
   }
-  if (auto trouble = why_not(facts, type, r.prefix->family(), options); !trouble.empty()) {
+  if (auto trouble = why_not(facts, type, r.prefix->family(), routes.options().services); !trouble.empty()) {
     r.because = std::move(trouble);
     return r;
   }
-  conclude(group, claimed, by, peer, r);
+  conclude(routes, group, claimed, by, peer, r);
   return r;
 }
 
@@ -102,8 +105,7 @@ void service_reasons(const RouteBuilder& routes, const Peer& p, const ServiceFac
                .attributes = {}};
       const GroupRoutes* group = nullptr;
       r.because = peer_trouble(routes, p, a.family(), group);
-      out.push_back(r.because.empty() ? judge(*group, p.peer, facts, type, routes.options().services, std::move(r))
-                                      : std::move(r));
+      out.push_back(r.because.empty() ? judge(routes, *group, p.peer, facts, type, std::move(r)) : std::move(r));
     }
 }
 
@@ -129,7 +131,7 @@ void node_reason(const RouteBuilder& routes, const Peer& p, const std::string& t
     if (by.empty()) {
       r.because = fmt::format("no advertisement of type {} goes to this peer", type);
     } else {
-      conclude(*group, {prefix}, by, p.peer, r);
+      conclude(routes, *group, {prefix}, by, p.peer, r);
     }
   }
   out.push_back(std::move(r));

@@ -80,6 +80,67 @@ TEST_F(ClusterTest, an_override_of_what_is_not_there_is_named) {
               HasSubstr("\"other\" is no instance of CiliumBGPClusterConfig east"));
 }
 
+TEST_F(ClusterTest, a_port_of_an_override_that_another_instance_has_is_left_out_and_the_override_says_so) {
+  config("east", "2026-01-01T00:00:00Z", "{}", "localASN: 65001, localPort: 1790}, {name: b, localASN: 65002");
+  override_of("n1", "{name: b, localPort: 1790}");
+  const auto ports = [](const ClusterOutcome& o) {
+    std::vector<std::optional<Port>> out;
+    for (const auto& i : o.node_configs.at("n1").spec.instances) out.push_back(i.local_port);
+    return out;
+  };
+  auto o = derive(objects);
+  EXPECT_THAT(ports(o), ElementsAre(1790, std::nullopt));
+  EXPECT_EQ(
+      condition(o, kOverrideKind, "n1", "weft.io/InvalidSpec"),
+      "CiliumBGPNodeConfigOverride n1: spec.bgpInstances[b].localPort 1790 is the port of instance main too; give "
+      "each its own; until then the instance does not listen");
+  json::object made{{"kind", kNodeConfigKind}, {"metadata", {{"name", "n1"}}}};
+  made["spec"] = to_json(o.node_configs.at("n1").spec);
+  EXPECT_EQ(lines(parse_node_config(made).findings), "") << "the agent can use it";
+
+  override_of("n1", "{name: main, localPort: 1791}, {name: b, localPort: 1791}");
+  o = derive(objects);
+  EXPECT_THAT(ports(o), ElementsAre(1791, std::nullopt)) << "of two of the override the first";
+  override_of("n1", "{name: main, localPort: 1791}, {name: b, localPort: 1790}");
+  o = derive(objects);
+  EXPECT_THAT(ports(o), ElementsAre(1791, 1790));
+  EXPECT_EQ(condition(o, kOverrideKind, "n1", "weft.io/InvalidSpec"), "");
+}
+
+TEST_F(ClusterTest, a_port_left_out_gives_way_to_that_of_the_cluster_configuration) {
+  config("east", "2026-01-01T00:00:00Z", "{}",
+         "localASN: 65001, localPort: 1790}, {name: b, localASN: 65002, localPort: "
+         "1791}, {name: c, localASN: 65003, localPort: 1792");
+  // What is left of main's port in turn displaces b's.
+  override_of("n1", "{name: main, localPort: 1792}, {name: b, localPort: 1790}");
+  const auto o = derive(objects);
+  std::vector<std::optional<Port>> ports;
+  for (const auto& i : o.node_configs.at("n1").spec.instances) ports.push_back(i.local_port);
+  EXPECT_THAT(ports, ElementsAre(1790, 1791, 1792));
+  EXPECT_THAT(
+      condition(o, kOverrideKind, "n1", "weft.io/InvalidSpec"),
+      HasSubstr("spec.bgpInstances[b].localPort 1790 is the port of instance main too; give each its own; 1791 of "
+                "CiliumBGPClusterConfig east stays"));
+}
+
+TEST_F(ClusterTest, a_bad_annotation_of_a_node_is_told_by_the_policy_in_force_there) {
+  objects.policies = {
+      row(parse_peering_policy,
+          "kind: CiliumBGPPeeringPolicy\nmetadata: {name: rack}\nspec: {nodeSelector: {matchLabels: {rack: "
+          "r1}}, virtualRouters: [{localASN: 65001, neighbors: [{peerAddress: 10.0.0.1/32, peerASN: "
+          "65000}]}]}")};
+  const auto message = [&] { return condition(derive(objects), kPolicyKind, "rack", "weft.io/InvalidSpec"); };
+  const std::string key = "cilium.io/bgp-virtual-router.65001";
+  objects.nodes[1].annotations[key] = "router-id=nonsense";
+  EXPECT_EQ(message(), "") << "the policy does not select that node";
+  objects.nodes[0].annotations[key] = "router-id=192.0.2.300";
+  EXPECT_EQ(message(), "Node n1: metadata.annotations[" + key +
+                           "] \"router-id=192.0.2.300\" is no router ID; write "
+                           "router-id=192.0.2.1,local-port=1790. What was good last goes on");
+  objects.nodes[0].annotations[key] = "router-id=192.0.2.3";
+  EXPECT_EQ(message(), "");
+}
+
 TEST_F(ClusterTest, the_oldest_of_two_configurations_is_in_force_and_the_other_says_where) {
   config("young", "2026-02-01T00:00:00Z");
   config("old", "2026-01-01T00:00:00Z", "{matchLabels: {rack: r1}}");

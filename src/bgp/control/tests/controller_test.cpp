@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <utility>
 
@@ -184,7 +185,155 @@ TEST_F(ClusterControllerTest, works_while_secrets_may_not_be_read_and_says_so) {
   });
 }
 
+// As the API server answers for a kind, or a version of it, that no CRD serves.
+void without(kube::FakeServer& server, std::string path) {
+  server.intercept = [path = std::move(path)](const kube::Request& r) -> std::optional<kube::Response> {
+    if (r.target.find(path) == std::string::npos) return std::nullopt;
+    return kube::Response{.status = 404};
+  };
+}
+
+constexpr const char* kIdlePolicy =
+    "apiVersion: cilium.io/v2alpha1\nkind: CiliumBGPPeeringPolicy\nmetadata: {name: p}\nspec: {nodeSelector: "
+    "{matchLabels: {rack: none}}, virtualRouters: [{localASN: 65001, neighbors: [{peerAddress: 10.0.0.1/32, peerASN: "
+    "65000}]}]}";
+
+unsigned said(const kube::FakeServer& server, const std::string& reason) {
+  unsigned n = 0;
+  for (const auto& e : server.all(kube::kEvents))
+    if (kube::text_at(e, "reason") == reason) n += static_cast<unsigned>(kube::number_at(e, "count").value_or(1));
+  return n;
+}
+
+TEST_F(ClusterControllerTest, a_policy_whose_definition_has_no_status_has_its_event_once_and_its_condition_later) {
+  ClusterController quick{client, {.host = "op", .status_retry = std::chrono::milliseconds(20)}};
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kPeeringPolicies, yaml(kIdlePolicy));
+  const auto story = [](ClusterControllerTest& t, ClusterController& c) -> Task<> {
+    t.scope.spawn("controller", c.run());
+    const auto tries = [&t] {
+      return std::count_if(t.server.calls().begin(), t.server.calls().end(),
+                           [](const auto& call) { return call.target.find("/p/status") != std::string::npos; });
+    };
+    co_await eventually([&] { return said(t.server, "NoMatchingNode") == 1 && tries() >= 3; });
+    EXPECT_TRUE(c.errors().empty()) << "there is nothing to be mended by trying harder";
+    t.server.status_subresource.insert(kPeeringPolicies.plural);
+    const auto now = [&t] { return condition(t.server, kPeeringPolicies, "p", "cilium.io/NoMatchingNode"); };
+    co_await eventually([&] { return now().starts_with("True"); }, now);
+    EXPECT_EQ(said(t.server, "NoMatchingNode"), 1u);
+    co_await t.scope.stop();
+  };
+  testing::run(io, story(*this, quick));
+}
+
+TEST_F(ClusterControllerTest, kinds_that_nobody_serves_keep_no_policy_from_its_conditions) {
+  ClusterController quick{client, {.host = "op", .kind_patience = std::chrono::milliseconds(0)}};
+  without(server, "/apis/cilium.io/v2/");
+  server.status_subresource.insert(kPeeringPolicies.plural);
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kPeeringPolicies, yaml(kIdlePolicy));
+  const auto story = [](ClusterControllerTest& t, ClusterController& c) -> Task<> {
+    t.scope.spawn("controller", c.run());
+    const auto now = [&t] { return condition(t.server, kPeeringPolicies, "p", "cilium.io/NoMatchingNode"); };
+    co_await eventually([&] { return now().starts_with("True"); }, now);
+    // The definitions come: what was left undone is done.
+    t.server.put(kClusterConfigs, yaml(kConfig));
+    t.server.intercept = nullptr;
+    co_await eventually([&] { return t.server.get(kNodeConfigs, "", "n1").has_value(); });
+    co_await t.scope.stop();
+  };
+  testing::run(io, story(*this, quick));
+}
+
+TEST_F(ClusterControllerTest, node_configs_stay_while_what_they_are_made_of_is_not_served) {
+  ClusterController quick{client, {.host = "op", .kind_patience = std::chrono::milliseconds(0)}};
+  without(server, "/ciliumbgpclusterconfigs");
+  server.status_subresource.insert(kPeeringPolicies.plural);
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kPeeringPolicies, yaml(kIdlePolicy));
+  server.put(kNodeConfigs,
+             yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPNodeConfig\nmetadata: {name: n1, "
+                  "ownerReferences: [{apiVersion: cilium.io/v2, kind: CiliumBGPClusterConfig, name: east, "
+                  "uid: u}]}\nspec: {bgpInstances: [{name: a, localASN: 1}]}"));
+  const auto story = [](ClusterControllerTest& t, ClusterController& c) -> Task<> {
+    t.scope.spawn("controller", c.run());
+    const auto now = [&t] { return condition(t.server, kPeeringPolicies, "p", "cilium.io/NoMatchingNode"); };
+    co_await eventually([&] { return now().starts_with("True"); }, now);
+    EXPECT_TRUE(t.server.get(kNodeConfigs, "", "n1"));
+    co_await t.scope.stop();
+  };
+  testing::run(io, story(*this, quick));
+}
+
 // ---- the agent's
+
+TEST_F(NodeControllerTest, a_policy_works_where_no_definition_serves_v2) {
+  policy();
+  without(server, "/apis/cilium.io/v2/");
+  services.initialized_by("kubernetes services");
+  using std::chrono::milliseconds;
+  NodeController old{client,
+                     {.node = "n1", .cluster = "east", .look_every = milliseconds(1), .kind_patience = milliseconds(0)},
+                     {own_node, services, slices, remotes, nodes, kernel},
+                     speaker};
+  const auto story = [](NodeControllerTest& t, NodeController& c) -> Task<> {
+    t.scope.spawn("controller", c.run());
+    co_await eventually([&] { return t.speaker.wanted.complete && t.speaker.wanted.instances.contains("65001"); },
+                        [&] { return c.waiting_for(); });
+    EXPECT_THAT(lines(c.findings()),
+                HasSubstr("CustomResourceDefinition ciliumbgpnodeconfigs.cilium.io: does not serve "
+                          "v2"));
+    // They come: nothing is held against them any more.
+    t.server.intercept = nullptr;
+    co_await eventually([&] { return c.findings().empty(); }, [&] { return lines(c.findings()); });
+    EXPECT_TRUE(t.speaker.wanted.instances.contains("65001"));
+    co_await t.scope.stop();
+  };
+  testing::run(io, story(*this, old));
+}
+
+TEST_F(NodeControllerTest, a_kind_that_is_missing_for_a_moment_is_waited_for) {
+  policy();
+  without(server, "/ciliumbgppeerconfigs");
+  services.initialized_by("kubernetes services");
+  NodeController patient{client,
+                         {.node = "n1", .cluster = "east", .look_every = std::chrono::milliseconds(1)},
+                         {own_node, services, slices, remotes, nodes, kernel},
+                         speaker};
+  const auto story = [](NodeControllerTest& t, NodeController& c) -> Task<> {
+    t.scope.spawn("controller", c.run());
+    co_await eventually([&] { return c.waiting_for() == "ciliumbgppeerconfigs"; }, [&] { return c.waiting_for(); });
+    co_await eventually([&] {
+      return std::count_if(t.server.calls().begin(), t.server.calls().end(), [](const auto& call) {
+               return call.target.find("/ciliumbgppeerconfigs") != std::string::npos;
+             }) >= 2;
+    });
+    EXPECT_EQ(t.speaker.applied, 0u);
+    t.server.intercept = nullptr;
+    co_await eventually([&] { return t.speaker.wanted.instances.contains("65001"); });
+    co_await t.scope.stop();
+  };
+  testing::run(io, story(*this, patient));
+}
+
+TEST_F(NodeControllerTest, where_no_kind_is_served_all_are_waited_for) {
+  without(server, "/apis/cilium.io/");
+  services.initialized_by("kubernetes services");
+  using std::chrono::milliseconds;
+  NodeController early{
+      client,
+      {.node = "n1", .cluster = "east", .look_every = milliseconds(1), .kind_patience = milliseconds(0)},
+      {own_node, services, slices, remotes, nodes, kernel},
+      speaker};
+  const auto story = [](NodeControllerTest& t, NodeController& c) -> Task<> {
+    t.scope.spawn("controller", c.run());
+    co_await eventually([&] { return t.server.calls().size() >= 12; });
+    EXPECT_EQ(t.speaker.applied, 0u);
+    EXPECT_THAT(c.waiting_for(), HasSubstr("ciliumbgppeeringpolicies"));
+    co_await t.scope.stop();
+  };
+  testing::run(io, story(*this, early));
+}
 
 TEST_F(NodeControllerTest, wants_are_not_complete_before_services_are_listed) {
   policy();
@@ -347,6 +496,46 @@ TEST_F(NodeControllerTest, goodbye_marks_routes_of_a_session_that_is_up) {
     t.speaker.statuses = {up};
     co_await t.controller.say_goodbye(std::chrono::milliseconds(1));
     EXPECT_TRUE(marked());
+  });
+}
+
+TEST_F(NodeControllerTest, goodbye_marks_routes_of_a_router_that_did_not_agree_to_graceful_restart_and_waits) {
+  server.put(kPeeringPolicies,
+             yaml("apiVersion: cilium.io/v2alpha1\nkind: CiliumBGPPeeringPolicy\nmetadata: {name: p}\nspec: "
+                  "{virtualRouters: [{localASN: 65001, exportPodCIDR: true, neighbors: ["
+                  "{peerAddress: 10.0.0.1/32, peerASN: 65000, gracefulRestart: {enabled: true}}, "
+                  "{peerAddress: 10.0.0.2/32, peerASN: 65000, gracefulRestart: {enabled: true}}, "
+                  "{peerAddress: fd00::1/128, peerASN: 65000, gracefulRestart: {enabled: true}}, "
+                  "{peerAddress: fd00::2/128, peerASN: 65000, gracefulRestart: {enabled: true}}]}]}"));
+  services.initialized_by("kubernetes services");
+  drive([](NodeControllerTest& t) -> Task<> {
+    co_await eventually([&] { return t.speaker.wanted.complete && t.speaker.wanted.instances.contains("65001"); });
+    const auto marked = [&t] {
+      std::string out;
+      for (const PeerConfig& p : t.speaker.wanted.instances.at("65001").config.peers)
+        if (p.graceful_shutdown && p.routes.size() == 2) out += p.name + " ";
+      return out;
+    };
+    const auto up = [&t](const char* name, bool agreed) {
+      PeerStatus s;
+      s.instance = "65001";
+      s.name = name;
+      s.state = SessionState::established;
+      s.ours.graceful_restart.emplace();
+      if (agreed) s.theirs.graceful_restart.emplace();
+      t.speaker.statuses.push_back(s);
+    };
+    up("10.0.0.1", true);
+    up("fd00::1", true);
+    const auto before = t.speaker.applied;
+    co_await t.controller.say_goodbye(std::chrono::hours(1));
+    EXPECT_EQ(t.speaker.applied, before) << "all keep our routes: nothing to say, nothing to wait for";
+    up("10.0.0.2", false);
+    up("fd00::2", false);
+    const auto begun = Steady::now();
+    co_await t.controller.say_goodbye(std::chrono::milliseconds(50));
+    EXPECT_GE(Steady::now() - begun, std::chrono::milliseconds(50));
+    EXPECT_EQ(marked(), "10.0.0.2 fd00::2 ");
   });
 }
 

@@ -110,6 +110,22 @@ TEST_F(PlanTest, a_bad_annotation_is_named_and_the_rest_of_it_used) {
                                            "\"router-id=fd00::1\" is no router ID"));
 }
 
+TEST_F(PlanTest, a_bad_annotation_leaves_what_the_last_good_one_said) {
+  objects.policies = {policy("rack", "2026-01-01T00:00:00Z")};
+  const std::string key = "cilium.io/bgp-virtual-router.65001";
+  node.annotations[key] = "router-id=192.0.2.300,local-port=1791";
+  node.good_annotations[key] = "router-id=192.0.2.3,local-port=1790";
+  const auto p = plan(node, objects);
+  EXPECT_EQ(p.instances.at("65001").config.router_id.value, addr("192.0.2.3").to_v4());
+  EXPECT_EQ(p.instances.at("65001").config.listen_port, 1790);
+  EXPECT_EQ(
+      lines(p.findings),
+      "Node n1: metadata.annotations[cilium.io/bgp-virtual-router.65001] \"router-id=192.0.2.300\" is no router ID; "
+      "write router-id=192.0.2.1,local-port=1790; what it said last goes on\n");
+  node.annotations.erase(key);
+  EXPECT_EQ(plan(node, objects).instances.at("65001").config.router_id.value, addr("192.0.2.11").to_v4());
+}
+
 TEST_F(PlanTest, a_node_without_ipv4_gets_a_router_id_all_the_same) {
   node.ipv4.reset();
   EXPECT_NE(default_router_id(node).value, 0u);
@@ -295,6 +311,33 @@ TEST_F(PlanTest, an_agent_that_stops_changes_nothing_of_a_drain) {
     node.draining_for = 60s;
     EXPECT_THAT(peer(plan(node, objects)).routes, IsEmpty()) << restart;
   }
+}
+
+TEST_F(PlanTest, an_agent_that_stops_marks_the_routes_of_a_router_that_did_not_agree_to_graceful_restart) {
+  node.stopping = true;
+  node.without_restart = {{"65001", "10.0.0.2"}};
+  objects.policies = {policy("rack", "2026-01-01T00:00:00Z", "", ", gracefulRestart: {enabled: true}")};
+  EXPECT_FALSE(peer(plan(node, objects)).graceful_shutdown);
+  EXPECT_TRUE(peer(plan(node, objects), 1).graceful_shutdown);
+  objects.policies.clear();
+  one_peer("{name: tor, peerAddress: \"fd00::1\", peerConfigRef: {name: tor}}");
+  peer_config("tor", "{gracefulRestart: {enabled: true}}");
+  EXPECT_FALSE(peer(plan(node, objects)).graceful_shutdown);
+  node.without_restart = {{"main", "tor"}};
+  EXPECT_TRUE(peer(plan(node, objects)).graceful_shutdown);
+  node.stopping = false;
+  EXPECT_FALSE(peer(plan(node, objects)).graceful_shutdown);
+}
+
+TEST_F(PlanTest, a_kind_that_nobody_serves_is_a_warning_that_names_its_definition_and_the_mend) {
+  objects.absent = {{"ciliumbgpnodeconfigs.cilium.io", "v2"}};
+  objects.policies = {policy("rack", "2026-01-01T00:00:00Z")};
+  const auto p = plan(node, objects);
+  EXPECT_THAT(p.instances, SizeIs(1));
+  EXPECT_EQ(lines(p.findings),
+            "CustomResourceDefinition ciliumbgpnodeconfigs.cilium.io: does not serve v2: it is not there, or an older "
+            "Cilium's; where no Cilium that still runs owns the definition, run `weft upgrade`, which brings Weft's\n");
+  EXPECT_FALSE(has_errors(p.findings));
 }
 
 TEST(Gateways, the_lowest_metric_wins_and_links_that_are_down_do_not_count) {

@@ -259,6 +259,40 @@ TEST_F(RoutesTest, an_aggregate_that_the_node_itself_is_in_gets_no_blackhole) {
   EXPECT_THAT(builder.aggregates("main"), IsEmpty());
 }
 
+TEST_F(RoutesTest, an_aggregate_wider_than_a_network_of_the_node_is_a_finding_that_names_both_and_the_mend) {
+  advertise(
+      "[{advertisementType: Service, service: {addresses: [LoadBalancerIP], aggregationLengthIPv4: 16, "
+      "aggregationLengthIPv6: 48}, selector: {}}]");
+  put(lb("a", "198.51.100.1"));
+  put(lb("b", "2001:db8:1::1"));
+  builder.set_node({.on_link = {prefix("10.0.0.0/24"), prefix("198.51.7.0/24"), prefix("2001:db8:1:7::/64")}});
+  EXPECT_THAT(builder.aggregates("main"), IsEmpty());
+  EXPECT_EQ(lines(builder.findings()),
+            "CiliumBGPAdvertisement a: spec.advertisements[0].service.aggregationLengthIPv4 16 makes 198.51.0.0/16, "
+            "which has no blackhole on this node: its network 198.51.7.0/24 lies in it, and so may hosts that other "
+            "routes lead to; packets to free addresses of the aggregate can circle between node and router; give a "
+            "longer aggregationLengthIPv4, or Services addresses whose aggregate holds no network of the node\n"
+            "CiliumBGPAdvertisement a: spec.advertisements[0].service.aggregationLengthIPv6 48 makes 2001:db8:1::/48, "
+            "which has no blackhole on this node: its network 2001:db8:1:7::/64 lies in it, and so may hosts that "
+            "other routes lead to; packets to free addresses of the aggregate can circle between node and router; "
+            "give a longer aggregationLengthIPv6, or Services addresses whose aggregate holds no network of the "
+            "node\n");
+}
+
+TEST_F(RoutesTest, an_aggregate_that_is_all_on_the_link_needs_no_blackhole_and_is_no_finding) {
+  advertise(
+      "[{advertisementType: Service, service: {addresses: [LoadBalancerIP], aggregationLengthIPv4: 24, "
+      "aggregationLengthIPv6: 64}, selector: {}}]");
+  put(lb("a", "198.51.100.1"));
+  put(lb("b", "2001:db8:1::1"));
+  builder.set_node({.on_link = {prefix("198.51.0.0/16"), prefix("198.51.100.128/25"), prefix("2001:db8:1::/64")}});
+  EXPECT_THAT(builder.aggregates("main"), IsEmpty());
+  EXPECT_EQ(lines(builder.findings()), "");
+  builder.set_node({.on_link = {prefix("10.0.0.0/24")}});
+  EXPECT_EQ(builder.aggregates("main").size(), 2u);
+  EXPECT_EQ(lines(builder.findings()), "");
+}
+
 TEST_F(RoutesTest, an_unchanged_plan_leaves_the_sets_the_very_same) {
   advertise(kLbAll);
   put(lb("cart", "198.51.100.1"));

@@ -150,6 +150,30 @@ TEST_F(WhyTest, an_answer_that_may_change_says_so) {
   EXPECT_THAT(reasons->at(1).because, HasSubstr("the answer may change: waiting for endpoint slices"));
 }
 
+TEST_F(WhyTest, an_aggregate_without_a_blackhole_says_why_and_what_mends_it) {
+  objects.policies.clear();
+  objects.node_config =
+      row(parse_node_config,
+          "kind: CiliumBGPNodeConfig\nmetadata: {name: n1}\nspec: {bgpInstances: [{name: main, "
+          "localASN: 65001, peers: [{name: tor, peerAddress: 10.0.0.1, peerConfigRef: {name: tor}}]}]}");
+  objects.peer_configs["tor"] = row(parse_peer_config,
+                                    "kind: CiliumBGPPeerConfig\nmetadata: {name: tor}\nspec: {families: [{afi: ipv4, "
+                                    "safi: unicast, advertisements: {}}]}");
+  objects.advertisements["a"] = row(parse_advertisement,
+                                    "kind: CiliumBGPAdvertisement\nmetadata: {name: a}\nspec: {advertisements: "
+                                    "[{advertisementType: Service, service: {addresses: [LoadBalancerIP], "
+                                    "aggregationLengthIPv4: 16}, selector: {}}]}");
+  builder.set_plan(plan(node, objects), {});
+  builder.set_node({.on_link = {prefix("198.51.7.0/24")}});
+  const auto r = only(cart);
+  EXPECT_EQ(r.announced, prefix("198.51.0.0/16"));
+  EXPECT_THAT(r.because, HasSubstr("sent as 198.51.0.0/16, which has no blackhole on this node: its network "
+                                   "198.51.7.0/24 lies in it"));
+  EXPECT_THAT(r.because, HasSubstr("give a longer aggregationLengthIPv4"));
+  builder.set_node({});
+  EXPECT_EQ(only(cart).because, "CiliumBGPAdvertisement a spec.advertisements[0]");
+}
+
 TEST_F(WhyTest, a_pod_cidr_that_nobody_exports_says_so) {
   policy("serviceSelector: {}");
   builder.set_node({.pod_cidrs = {prefix("10.1.0.0/24")}});
