@@ -56,6 +56,7 @@ class Bird final : public Speaker {
       };
       if (const auto v = value("BGP state:")) out.state = lower(*v);
       if (const auto v = value("Routes:")) out.received += static_cast<unsigned>(std::stoul(*v));
+      if (const auto v = value("Import updates:")) out.updates_in += std::stoul(*v);
       if (const auto v = value("Last error:")) out.reason += *v;
       if (const auto v = value("Message:")) out.reason += "\"" + *v + "\" ";
     }

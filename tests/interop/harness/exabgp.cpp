@@ -56,6 +56,7 @@ class ExaBgp final : public Speaker {
         // Attempts that come to nothing follow the one that tells why: all are kept until the session is up again.
         if (state == "down") out.reason += text_at(v, {"neighbor", "reason"}) + "; ";
       }
+      if (at(v, {"neighbor", "message", "update", "announce"}) != nullptr) ++out.updates_in;
     }
     if (out.established()) out.received = static_cast<unsigned>(routes().size());
     out.raw = out.reason;

@@ -181,8 +181,12 @@ void wire(const Port& a, const Port& b) {
   a.host.capture(a.interface);
 }
 
-void cut(const Port& a) { a.host.ip("link set " + a.interface + " down"); }
-void mend(const Port& a) { a.host.ip("link set " + a.interface + " up"); }
+void cut(const Port& a) {
+  a.host.must({"nft", "add", "table", "netdev", "cut"});
+  a.host.must({"nft", fmt::format("add chain netdev cut {0} {{ type filter hook ingress device \"{0}\" priority 0; "
+                                  "policy drop; }}",
+                                  a.interface)});
+}
 
 Daemon::~Daemon() {
   if (running()) stop(SIGKILL);

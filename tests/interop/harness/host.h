@@ -64,9 +64,9 @@ struct Port {
 };
 /// A veth pair, both ends up, with link-local addresses at once (no duplicate address detection). Captured at a's end.
 void wire(const Port& a, const Port& b);
-/// Sets one end down: both lose the carrier.
+/// From now on nothing arrives at this end, as when the other one died behind a switch: both keep the carrier, whose
+/// loss alone would end the sessions of a router (FRR's fast-external-failover).
 void cut(const Port& a);
-void mend(const Port& a);
 
 /// A daemon in a host: its output goes to a file, its process group dies with the object.
 class Daemon {

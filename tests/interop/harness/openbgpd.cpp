@@ -48,6 +48,7 @@ class OpenBgpd final : public Speaker {
     const auto& v = list->get_array().front();
     out.state = lower(text_at(v, {"state"}));
     out.received = static_cast<unsigned>(number_at(v, {"stats", "prefixes", "received"}));
+    out.updates_in = static_cast<std::uint64_t>(number_at(v, {"stats", "update", "received", "updates"}));
     for (const char* key : {"last_error", "last_error_received", "last_error_sent", "last_shutdown_reason"})
       if (const auto text = text_at(v, {key}); !text.empty()) out.reason += text + "; ";
     return out;

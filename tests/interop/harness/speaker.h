@@ -71,10 +71,11 @@ struct SpeakerSpec {
 struct PeerView {
   std::string state =
       "idle";  // RFC 4271's, lower case, without spaces: idle connect active opensent openconfirm established
-  unsigned received = 0;                                     // prefixes, both families
-  std::string reason;                                        // why it was last down, in the speaker's words
-  std::uint64_t updates_in = 0, updates_out = 0, flaps = 0;  // of FRR and ours
-  std::string raw;                                           // the whole answer
+  unsigned received = 0;                     // prefixes, both families
+  std::string reason;                        // why it was last down, in the speaker's words
+  std::uint64_t updates_in = 0;              // UPDATEs, or routes in them, as the speaker counts; GoBGP's stays 0
+  std::uint64_t updates_out = 0, flaps = 0;  // of FRR and ours
+  std::string raw;                           // the whole answer
   bool established() const { return state == "established"; }
 };
 
