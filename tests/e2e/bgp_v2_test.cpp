@@ -78,6 +78,26 @@ class BgpV2 : public BgpLab {
       return Seen{peers != nullptr && up == count, fmt::format("{} sessions\n", up) + shown(tor)};
     });
   }
+  static void patch_peers(const std::string& spec) {
+    const auto r = lab().kubectl("cluster1", {"patch", "ciliumbgppeerconfig", "tor", "--type=merge", "-p",
+                                              fmt::format(R"({{"spec":{{{}}}}})", spec)});
+    ASSERT_TRUE(r.ok()) << r.describe();
+  }
+  static void kill_agent(const std::string& place) {
+    const auto agents =
+        lab().exec(place, {"bash", "-c",
+                           "mine=$(readlink /proc/self/ns/net); for p in $(pgrep -f '[w]eft-agent'); do "
+                           "[ \"$(readlink /proc/$p/ns/net)\" = \"$mine\" ] && echo $p; done; true"});
+    std::istringstream before(agents.out);
+    Argv kill{"kill", "-9"};
+    for (std::string pid; before >> pid;) kill.push_back(pid);
+    ASSERT_GT(kill.size(), 2u) << "no agent runs on " << place;
+    const auto killed = lab().exec(place, kill);
+    ASSERT_TRUE(killed.ok()) << killed.describe();
+  }
+  static std::string first_pod_cidr(const std::string& node) {
+    return lab().kubectl("cluster1", {"get", "node", node, "-o", "jsonpath={.spec.podCIDRs[0]}"}).out;
+  }
   static json::value neighbor(const std::string& tor, const std::string& address) {
     const auto v = vtysh(tor, "show bgp neighbors " + address);
     const auto* found = at(v, {address});
@@ -189,7 +209,7 @@ TEST_F(BgpV2, a_wrong_password_keeps_sessions_down_a_missing_one_says_so_and_the
 TEST_F(BgpV2, an_agent_that_is_killed_under_graceful_restart_costs_no_request_and_no_route) {
   const auto node = lab().kubectl("cluster1", {"get", "pod", "web", "-o", "jsonpath={.spec.nodeName}"}).out;
   const auto ip = lab().kubectl("cluster1", {"get", "pod", "web", "-o", "jsonpath={.status.podIP}"}).out;
-  const auto cidr = lab().kubectl("cluster1", {"get", "node", node, "-o", "jsonpath={.spec.podCIDRs[0]}"}).out;
+  const auto cidr = first_pod_cidr(node);
   ASSERT_FALSE(node.empty() || ip.empty() || cidr.empty());
   const std::string place = "cluster1/" + node, url = "http://" + ip + ":8080/";
   ASSERT_TRUE(has_ways(cidr, 1));
@@ -219,15 +239,7 @@ TEST_F(BgpV2, an_agent_that_is_killed_under_graceful_restart_costs_no_request_an
   for (auto* w : {&watch1, &watch2})
     ASSERT_TRUE(eventually(kPatience, "a router looks at its route",
                            [&] { return Seen{w->so_far().find("fresh") != std::string::npos, w->so_far()}; }));
-  const auto agents = lab().exec(place, {"bash", "-c",
-                                         "mine=$(readlink /proc/self/ns/net); for p in $(pgrep -f '[w]eft-agent'); do "
-                                         "[ \"$(readlink /proc/$p/ns/net)\" = \"$mine\" ] && echo $p; done; true"});
-  std::istringstream before(agents.out);
-  Argv kill{"kill", "-9"};
-  for (std::string pid; before >> pid;) kill.push_back(pid);
-  ASSERT_GT(kill.size(), 2u) << "no agent runs on " << node;
-  const auto killed = lab().exec(place, kill);
-  ASSERT_TRUE(killed.ok()) << killed.describe();
+  ASSERT_NO_FATAL_FAILURE(kill_agent(place));
   for (auto* w : {&watch1, &watch2}) {
     EXPECT_TRUE(eventually(kPatience, "the route was stale and is fresh again", [&] {
       const std::string& looks = w->so_far();
@@ -244,6 +256,99 @@ TEST_F(BgpV2, an_agent_that_is_killed_under_graceful_restart_costs_no_request_an
   EXPECT_EQ(end.failed, 0) << end.raw;
   EXPECT_EQ(end.ok, end.requests) << end.raw;
   for (const auto& tor : kTors) EXPECT_TRUE(sessions(tor, 3));
+}
+
+// tor2 speaks BFD with whoever does, tor1 with nobody.
+TEST_F(BgpV2, bfd_comes_up_outlives_the_agent_and_ends_the_session_of_a_node_that_is_not_heard) {
+  const auto bfd = [](const std::string& address) {
+    const auto v = vtysh("tor2", "show bfd peer " + address);
+    return Seen{text(v, {"status"}) == "up", json::serialize(v) + node_peers("cluster1-node1")};
+  };
+  const auto times_down = [] { return text(vtysh("tor2", "show bfd peer 10.0.0.11 counters"), {"session-down"}); };
+  ASSERT_NO_FATAL_FAILURE(patch_peers(R"("bfd":{})"));
+  for (const char* node : {"10.0.0.11", "10.0.0.12", "10.0.0.13"})
+    ASSERT_TRUE(eventually(kPatience, fmt::format("BFD with {} is up at tor2", node), [&] { return bfd(node); }));
+  const auto before = times_down();
+  ASSERT_FALSE(before.empty());
+  ASSERT_NO_FATAL_FAILURE(kill_agent("cluster1/cluster1-node1"));
+  const auto down_since = [] { return text(neighbor("tor2", "10.0.0.11"), {"bgpTimerUpEstablishedEpoch"}); };
+  const auto first = down_since();
+  EXPECT_TRUE(eventually(kPatience, "the agent is back at tor2", [&] {
+    const auto now = down_since();
+    return Seen{!now.empty() && now != first, now + shown("tor2")};
+  }));
+  EXPECT_TRUE(bfd("10.0.0.11").holds) << bfd("10.0.0.11").what;
+  EXPECT_EQ(times_down(), before) << "BFD went down with the agent";
+
+  // BGP itself is heard on: only BFD can end the session, with graceful restart or not.
+  for (const Argv& nft : {Argv{"nft", "add", "table", "inet", "deaf"},
+                          Argv{"nft", "add chain inet deaf in { type filter hook prerouting priority -300; }"},
+                          Argv{"nft", "add rule inet deaf in ip saddr 10.0.0.11 udp dport 3784 drop"}}) {
+    const auto r = lab().exec("tor2", nft);
+    ASSERT_TRUE(r.ok()) << r.describe();
+  }
+  EXPECT_TRUE(sessions("tor2", 2));
+  EXPECT_TRUE(sessions("tor1", 3)) << "tor1 has no BFD";
+  EXPECT_TRUE(eventually(kPatience, "the node says why", [] {
+    const auto said = node_peers("cluster1-node1");
+    return Seen{said.find("BFD") != std::string::npos, said};
+  }));
+  const auto mended = lab().exec("tor2", {"nft", "delete", "table", "inet", "deaf"});
+  ASSERT_TRUE(mended.ok()) << mended.describe();
+  EXPECT_TRUE(sessions("tor2", 3));
+  EXPECT_TRUE(eventually(kPatience, "BFD is up again", [&] { return bfd("10.0.0.11"); }));
+  ASSERT_NO_FATAL_FAILURE(patch_peers(R"("bfd":null)"));
+}
+
+TEST_F(BgpV2, a_drained_node_has_no_routes_left_when_its_time_is_over_and_has_them_back_afterwards) {
+  ASSERT_TRUE(lab().apply("cluster1", service("drains", "advertise: external")));
+  set_address("drains", "203.0.113.50");
+  const auto cidr = first_pod_cidr("cluster1-node2");
+  ASSERT_TRUE(has_ways("203.0.113.50/32", 3));
+  ASSERT_TRUE(has_ways(cidr, 1));
+  ASSERT_NO_FATAL_FAILURE(patch_peers(R"("drain":{"gracefulShutdownSeconds":10})"));
+  ASSERT_TRUE(lab().kubectl("cluster1", {"cordon", "cluster1-node2"}).ok());
+  EXPECT_TRUE(eventually(kPatience, "its routes say that they will go", [&] {
+    const auto said = json::serialize(vtysh("tor1", "show bgp ipv4 unicast " + cidr));
+    return Seen{said.find("raceful") != std::string::npos, said};
+  }));
+  EXPECT_TRUE(has_ways("203.0.113.50/32", 2));
+  EXPECT_TRUE(has_ways(cidr, 0));
+  ASSERT_TRUE(lab().kubectl("cluster1", {"uncordon", "cluster1-node2"}).ok());
+  EXPECT_TRUE(has_ways(cidr, 1));
+  EXPECT_TRUE(has_ways("203.0.113.50/32", 3));
+  ASSERT_NO_FATAL_FAILURE(patch_peers(R"("drain":null)"));
+  ASSERT_TRUE(lab().kubectl("cluster1", {"delete", "service", "drains"}).ok());
+}
+
+TEST_F(BgpV2, an_aggregate_has_a_blackhole_and_an_interfaces_address_comes_and_goes_with_it) {
+  const std::string node = "cluster1/cluster1-node1";
+  ASSERT_TRUE(lab().apply("cluster1", manifest("bgp-v2-more.yaml")));
+  ASSERT_TRUE(lab().apply("cluster1", service("wide", "aggregated: yes-please")));
+  set_address("wide", "198.51.100.7");
+  EXPECT_TRUE(has_ways("198.51.100.0/24", 3));
+  for (const auto& tor : kTors) EXPECT_TRUE(ways(tor, "198.51.100.7/32").empty()) << shown(tor);
+  EXPECT_TRUE(eventually(kPatience, "the rest of the aggregate ends at the node", [&] {
+    const auto said = lab().exec(node, {"ip", "route", "show", "198.51.100.0/24"});
+    return Seen{said.out.find("blackhole") != std::string::npos, said.describe()};
+  }));
+  for (const char* address : {"192.0.2.101/32", "2001:db8:101::1/128"}) {
+    ASSERT_TRUE(lab().exec(node, {"ip", "address", "add", address, "dev", "lo"}).ok());
+    for (const auto& tor : kTors)
+      EXPECT_TRUE(eventually(kPatience, fmt::format("{} has a way to {}", tor, address), [&] {
+        const auto w = ways(tor, address);
+        return Seen{!w.empty() && !w.contains(no_answer(tor)), shown(tor)};
+      }));
+    ASSERT_TRUE(lab().exec(node, {"ip", "address", "del", address, "dev", "lo"}).ok());
+    EXPECT_TRUE(has_ways(address, 0));
+  }
+  ASSERT_TRUE(lab().kubectl("cluster1", {"delete", "service", "wide"}).ok());
+  EXPECT_TRUE(has_ways("198.51.100.0/24", 0));
+  EXPECT_TRUE(eventually(kPatience, "the blackhole is gone", [&] {
+    const auto said = lab().exec(node, {"ip", "route", "show", "198.51.100.0/24"});
+    return Seen{said.ok() && said.out.empty(), said.describe()};
+  }));
+  ASSERT_TRUE(lab().kubectl("cluster1", {"delete", "ciliumbgpadvertisement", "more"}).ok());
 }
 
 TEST_F(BgpV2, the_charts_rules_are_all_that_it_needs) { EXPECT_THAT(lab().forbidden(), ::testing::ElementsAre()); }
