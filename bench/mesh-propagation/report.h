@@ -26,7 +26,7 @@ struct Quantiles {
 /// Nearest rank. `samples` must not be empty.
 Quantiles quantiles(std::vector<double> samples);
 
-/// The bound on p50 of map over p50 of bare.
+/// The bound on p50 of map over p50 of bare.
 inline constexpr double kMostRatio = 4;
 
 boost::json::object to_json(const std::vector<Change>& changes);
