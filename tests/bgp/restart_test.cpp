@@ -274,7 +274,7 @@ TEST_F(RestartTest, a_peer_that_is_met_elsewhere_is_gone_for_its_old_end_and_not
     ImportPolicy all;
     all.rules = {{*Prefix::parse("10.0.0.0/8"), 8, 32, true}};
     p.a.peer().import = all;
-    p.b.peer().passive = true;  // no attempt of its own has the last word
+    if (!local) p.b.peer().passive = true;  // no attempt of its own has the last word
     p.a.set() = routes("10.1.0.0", 10);
     p.b.set() = routes("10.2.0.0", 5);
     p.start();
@@ -284,11 +284,18 @@ TEST_F(RestartTest, a_peer_that_is_met_elsewhere_is_gone_for_its_old_end_and_not
     // Nobody is there, or B knows nobody there.
     (local ? p.a.peer().local_address : p.a.peer().address) = *Address::parse(local ? "10.99.0.4" : "10.99.0.9");
     p.a.apply();
+    EXPECT_THAT(p.a.status("b").down.words, HasSubstr("met elsewhere"));
+    EXPECT_EQ(p.a.status("b").flaps, 1u);
     EXPECT_EQ(p.a.received("b"), 0u) << p.seen()();
     ASSERT_TRUE(p.loop.until("the end", [&] { return p.b.status("a").flaps == 1; }, p.seen()));
     EXPECT_EQ(p.b.received("a"), 0u) << "nobody comes back for them: " << p.seen()();
-    EXPECT_THAT(p.b.status("a").down.words, HasSubstr("Hard Reset with"));
-    EXPECT_THAT(p.b.status("a").down.words, HasSubstr("De-configured"));
+    if (local) {
+      p.loop.turn(1500ms);  // it calls where A was met before
+      EXPECT_FALSE(p.a.up("b") || p.b.up("a")) << p.seen()();
+    } else {
+      EXPECT_THAT(p.b.status("a").down.words, HasSubstr("Hard Reset with"));
+      EXPECT_THAT(p.b.status("a").down.words, HasSubstr("De-configured"));
+    }
     EXPECT_TRUE(p.loop.until("nothing in the kernel", [&] { return kernel.last.empty(); }, p.seen()));
   }
 }

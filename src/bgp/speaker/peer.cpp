@@ -70,6 +70,11 @@ void Peer::shut(const std::string& text) {
                       text.empty() ? "shut down by an operator" : "shut down by an operator: " + text});
 }
 
+void Peer::follow(const PeerStatus& ended) {
+  before_ = ended.down;
+  counters_.flaps = ended.flaps;
+}
+
 void Peer::reset(const std::string& text) {
   on(fsm::event::Reset{Notification::shutdown(cease::kAdminReset, text),
                        text.empty() ? "reset by an operator" : "reset by an operator: " + text,
@@ -192,6 +197,8 @@ void Peer::act(fsm::action::Down& down) {
   reason_at_ = Wall::now();
   if (discovery_) discovery_->release();
   leave_groups();
+  // The source interface may have another address by now.
+  if (!config_.source_interface.empty()) told_.bfd_wanted();
   for (const Family f : {Family::v4, Family::v6}) {
     const bool kept = std::find(down.retain.begin(), down.retain.end(), unicast(f)) != down.retain.end();
     if (kept)

@@ -61,6 +61,8 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void shut(const std::string& text);
   /// The text of the shut() that holds.
   const std::optional<std::string>& shut_by_operator() const { return shut_; }
+  /// It takes the place of a peer of its name, which ended so: the last reason is its own until it has one.
+  void follow(const PeerStatus& ended);
   /// By an operator: Cease/4 with `text`, then anew.
   void reset(const std::string& text);
   /// Asks the peer for its routes again. False when there is no session or the peer does not understand.
@@ -194,6 +196,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   } counters_;
   std::string last_fault_;
   Wall::time_point reason_at_{};
+  std::optional<DownReason> before_;  // of the peer whose place it took
   LineLimit lines_;
 };
 

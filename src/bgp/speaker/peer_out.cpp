@@ -26,6 +26,7 @@ OwnAddresses Peer::own_addresses(const LocalAddresses& all) const {
 }
 
 void Peer::look_at_addresses(const LocalAddresses& all) {
+  if (!session_.established() && !config_.source_interface.empty()) told_.bfd_wanted();
   // A session whose own address is gone ends by itself, or gets it back.
   if (!session_.established() || interface_of(all, own_.session) == 0) return;
   OwnAddresses now = own_addresses(all);
@@ -115,9 +116,12 @@ void Peer::set_facts() {
 std::optional<BfdEdge::Session> Peer::wanted_bfd() const {
   PeerPath path{.remote = address(), .local = last_local_};
   if (config_.bfd && path.remote) {
+    const bool by_interface = !config_.source_interface.empty();
+    // Of a session that is down it may have been an address that the interface has no more.
+    if (by_interface && !session_.established()) path.local.reset();
     if (!path.local) path.local = wanted_local(*path.remote);
     // What routes give is a guess where a source interface shall say it. When BGP is up without, it is known.
-    if (!path.local && config_.source_interface.empty()) path.local = source_towards(*path.remote);
+    if (!path.local && !by_interface) path.local = source_towards(*path.remote);
     path.on_link = on_link(*path.remote);
   }
   return bfd_session(instance_.config(), config_, path);
@@ -140,6 +144,7 @@ PeerStatus Peer::status() const {
   s.state = session_.state();
   s.down = session_.down();
   s.down.at = reason_at_;
+  if (s.down.kind == DownReason::Kind::never_up && before_) s.down = *before_;
   s.established_at = established_at_;
   s.ours = fsm::make_open(session_.config(), false).capabilities;
   if (config_.bfd) {

@@ -180,6 +180,7 @@ void Speaker::apply_instance(const Wanted::Instance& wanted) {
   running.instance->set_config(wanted.config);
   const bool routes = running.instance->set_routes(wanted.route_sets, wanted_.complete);
   std::map<std::string, std::string> shut;
+  std::map<std::string, PeerStatus> last;
   for (const std::string& name : d.removed) {
     const auto peer = running.peers.extract(name);
     const bool moved = std::find(d.added.begin(), d.added.end(), name) != d.added.end();
@@ -187,11 +188,13 @@ void Speaker::apply_instance(const Wanted::Instance& wanted) {
     if (const auto& text = peer.mapped()->shut_by_operator(); moved && text) shut.emplace(name, *text);
     peer.mapped()->stop(Notification::shutdown(cease::kPeerDeconfigured, ""),
                         moved ? "the peer is met elsewhere now" : "the peer was removed");
+    if (moved) last.emplace(name, peer.mapped()->status());
   }
   std::map<std::string, const PeerConfig*> configs;
   for (const PeerConfig& p : wanted.config.peers) configs[p.name] = &p;
   for (const auto& [name, change] : d.changed) running.peers.at(name)->change(*configs.at(name), change);
   for (const std::string& name : d.added) add_peer(running, *configs.at(name));
+  for (const auto& [name, status] : last) running.peers.at(name)->follow(status);
   for (const auto& [name, text] : shut) running.peers.at(name)->shut(text);
   if (routes)
     for (auto& [name, peer] : running.peers) peer->wake();
@@ -277,13 +280,20 @@ void Speaker::accepted(const SocketAddress& at, Fd socket) {
   const Endpoint remote = remote_end(socket.get());
   const Address here = local_end(socket.get()).address;
   Peer* whose = nullptr;
+  std::string why = "no peer has its address";
   for (auto& [name, running] : running_) {
     if (!listens_at(running.instance->config(), at)) continue;
     for (auto& [peer_name, peer] : running.peers) {
       if (!peer->is_from(remote)) continue;
-      // Several instances may know this router, each from an address of its own.
-      if (whose == nullptr || (peer->config().local_address == here && whose->config().local_address != here))
-        whose = peer.get();
+      // Several instances may know this router, each from an address of its own. And a router may call where it was met
+      // before.
+      const auto& ours = peer->config().local_address;
+      if (ours && *ours != here) {
+        if (whose == nullptr)
+          why = fmt::format("it calls {}, but its local address here is {}", here.to_string(), ours->to_string());
+        continue;
+      }
+      if (whose == nullptr || ours) whose = peer.get();
     }
   }
   if (whose != nullptr && whose->config().password &&
@@ -296,7 +306,7 @@ void Speaker::accepted(const SocketAddress& at, Fd socket) {
   ++strangers_;
   if (stranger_lines_.pass(Steady::now()))
     log::info("BGP connection of a stranger closed",
-              {{"from", remote.to_string()}, {"lines_held_back", stranger_lines_.take_held_back()}});
+              {{"from", remote.to_string()}, {"why", why}, {"lines_held_back", stranger_lines_.take_held_back()}});
 }
 
 // ---- BFD

@@ -6,6 +6,7 @@
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -117,8 +118,14 @@ Result<> came_from_near(int fd, const Address& peer, std::uint8_t min_ttl) {
   std::array<std::uint8_t, 256> syn{};
   socklen_t size = syn.size();
   const std::size_t at = peer.is_v4() ? 8 : 7;  // TTL (RFC 791 §3.1), Hop Limit (RFC 8200 §3)
-  // Under SYN cookies there is none.
-  if (::getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, syn.data(), &size) != 0 || size <= at) return {};
+  if (::getsockopt(fd, IPPROTO_TCP, TCP_SAVED_SYN, syn.data(), &size) != 0)
+    return fail(errno_error("TTL security: reading its SYN", errno));
+  if (size <= at) {
+    // Under SYN cookies none is kept. Then nothing may have come before the TTL is looked at.
+    int waiting = 0;
+    if (::ioctl(fd, FIONREAD, &waiting) == 0 && waiting == 0) return {};
+    return fail(Errc::invalid, "TTL security: what it sent at once came without its SYN; it may call again");
+  }
   if (syn[at] >= min_ttl) return {};
   return fail(
       Errc::invalid,
@@ -210,8 +217,8 @@ Result<> tune_accepted(int fd, const TcpOptions& options) {
   const Address peer = remote_end(fd).address;
   // A connection may have waited in the listener's queue since before the listener had the password.
   if (options.password) WEFT_TRY(set_md5(fd, peer, options.password));
-  if (options.min_ttl) WEFT_TRY(came_from_near(fd, peer, *options.min_ttl));
-  return tune(fd, peer.family(), options);
+  WEFT_TRY(tune(fd, peer.family(), options));
+  return options.min_ttl ? came_from_near(fd, peer, *options.min_ttl) : Result<>{};
 }
 
 bool closed_by_peer(int fd) {
