@@ -108,6 +108,7 @@ std::size_t InRib::sweep(const std::string& name, Family family, Stale kind) {
   Peer& peer = found->second;
   // All are gone before the first decision: one on the way would let in what goes next, again and again.
   return peer.of(family).sweep(kind, [&](const Prefix& p) {
+    peer.waiting.erase(p);
     if (peer.facts.import && peer.facts.import->permits(p)) dirty_.push_back(p);
   });
 }

@@ -7,6 +7,13 @@
 
 namespace weft::bgp::test {
 
+/// Under a sanitizer large tables take a minute and prove no more about time.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 inline Prefix prefix(const std::string& text) { return Prefix::parse(text).value(); }
 inline Address address(const std::string& text) { return Address::parse(text).value(); }
 inline NextHop via(const std::string& text) { return {address(text), std::nullopt}; }
