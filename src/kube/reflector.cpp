@@ -17,7 +17,10 @@ void ReflectorCore::failed(const Error& error) {
   if (health_.error != error.message) log::warn("watching Kubernetes failed", {{"error", error.message}});
   health_.error = error.message;
   wait_ = backoff_.next();
-  if (error.code == Errc::not_found) wait_ = std::min(wait_, options_.missing_kind_retry);
+  if (error.code != Errc::not_found) return;
+  const auto& since = health_.missing_since;
+  if (!since || Steady::now() - *since < options_.missing_kind_patience)
+    wait_ = std::min(wait_, options_.missing_kind_retry);
 }
 
 // 410: list again, at once the first time. Again and again without an event in between is no accident: slow down.

@@ -29,8 +29,10 @@ struct ReflectorOptions {
   unsigned page = 500;
   std::chrono::milliseconds retry_first{200};
   std::chrono::milliseconds retry_max{30'000};
-  /// The kind is not there (a CRD that somebody is about to install): asked for again after at most this long.
+  /// The kind is not there (a CRD that somebody is about to install): asked for again after at most this long, for as
+  /// long as `missing_kind_patience`; then it is missed less.
   std::chrono::milliseconds missing_kind_retry{2'000};
+  std::chrono::milliseconds missing_kind_patience{60'000};
 };
 
 /// For `status` and the logs.

@@ -18,12 +18,14 @@ namespace weft::bgp::control {
 /// A CRD that is about to be installed, and an API server that has just started, answer 404 too.
 inline constexpr std::chrono::milliseconds kKindPatience{10'000};
 
-/// Adds the kind when it was never listed, and every list for `patience` by now was answered by 404.
+/// Adds the kind when it was never listed, and every list for `patience` by now was answered by 404. One that was
+/// absent `before` stays so until it is listed: a server that is away says nothing about its kinds.
 template <class Row>
 void note_absent(const Table<Row>& table, const kube::ReflectorHealth& health, const kube::Resource& resource,
-                 std::chrono::milliseconds patience, AbsentKinds& out) {
-  if (!table.initialized() && health.missing_since && Steady::now() - *health.missing_since >= patience)
-    out.emplace(resource.to_string(), resource.version);
+                 std::chrono::milliseconds patience, const AbsentKinds& before, AbsentKinds& out) {
+  if (table.initialized()) return;
+  const bool missing = health.missing_since && Steady::now() - *health.missing_since >= patience;
+  if (missing || before.contains(resource.to_string())) out.emplace(resource.to_string(), resource.version);
 }
 
 /// A table of one kind and what fills it.
@@ -43,8 +45,8 @@ class ObjectSource {
 
   Task<> run() { return reflector_.run(); }
   Table<Object<Spec>>& table() { return table_; }
-  void note_absent(std::chrono::milliseconds patience, AbsentKinds& out) const {
-    control::note_absent(table_, reflector_.health(), resource_, patience, out);
+  void note_absent(std::chrono::milliseconds patience, const AbsentKinds& before, AbsentKinds& out) const {
+    control::note_absent(table_, reflector_.health(), resource_, patience, before, out);
   }
   bool known(const AbsentKinds& absent) const { return table_.initialized() || absent.contains(resource_.to_string()); }
   std::vector<ObjectPtr<Spec>> all() const { return table_.all(); }

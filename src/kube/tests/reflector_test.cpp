@@ -37,7 +37,8 @@ struct World {
   Reflector<Row> reflector;
   Scope scope{io, "test"};
 
-  explicit World(unsigned page = 500) : reflector(client, kConfigMaps, table, parse, options(page)) {}
+  explicit World(unsigned page = 500) : World(options(page)) {}
+  explicit World(ReflectorOptions o) : reflector(client, kConfigMaps, table, parse, std::move(o)) {}
   static ReflectorOptions options(unsigned page) {
     ReflectorOptions o;
     o.page = page;
@@ -233,6 +234,28 @@ Task<> missing_kind(World& w) {
 TEST(Reflector, kind_that_does_not_exist_yet_is_asked_for_again) {
   World w;
   run(w.io, missing_kind(w));
+}
+
+Task<> long_missing_kind(World& w) {
+  w.server.intercept = [](const Request&) -> std::optional<Response> {
+    return Response{404, "text/plain", "404 page not found", std::nullopt};
+  };
+  w.start();
+  std::uint64_t lists = 0;
+  auto last = Steady::now();
+  co_await until([&] {
+    if (std::exchange(lists, w.reflector.health().lists) != lists) last = Steady::now();
+    return lists > 3 && Steady::now() - last >= std::chrono::milliseconds(300);
+  });
+  co_await w.scope.stop();
+}
+TEST(Reflector, kind_that_stays_missing_is_asked_for_less) {
+  ReflectorOptions o = World::options(500);
+  o.retry_max = std::chrono::seconds(30);
+  o.missing_kind_retry = std::chrono::milliseconds(1);
+  o.missing_kind_patience = std::chrono::milliseconds(50);
+  World w(o);
+  run(w.io, long_missing_kind(w));
 }
 
 Task<> page_expired(World& w) {
