@@ -131,7 +131,8 @@ void BgpPart::start() {
 
 Task<> BgpPart::stop() {
   co_await scope_.stop();
-  if (farewell() != Farewell::drained) co_await controller_.say_goodbye(options_.bgp_stop_grace);
+  if (const Farewell now = farewell(); now != Farewell::drained)
+    co_await controller_.say_goodbye(options_.bgp_stop_grace, now == Farewell::shutdown);
   const Farewell why = farewell();  // the kubelet's word may have come meanwhile
   set_marker();
   std::error_code ec;

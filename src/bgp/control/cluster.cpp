@@ -101,7 +101,8 @@ class Deriver {
       const ObjectRef object{kPolicyKind, p->meta.name};
       Findings findings = p->findings;
       findings.insert(findings.end(), of_nodes[p->meta.name].begin(), of_nodes[p->meta.name].end());
-      judge_spec(object, p->meta, findings, p->good != nullptr, kAgentsKnow);
+      const bool agents_know = has_errors(of_nodes[p->meta.name]);
+      judge_spec(object, p->meta, findings, p->good != nullptr && !agents_know, kAgentsKnow);
       std::string message;
       for (const auto& [winner, nodes] : lost[p->meta.name])
         message += (message.empty() ? "" : "; ") +

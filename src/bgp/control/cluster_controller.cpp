@@ -126,12 +126,12 @@ void ClusterController::look_for_kinds() {
   const auto& s = *sources_;
   const auto patience = options_.kind_patience;
   if (sources_->policies.table().initialized() || sources_->cluster_configs.table().initialized()) {
-    s.policies.note_absent(patience, now);
-    s.cluster_configs.note_absent(patience, now);
-    s.peer_configs.note_absent(patience, now);
-    s.advertisements.note_absent(patience, now);
-    s.overrides.note_absent(patience, now);
-    note_absent(s.node_configs, s.node_config_source.health(), kNodeConfigs, patience, now);
+    s.policies.note_absent(patience, absent_, now);
+    s.cluster_configs.note_absent(patience, absent_, now);
+    s.peer_configs.note_absent(patience, absent_, now);
+    s.advertisements.note_absent(patience, absent_, now);
+    s.overrides.note_absent(patience, absent_, now);
+    note_absent(s.node_configs, s.node_config_source.health(), kNodeConfigs, patience, absent_, now);
   }
   for (const auto& [crd, version] : now)
     if (!absent_.contains(crd))
@@ -326,10 +326,18 @@ bool ClusterController::said_before(const ObjectRef& object, const kube::Conditi
          });
 }
 
-// The object is there and its /status is not: CRDs of Cilium have none for some kinds, and a plain write of it would be
-// pruned. Its events say what its conditions would.
-void ClusterController::note_no_status(const ObjectRef& object, const kube::Resource& resource) {
+// The object is there and its status cannot be written: CRDs of Cilium have none for some kinds, where a plain write
+// would be pruned, and some API servers refuse it over what else stands in the object. Its events say what its
+// conditions would.
+void ClusterController::note_no_status(const ObjectRef& object, const kube::Resource& resource, const Error& error) {
+  const bool fresh = !without_status_.contains(object);
   without_status_[object] = Steady::now() + options_.status_retry;
+  if (error.code == Errc::invalid) {
+    if (fresh)
+      log::warn("an object of BGP cannot keep conditions until it is mended, it has events only",
+                {{"object", object.to_string()}, {"error", error.message}});
+    return;
+  }
   if (told_no_status_.insert(resource.to_string()).second)
     log::warn(
         "a kind of BGP cannot keep conditions, its objects have events only",
@@ -366,13 +374,14 @@ Task<Result<>> ClusterController::write_conditions(ObjectRef object, std::vector
     const auto version = kube::version_of(*now);
     const auto r = co_await kube::patch_status(client_, resource, "", object.name, status, version);
     if (!r && r.error().code == Errc::conflict && attempt < 5) continue;
-    const bool unkept = !r && r.error().code == Errc::not_found;
+    // 404: the kind has no /status. 422: before 1.30 API servers judge all of an old object by the rules of now.
+    const bool unkept = !r && (r.error().code == Errc::not_found || r.error().code == Errc::invalid);
     if (!r && !unkept) co_return fail(r.error());
     if (unkept) {
       const auto there = co_await client_.get(resource, "", object.name);
       if (!there && there.error().code == Errc::not_found) co_return Result<>{};
       if (!there) co_return fail(there.error());
-      note_no_status(object, resource);
+      note_no_status(object, resource, r.error());
     } else {
       without_status_.erase(object);
     }

@@ -57,7 +57,7 @@ class ClusterController {
   bool listed() const;
   void look_for_kinds();
   bool said_before(const ObjectRef& object, const kube::Condition& condition) const;
-  void note_no_status(const ObjectRef& object, const kube::Resource& resource);
+  void note_no_status(const ObjectRef& object, const kube::Resource& resource, const Error& error);
   ClusterObjects objects() const;
   Task<bool> pass();
   Task<bool> write_node_configs(ClusterOutcome outcome);

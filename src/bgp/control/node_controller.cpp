@@ -98,11 +98,11 @@ bool NodeController::may_speak() const {
 AbsentKinds NodeController::absent_kinds() const {
   AbsentKinds out;
   if (!sources_->policies.table().initialized() && !sources_->node_configs.table().initialized()) return out;
-  sources_->policies.note_absent(options_.kind_patience, out);
-  sources_->node_configs.note_absent(options_.kind_patience, out);
-  sources_->peer_configs.note_absent(options_.kind_patience, out);
-  sources_->advertisements.note_absent(options_.kind_patience, out);
-  sources_->pools.note_absent(options_.kind_patience, out);
+  sources_->policies.note_absent(options_.kind_patience, absent_, out);
+  sources_->node_configs.note_absent(options_.kind_patience, absent_, out);
+  sources_->peer_configs.note_absent(options_.kind_patience, absent_, out);
+  sources_->advertisements.note_absent(options_.kind_patience, absent_, out);
+  sources_->pools.note_absent(options_.kind_patience, absent_, out);
   return out;
 }
 
@@ -388,7 +388,8 @@ Task<> NodeController::run() {
       auto wait = std::chrono::nanoseconds(std::chrono::hours(1));
       // Nobody wakes us when reading Secrets fails, or when a kind is not there.
       if (kernel_matters() || !sources_->passwords.initialized() || !complete()) wait = options_.look_every;
-      if (plan_due_ != Steady::time_point::max()) wait = std::min<std::chrono::nanoseconds>(wait, plan_due_ - now);
+      if (may_speak() && plan_due_ != Steady::time_point::max())
+        wait = std::min<std::chrono::nanoseconds>(wait, plan_due_ - now);
       wait = std::max<std::chrono::nanoseconds>(wait, std::chrono::milliseconds(1));
       co_await woken_.changed_since(seen, wait);
     }
@@ -404,12 +405,13 @@ Task<> NodeController::run() {
 std::set<std::pair<std::string, std::string>> NodeController::sessions_without_restart() const {
   std::set<std::pair<std::string, std::string>> out;
   for (const PeerStatus& s : speaker_.peers())
-    if (s.state == SessionState::established && !(s.ours.graceful_restart && s.theirs.graceful_restart))
+    if (s.state == SessionState::established && (leaving_ || !(s.ours.graceful_restart && s.theirs.graceful_restart)))
       out.emplace(s.instance, s.name);
   return out;
 }
 
-Task<> NodeController::say_goodbye(std::chrono::milliseconds grace) {
+Task<> NodeController::say_goodbye(std::chrono::milliseconds grace, bool for_good) {
+  leaving_ = for_good;
   if (sessions_without_restart().empty()) co_return;
   stopping_ = true;
   replan_ = true;

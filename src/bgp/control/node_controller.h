@@ -55,8 +55,8 @@ class NodeController {
   void step();
   /// Marks the routes of sessions that did not agree on graceful restart (RFC 8326) and gives their routers `grace` to
   /// look elsewhere; after run() was cancelled, before the speaker stops. Returns at once when there is no such
-  /// session.
-  Task<> say_goodbye(std::chrono::milliseconds grace);
+  /// session. When the node leaves `for_good` nobody shall keep its routes: those of all sessions.
+  Task<> say_goodbye(std::chrono::milliseconds grace, bool for_good = false);
 
   /// Why things are as they are: for views, status and metrics.
   const Plan& plan() const { return builder_.plan(); }
@@ -121,6 +121,7 @@ class NodeController {
   AbsentKinds absent_;
   Findings route_findings_;
   bool stopping_ = false;
+  bool leaving_ = false;  // for good
   bool replan_ = true;
   std::optional<bool> told_complete_;
   Steady::time_point plan_due_ = Steady::time_point::max();

@@ -134,9 +134,12 @@ TEST_F(ClusterTest, a_bad_annotation_of_a_node_is_told_by_the_policy_in_force_th
   objects.nodes[1].annotations[key] = "router-id=nonsense";
   EXPECT_EQ(message(), "") << "the policy does not select that node";
   objects.nodes[0].annotations[key] = "router-id=192.0.2.300";
-  EXPECT_EQ(message(), "Node n1: metadata.annotations[" + key +
-                           "] \"router-id=192.0.2.300\" is no router ID; write "
-                           "router-id=192.0.2.1,local-port=1790. What was good last goes on");
+  EXPECT_EQ(
+      message(),
+      "Node n1: metadata.annotations[" + key +
+          "] \"router-id=192.0.2.300\" is no router ID; write "
+          "router-id=192.0.2.1,local-port=1790. Nodes that had it in use go on with what was good last; the others "
+          "leave it out");
   objects.nodes[0].annotations[key] = "router-id=192.0.2.3";
   EXPECT_EQ(message(), "");
 }

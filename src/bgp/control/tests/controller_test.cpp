@@ -226,6 +226,32 @@ TEST_F(ClusterControllerTest, a_policy_whose_definition_has_no_status_has_its_ev
   testing::run(io, story(*this, quick));
 }
 
+// API servers before 1.30 judge the whole of an old object when its status is written.
+TEST_F(ClusterControllerTest,
+       an_old_object_that_is_refused_with_its_status_has_its_event_once_and_its_condition_later) {
+  ClusterController quick{client, {.host = "op", .status_retry = std::chrono::milliseconds(20)}};
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kPeeringPolicies, yaml(kIdlePolicy));
+  server.status_subresource.insert(kPeeringPolicies.plural);
+  int tries = 0;
+  server.intercept = [&tries](const kube::Request& r) -> std::optional<kube::Response> {
+    if (r.target.find("/p/status") == std::string::npos) return std::nullopt;
+    ++tries;
+    return kube::Response{.status = 422};
+  };
+  const auto story = [&tries](ClusterControllerTest& t, ClusterController& c) -> Task<> {
+    t.scope.spawn("controller", c.run());
+    co_await eventually([&] { return said(t.server, "NoMatchingNode") == 1 && tries >= 3; });
+    EXPECT_TRUE(c.errors().empty()) << "there is nothing to be mended by trying harder";
+    t.server.intercept = nullptr;
+    const auto now = [&t] { return condition(t.server, kPeeringPolicies, "p", "cilium.io/NoMatchingNode"); };
+    co_await eventually([&] { return now().starts_with("True"); }, now);
+    EXPECT_EQ(said(t.server, "NoMatchingNode"), 1u);
+    co_await t.scope.stop();
+  };
+  testing::run(io, story(*this, quick));
+}
+
 TEST_F(ClusterControllerTest, kinds_that_nobody_serves_keep_no_policy_from_its_conditions) {
   ClusterController quick{client, {.host = "op", .kind_patience = std::chrono::milliseconds(0)}};
   without(server, "/apis/cilium.io/v2/");
@@ -283,6 +309,15 @@ TEST_F(NodeControllerTest, a_policy_works_where_no_definition_serves_v2) {
     EXPECT_THAT(lines(c.findings()),
                 HasSubstr("CustomResourceDefinition ciliumbgpnodeconfigs.cilium.io: does not serve "
                           "v2"));
+    // A server that is away says nothing about its kinds: what works goes on.
+    int away = 0;
+    t.server.intercept = [&away](const kube::Request& r) -> std::optional<kube::Response> {
+      if (r.target.find("/apis/cilium.io/v2/") == std::string::npos) return std::nullopt;
+      ++away;
+      return kube::Response{.status = 503};
+    };
+    co_await eventually([&] { return away >= 10; });
+    EXPECT_EQ(c.waiting_for(), "");
     // They come: nothing is held against them any more.
     t.server.intercept = nullptr;
     co_await eventually([&] { return c.findings().empty(); }, [&] { return lines(c.findings()); });

@@ -103,7 +103,7 @@ TEST_P(Refused, and_the_finding_names_object_field_value_and_mend) {
   EXPECT_THAT(lines(findings), HasSubstr(GetParam().finding));
 }
 
-TEST_P(Refused, and_the_api_server_refuses_it_before) {
+TEST_P(Refused, and_the_schema_refuses_it_or_has_a_rule_that_does) {
   const auto object = yaml(GetParam().object);
   const Definition definition(std::string(object.at("kind").as_string()));
   const std::string rule = GetParam().rule;
