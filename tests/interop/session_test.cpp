@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <utility>
+
 #include "tests/interop/subject.h"
 
 namespace weft::interop {
@@ -141,6 +144,14 @@ TEST_P(Session, refresh_sends_everything_again_and_loses_nothing) {
   ASSERT_TRUE(both_established(pair));
   ASSERT_TRUE(learned(*pair.a, "198.51.100.0/24"));
   ASSERT_TRUE(learned(*pair.b, "192.0.2.0/24"));
+  // FRR counts the End-of-RIBs, too, which may come after the routes.
+  auto counted = pair.b->peer().updates_in;
+  auto since = std::chrono::steady_clock::now();
+  ASSERT_TRUE(eventually(kPatience, "the foreign speaker hears nothing more for a second", [&] {
+    const auto now = pair.b->peer();
+    if (std::exchange(counted, now.updates_in) != now.updates_in) since = std::chrono::steady_clock::now();
+    return Seen{std::chrono::steady_clock::now() - since >= std::chrono::seconds(1), now.raw};
+  }));
   const auto before = pair.a->peer(), theirs = pair.b->peer();
   if (GetParam() != Kind::gobgp) {  // it never asks
     pair.b->refresh("peer");
