@@ -150,9 +150,8 @@ void BgpPart::add_views(api::Server& server) {
   using Answer = Result<json::value>;
   using Request = const api::Request&;
   server.route_value("GET", "/v1/bgp", [this](Request) -> Answer {
-    control::Plan plan = controller_.plan();
-    plan.findings = controller_.findings();
-    return control::plan_view(plan, controller_.faults(), controller_.waiting_for());
+    return control::plan_view(controller_.plan(), controller_.findings(), controller_.faults(),
+                              controller_.waiting_for());
   });
   server.route_value("GET", "/v1/bgp/peers", [this](Request) -> Answer {
     return on_node(control::peers_view(speaker_->peers(), controller_.plan(), Wall::now()), options_.node_name);

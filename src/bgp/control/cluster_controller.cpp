@@ -91,12 +91,16 @@ struct ClusterController::Sources {
   kube::Reflector<NodeConfigRow> node_config_source;
 
   template <class Fn>
+  void each_kind(Fn fn) {
+    fn(policies);
+    fn(cluster_configs);
+    fn(peer_configs);
+    fn(advertisements);
+    fn(overrides);
+  }
+  template <class Fn>
   void each_table(Fn fn) {
-    fn(policies.table());
-    fn(cluster_configs.table());
-    fn(peer_configs.table());
-    fn(advertisements.table());
-    fn(overrides.table());
+    each_kind([&](auto& source) { fn(source.table()); });
     fn(nodes);
     fn(passwords);
     fn(node_configs);
@@ -114,24 +118,19 @@ ClusterController::~ClusterController() = default;
 
 bool ClusterController::listed() const {
   // A Secret that we may not read must not keep everything else from working: its absence is then unknown.
-  return sources_->policies.known(absent_) && sources_->cluster_configs.known(absent_) &&
-         sources_->peer_configs.known(absent_) && sources_->advertisements.known(absent_) &&
-         sources_->overrides.known(absent_) && sources_->nodes.initialized() &&
-         (sources_->node_configs.initialized() || absent_.contains(kNodeConfigs.to_string()));
+  bool all = sources_->nodes.initialized() &&
+             (sources_->node_configs.initialized() || absent_.contains(kNodeConfigs.to_string()));
+  sources_->each_kind([&](const auto& source) { all = all && source.known(absent_); });
+  return all;
 }
 
 // The CRDs of an older Cilium serve policies and no v2: those get their conditions. Without both nothing is to be done.
 void ClusterController::look_for_kinds() {
   AbsentKinds now;
-  const auto& s = *sources_;
   const auto patience = options_.kind_patience;
   if (sources_->policies.table().initialized() || sources_->cluster_configs.table().initialized()) {
-    s.policies.note_absent(patience, absent_, now);
-    s.cluster_configs.note_absent(patience, absent_, now);
-    s.peer_configs.note_absent(patience, absent_, now);
-    s.advertisements.note_absent(patience, absent_, now);
-    s.overrides.note_absent(patience, absent_, now);
-    note_absent(s.node_configs, s.node_config_source.health(), kNodeConfigs, patience, absent_, now);
+    sources_->each_kind([&](const auto& source) { source.note_absent(patience, absent_, now); });
+    note_absent(sources_->node_configs, sources_->node_config_source.health(), kNodeConfigs, patience, absent_, now);
   }
   for (const auto& [crd, version] : now)
     if (!absent_.contains(crd))
@@ -195,7 +194,7 @@ Task<> ClusterController::run() {
       if (done) {
         backoff.reset();
         auto wait = std::chrono::nanoseconds(std::chrono::hours(1));
-        if (!without_status_.empty()) wait = options_.status_retry;
+        if (!unwritten_.empty()) wait = options_.status_retry;
         // Nobody wakes us when reading Secrets fails, or when a kind is not there.
         if (!all || !sources_->passwords.initialized())
           wait = std::clamp<std::chrono::nanoseconds>(options_.kind_patience, kGather, std::chrono::seconds(2));
@@ -225,8 +224,8 @@ Task<bool> ClusterController::pass() {
     done = co_await write_node_configs(std::move(outcome));
   for (const auto& [object, wanted] : conditions) {
     const auto it = written_.find(object);
-    const auto unkept = without_status_.find(object);
-    const bool again = unkept != without_status_.end() && Steady::now() >= unkept->second;
+    const auto unkept = unwritten_.find(object);
+    const bool again = unkept != unwritten_.end() && Steady::now() >= unkept->second;
     if (it != written_.end() && same(it->second, wanted) && !again) continue;
     const auto r = co_await write_conditions(object, wanted);
     if (r) {
@@ -238,7 +237,7 @@ Task<bool> ClusterController::pass() {
     log::warn("conditions cannot be written", {{"object", object.to_string()}, {"error", r.error().message}});
   }
   std::erase_if(written_, [&](const auto& entry) { return !conditions.contains(entry.first); });
-  std::erase_if(without_status_, [&](const auto& entry) { return !conditions.contains(entry.first); });
+  std::erase_if(unwritten_, [&](const auto& entry) { return !conditions.contains(entry.first); });
   co_return done;
 }
 
@@ -329,9 +328,9 @@ bool ClusterController::said_before(const ObjectRef& object, const kube::Conditi
 // The object is there and its status cannot be written: CRDs of Cilium have none for some kinds, where a plain write
 // would be pruned, and some API servers refuse it over what else stands in the object. Its events say what its
 // conditions would.
-void ClusterController::note_no_status(const ObjectRef& object, const kube::Resource& resource, const Error& error) {
-  const bool fresh = !without_status_.contains(object);
-  without_status_[object] = Steady::now() + options_.status_retry;
+void ClusterController::note_unwritten(const ObjectRef& object, const kube::Resource& resource, const Error& error) {
+  const bool fresh = !unwritten_.contains(object);
+  unwritten_[object] = Steady::now() + options_.status_retry;
   if (error.code == Errc::invalid) {
     if (fresh)
       log::warn("an object of BGP cannot keep conditions until it is mended, it has events only",
@@ -381,9 +380,9 @@ Task<Result<>> ClusterController::write_conditions(ObjectRef object, std::vector
       const auto there = co_await client_.get(resource, "", object.name);
       if (!there && there.error().code == Errc::not_found) co_return Result<>{};
       if (!there) co_return fail(there.error());
-      note_no_status(object, resource, r.error());
+      note_unwritten(object, resource, r.error());
     } else {
-      without_status_.erase(object);
+      unwritten_.erase(object);
     }
     const auto about = kube::reference_to(*now);
     for (const auto* c : news)

@@ -39,7 +39,7 @@ class ClusterController {
     std::string host;  // of events
     /// How long a kind that the API server does not know is waited for; the others go on without it then.
     std::chrono::milliseconds kind_patience = kKindPatience;
-    /// When conditions are tried again on an object whose CRD has no /status.
+    /// When conditions are tried again on an object that cannot keep them: its CRD has no /status, or it is refused.
     std::chrono::milliseconds status_retry = std::chrono::minutes(10);
   };
   ClusterController(kube::Client& client, Options options);
@@ -57,7 +57,7 @@ class ClusterController {
   bool listed() const;
   void look_for_kinds();
   bool said_before(const ObjectRef& object, const kube::Condition& condition) const;
-  void note_no_status(const ObjectRef& object, const kube::Resource& resource, const Error& error);
+  void note_unwritten(const ObjectRef& object, const kube::Resource& resource, const Error& error);
   ClusterObjects objects() const;
   Task<bool> pass();
   Task<bool> write_node_configs(ClusterOutcome outcome);
@@ -73,8 +73,8 @@ class ClusterController {
   Scope scope_;
   kube::EventRecorder events_;
   std::map<ObjectRef, std::vector<kube::Condition>> written_;
-  std::map<ObjectRef, Steady::time_point> without_status_;  // told by events only; when to try again
-  std::set<std::string> told_no_status_;                    // CRDs that the log named
+  std::map<ObjectRef, Steady::time_point> unwritten_;  // told by events only; when to try again
+  std::set<std::string> told_no_status_;               // CRDs that the log named
   AbsentKinds absent_;
   std::map<ObjectRef, std::uint64_t> errors_;
 };

@@ -28,6 +28,15 @@ struct NodeController::Sources {
   ObjectSource<PoolSpec> pools;
   Table<Password> passwords;
   kube::Reflector<Password> password_source;
+
+  template <class Fn>
+  void each_kind(Fn fn) {
+    fn(policies);
+    fn(node_configs);
+    fn(peer_configs);
+    fn(advertisements);
+    fn(pools);
+  }
 };
 
 // What was read of each table. A change of one of the first group means a new plan.
@@ -71,6 +80,15 @@ struct NodeController::Streams {
   }
 };
 
+// What is said once: what `before` had not.
+namespace {
+template <class T, class Fn>
+void each_new(const std::vector<T>& now, const std::vector<T>& before, Fn fn) {
+  for (const T& t : now)
+    if (std::find(before.begin(), before.end(), t) == before.end()) fn(t);
+}
+}  // namespace
+
 NodeController::NodeController(kube::Client& client, Options options, Inputs inputs, SpeakerEdge& speaker)
     : options_(std::move(options)),
       inputs_(inputs),
@@ -98,11 +116,7 @@ bool NodeController::may_speak() const {
 AbsentKinds NodeController::absent_kinds() const {
   AbsentKinds out;
   if (!sources_->policies.table().initialized() && !sources_->node_configs.table().initialized()) return out;
-  sources_->policies.note_absent(options_.kind_patience, absent_, out);
-  sources_->node_configs.note_absent(options_.kind_patience, absent_, out);
-  sources_->peer_configs.note_absent(options_.kind_patience, absent_, out);
-  sources_->advertisements.note_absent(options_.kind_patience, absent_, out);
-  sources_->pools.note_absent(options_.kind_patience, absent_, out);
+  sources_->each_kind([&](const auto& source) { source.note_absent(options_.kind_patience, absent_, out); });
   return out;
 }
 
@@ -119,15 +133,10 @@ std::string NodeController::waiting_for() const {
   const auto look = [&](const auto& table) {
     if (!table.initialized()) out += (out.empty() ? "" : ", ") + table.name();
   };
-  const auto look_at_kind = [&](auto& source) {
-    if (!source.known(absent_)) look(source.table());
-  };
   look(inputs_.own_node);
-  look_at_kind(sources_->policies);
-  look_at_kind(sources_->node_configs);
-  look_at_kind(sources_->peer_configs);
-  look_at_kind(sources_->advertisements);
-  look_at_kind(sources_->pools);
+  sources_->each_kind([&](auto& source) {
+    if (!source.known(absent_)) look(source.table());
+  });
   look(inputs_.services);
   look(inputs_.slices);
   // Remote clusters may be away for long; they add no route of ours unless Services without endpoints are held back.
@@ -320,17 +329,13 @@ void NodeController::step() {
     Objects all = objects();
     Plan next = control::plan(node_facts(), all);
     plan_due_ = next.changes_in ? Steady::now() + *next.changes_in : Steady::time_point::max();
-    for (const Finding& f : next.findings) {
-      const auto& before = builder_.plan().findings;
-      if (std::find(before.begin(), before.end(), f) != before.end()) continue;
+    each_new(next.findings, plan().findings, [&](const Finding& f) {
       if (f.severity == Finding::Severity::error)
         count_error([&](const Plan::Instance& i) { return concerns(f, i); }, next);
       log::warn("BGP object", {{"finding", f.to_string()}});
-    }
-    for (const auto& text : next.ignored)
-      if (std::find(builder_.plan().ignored.begin(), builder_.plan().ignored.end(), text) ==
-          builder_.plan().ignored.end())
-        log::warn("BGP object has no effect", {{"why", text}});
+    });
+    each_new(next.ignored, plan().ignored,
+             [](const std::string& text) { log::warn("BGP object has no effect", {{"why", text}}); });
     builder_.set_plan(next, std::move(all.pools));
     keep_good_states();
     replan_ = false;
@@ -342,18 +347,15 @@ void NodeController::step() {
   if (inputs_.services.initialized() && inputs_.slices.initialized())
     for (const auto& name : std::exchange(dirty_, {})) refresh_service(name);
   const Findings before = std::exchange(route_findings_, builder_.findings());
-  for (const Finding& f : route_findings_)
-    if (std::find(before.begin(), before.end(), f) == before.end())
-      log::warn("BGP object", {{"finding", f.to_string()}});
+  each_new(route_findings_, before, [](const Finding& f) { log::warn("BGP object", {{"finding", f.to_string()}}); });
   const bool all = complete();
   if (all && told_complete_ != true) log::info("BGP knows everything it announces", {{"from", plan().source}});
   told_complete_ = all;
   const auto known = std::exchange(faults_, speaker_.apply(builder_.wanted(all)));
-  for (const PeerFault& f : faults_) {
-    if (std::find(known.begin(), known.end(), f) != known.end()) continue;
+  each_new(faults_, known, [&](const PeerFault& f) {
     count_error([&](const Plan::Instance& i) { return i.config.name == f.instance; }, plan());
     log::warn("BGP peer cannot be as it is wanted", {{"instance", f.instance}, {"peer", f.peer}, {"why", f.why}});
-  }
+  });
   ++passes_;
   if (on_pass) on_pass(std::chrono::duration<double>(Steady::now() - begun).count());
   changes_.notify();

@@ -236,19 +236,20 @@ json::array why_view(const Reasons& reasons, const Delivery& delivery) {
   return out;
 }
 
-json::object plan_view(const Plan& plan, const std::vector<PeerFault>& faults, const std::string& waiting_for) {
+json::object plan_view(const Plan& plan, const Findings& findings, const std::vector<PeerFault>& faults,
+                       const std::string& waiting_for) {
   json::object out;
   out["source"] = plan.source;
   out["waitingFor"] = waiting_for;
-  json::array ignored, findings, wrong;
+  json::array ignored, found, wrong;
   for (const auto& text : plan.ignored) ignored.push_back(json::string(text));
-  for (const Finding& f : plan.findings)
-    findings.push_back({{"severity", f.severity == Finding::Severity::error ? "error" : "warning"},
-                        {"object", f.object.to_string()},
-                        {"text", f.to_string()}});
+  for (const Finding& f : findings)
+    found.push_back({{"severity", f.severity == Finding::Severity::error ? "error" : "warning"},
+                     {"object", f.object.to_string()},
+                     {"text", f.to_string()}});
   for (const PeerFault& f : faults) wrong.push_back({{"instance", f.instance}, {"peer", f.peer}, {"why", f.why}});
   out["ignored"] = std::move(ignored);
-  out["findings"] = std::move(findings);
+  out["findings"] = std::move(found);
   out["faults"] = std::move(wrong);
   return out;
 }

@@ -37,8 +37,9 @@ struct Delivery {
 /// `advertised` is what the objects want. Of such a route `session` says that the peer is down, and why; `unsent` why
 /// a peer that is up does not have it. `refused`: the peer's newest configuration cannot be used.
 json::array why_view(const Reasons& reasons, const Delivery& delivery);
-/// {source, ignored, waitingFor, findings, faults}
-json::object plan_view(const Plan& plan, const std::vector<PeerFault>& faults, const std::string& waiting_for);
+/// {source, ignored, waitingFor, findings, faults}; `findings`: the plan's and those of its routes.
+json::object plan_view(const Plan& plan, const Findings& findings, const std::vector<PeerFault>& faults,
+                       const std::string& waiting_for);
 
 /// "[{Origin: i} {AsPath: 65000 65001} {Communities: 65000:1}]", as GoBGP writes them.
 std::string attributes_text(const PathAttributes& attributes, const NextHop& next_hop);

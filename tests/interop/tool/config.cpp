@@ -149,48 +149,13 @@ RouteSet listed(const json::value& v, const std::string& where) {
   return set;
 }
 
-// `count` host or longer prefixes from `base` on.
-RouteSet generated(const json::value& v, const std::string& where) {
-  Object o(v, where);
-  const auto count = o.number("count", 16'000'000).value_or(0);
-  const auto base = o.parsed<Prefix>("base");
-  const auto attributes = attribute_sets(o);
-  if (!base) throw Fault{o.at("base"), "is missing"};
-  o.finish();
-  const unsigned bits = base->address().bits();
-  const unsigned host = bits - base->length();
-  RouteSet set;
-  Address at = base->address();
-  for (std::uint64_t i = 0; i < count; ++i) {
-    set.set({Prefix(at, base->length()), attributes[i % attributes.size()]});
-    if (bits == 32) {
-      at = Address::v4(at.to_v4() + (std::uint32_t{1} << host));
-    } else {
-      // The next prefix: one is added at the last bit of the prefix.
-      auto bytes = at.raw();
-      unsigned bit = base->length();
-      for (unsigned carry = 1; carry != 0 && bit > 0;) {
-        const unsigned byte = (bit - 1) / 8;
-        const unsigned sum = bytes[byte] + (carry << (7 - (bit - 1) % 8));
-        bytes[byte] = static_cast<std::uint8_t>(sum);
-        carry = sum >> 8;
-        bit = byte * 8;
-      }
-      at = Address::v6(bytes);
-    }
-  }
-  return set;
-}
-
 RouteSet route_set(const json::value& v, const std::string& where) {
   if (v.is_object()) {
     Object o(v, where);
-    const auto* g = o.get("generate");
     const auto* f = o.get("file");
-    if ((g == nullptr) == (f == nullptr))
-      throw Fault{where, "is neither a list of routes nor {\"generate\": …} nor {\"file\": …}"};
+    if (f == nullptr) throw Fault{where, "is neither a list of routes nor {\"file\": …}"};
     o.finish();
-    return g != nullptr ? generated(*g, where + ".generate") : listed(*f, where + ".file");
+    return listed(*f, where + ".file");
   }
   if (!v.is_array()) throw Fault{where, "is not a list of routes"};
   RouteSet set;

@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "base/file.h"
 #include "bgp/control/cluster_controller.h"
 #include "bgp/control/tests/node_world.h"
+#include "bgp/control/tests/scratch.h"
 
 namespace weft::bgp::control {
 namespace {
@@ -198,6 +198,13 @@ constexpr const char* kIdlePolicy =
     "{matchLabels: {rack: none}}, virtualRouters: [{localASN: 65001, neighbors: [{peerAddress: 10.0.0.1/32, peerASN: "
     "65000}]}]}";
 
+// A policy that selects no node; its conditions can be written when its kind has a status.
+void put_idle_policy(kube::FakeServer& server, bool has_status) {
+  server.put(kube::kNodes, yaml(kNode));
+  server.put(kPeeringPolicies, yaml(kIdlePolicy));
+  if (has_status) server.status_subresource.insert(kPeeringPolicies.plural);
+}
+
 unsigned said(const kube::FakeServer& server, const std::string& reason) {
   unsigned n = 0;
   for (const auto& e : server.all(kube::kEvents))
@@ -207,8 +214,7 @@ unsigned said(const kube::FakeServer& server, const std::string& reason) {
 
 TEST_F(ClusterControllerTest, a_policy_whose_definition_has_no_status_has_its_event_once_and_its_condition_later) {
   ClusterController quick{client, {.host = "op", .status_retry = std::chrono::milliseconds(20)}};
-  server.put(kube::kNodes, yaml(kNode));
-  server.put(kPeeringPolicies, yaml(kIdlePolicy));
+  put_idle_policy(server, false);
   const auto story = [](ClusterControllerTest& t, ClusterController& c) -> Task<> {
     t.scope.spawn("controller", c.run());
     const auto tries = [&t] {
@@ -230,9 +236,7 @@ TEST_F(ClusterControllerTest, a_policy_whose_definition_has_no_status_has_its_ev
 TEST_F(ClusterControllerTest,
        an_old_object_that_is_refused_with_its_status_has_its_event_once_and_its_condition_later) {
   ClusterController quick{client, {.host = "op", .status_retry = std::chrono::milliseconds(20)}};
-  server.put(kube::kNodes, yaml(kNode));
-  server.put(kPeeringPolicies, yaml(kIdlePolicy));
-  server.status_subresource.insert(kPeeringPolicies.plural);
+  put_idle_policy(server, true);
   int tries = 0;
   server.intercept = [&tries](const kube::Request& r) -> std::optional<kube::Response> {
     if (r.target.find("/p/status") == std::string::npos) return std::nullopt;
@@ -255,9 +259,7 @@ TEST_F(ClusterControllerTest,
 TEST_F(ClusterControllerTest, kinds_that_nobody_serves_keep_no_policy_from_its_conditions) {
   ClusterController quick{client, {.host = "op", .kind_patience = std::chrono::milliseconds(0)}};
   without(server, "/apis/cilium.io/v2/");
-  server.status_subresource.insert(kPeeringPolicies.plural);
-  server.put(kube::kNodes, yaml(kNode));
-  server.put(kPeeringPolicies, yaml(kIdlePolicy));
+  put_idle_policy(server, true);
   const auto story = [](ClusterControllerTest& t, ClusterController& c) -> Task<> {
     t.scope.spawn("controller", c.run());
     const auto now = [&t] { return condition(t.server, kPeeringPolicies, "p", "cilium.io/NoMatchingNode"); };
@@ -274,9 +276,7 @@ TEST_F(ClusterControllerTest, kinds_that_nobody_serves_keep_no_policy_from_its_c
 TEST_F(ClusterControllerTest, node_configs_stay_while_what_they_are_made_of_is_not_served) {
   ClusterController quick{client, {.host = "op", .kind_patience = std::chrono::milliseconds(0)}};
   without(server, "/ciliumbgpclusterconfigs");
-  server.status_subresource.insert(kPeeringPolicies.plural);
-  server.put(kube::kNodes, yaml(kNode));
-  server.put(kPeeringPolicies, yaml(kIdlePolicy));
+  put_idle_policy(server, true);
   server.put(kNodeConfigs,
              yaml("apiVersion: cilium.io/v2\nkind: CiliumBGPNodeConfig\nmetadata: {name: n1, "
                   "ownerReferences: [{apiVersion: cilium.io/v2, kind: CiliumBGPClusterConfig, name: east, "
@@ -399,14 +399,13 @@ TEST_F(NodeControllerTest, secrets_that_may_not_be_read_hold_their_peers_down_an
 }
 
 TEST_F(NodeControllerTest, a_node_that_was_drained_long_ago_announces_nothing_after_a_restart) {
-  std::string dir = std::filesystem::temp_directory_path() / "weft-controller-XXXXXX";
-  ASSERT_NE(::mkdtemp(dir.data()), nullptr);
-  ASSERT_TRUE(write_file(dir + "/bgp-drain-since", rfc3339(Wall::now() - std::chrono::hours(1))));
+  const Scratch dir;
+  ASSERT_TRUE(write_file(dir / "bgp-drain-since", rfc3339(Wall::now() - std::chrono::hours(1))));
   policy();
   own_node.upsert({.name = "n1", .pod_cidrs = {prefix("10.1.0.0/24")}, .unschedulable = true});
   services.initialized_by("kubernetes services");
   NodeController restarted{client,
-                           {.node = "n1", .cluster = "east", .state_dir = dir},
+                           {.node = "n1", .cluster = "east", .state_dir = dir.path()},
                            {own_node, services, slices, remotes, nodes, kernel},
                            speaker};
   bool announced = false;
@@ -421,7 +420,6 @@ TEST_F(NodeControllerTest, a_node_that_was_drained_long_ago_announces_nothing_af
   };
   testing::run(io, story(*this, restarted));
   EXPECT_FALSE(announced);
-  std::filesystem::remove_all(dir);
 }
 
 TEST_F(NodeControllerTest, an_interface_address_follows_the_interface) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <initializer_list>
 #include <set>
 
 #include "bgp/control/tests/definition.h"
@@ -94,6 +95,16 @@ TEST(Definitions, a_number_of_a_key_is_not_filled_in_where_there_is_no_key) {
       R"({"enabled":true,"transmitIntervalMilliseconds":300,"receiveIntervalMilliseconds":300,"detectMultiplier":3})");
 }
 
+template <class Problems>
+void takes(const Problems& problems, std::initializer_list<const char*> values) {
+  for (const char* value : values) EXPECT_THAT(problems(value), IsEmpty()) << value;
+}
+
+template <class Problems>
+void refuses(const Problems& problems, std::initializer_list<const char*> values) {
+  for (const char* value : values) EXPECT_FALSE(problems(value).empty()) << value;
+}
+
 TEST(Definitions, a_policy_takes_its_peers_by_host_length_alone) {
   const Definition definition(kPolicyKind);
   const auto problems = [&](const std::string& address) {
@@ -102,10 +113,8 @@ TEST(Definitions, a_policy_takes_its_peers_by_host_length_alone) {
              "[{peerAddress: \"" +
              address + "\", peerASN: 2}]}]}"));
   };
-  for (const char* good : {"10.0.0.1/32", "2001:db8::1/128", "2001:DB8::1/128", "::ffff:10.0.0.1/128"})
-    EXPECT_THAT(problems(good), IsEmpty()) << good;
-  for (const char* bad : {"10.0.0.0/24", "10.0.0.1/3", "10.0.0.1/320", "2001:db8::/32", "2001:db8::1/12", "10.0.0.1"})
-    EXPECT_FALSE(problems(bad).empty()) << bad;
+  takes(problems, {"10.0.0.1/32", "2001:db8::1/128", "2001:DB8::1/128", "::ffff:10.0.0.1/128"});
+  refuses(problems, {"10.0.0.0/24", "10.0.0.1/3", "10.0.0.1/320", "2001:db8::/32", "2001:db8::1/12", "10.0.0.1"});
 }
 
 TEST(Definitions, large_communities_reach_from_zero_to_the_last_of_32_bits) {
@@ -116,10 +125,8 @@ TEST(Definitions, large_communities_reach_from_zero_to_the_last_of_32_bits) {
              "attributes: {communities: {large: [\"" +
              community + "\"]}}}]}"));
   };
-  for (const char* good : {"0:0:0", "65000:1:2", "4294967295:4294967295:4294967295", "4294967290:1000000000:999999999"})
-    EXPECT_THAT(problems(good), IsEmpty()) << good;
-  for (const char* bad : {"4294967296:0:0", "0:4294967296:0", "0:0:4294967296", "9999999999:0:0", "1:2", "1:2:3:4"})
-    EXPECT_FALSE(problems(bad).empty()) << bad;
+  takes(problems, {"0:0:0", "65000:1:2", "4294967295:4294967295:4294967295", "4294967290:1000000000:999999999"});
+  refuses(problems, {"4294967296:0:0", "0:4294967296:0", "0:0:4294967296", "9999999999:0:0", "1:2", "1:2:3:4"});
 }
 
 }  // namespace

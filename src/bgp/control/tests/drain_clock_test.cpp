@@ -2,9 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "base/file.h"
+#include "bgp/control/tests/scratch.h"
 
 namespace weft::bgp::control {
 namespace {
@@ -13,18 +12,10 @@ using namespace std::chrono_literals;
 
 class DrainClockTest : public ::testing::Test {
  protected:
-  DrainClockTest() {
-    std::string pattern = std::filesystem::temp_directory_path() / "weft-drain-XXXXXX";
-    dir_ = ::mkdtemp(pattern.data());
-  }
-  ~DrainClockTest() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(dir_, ignored);
-  }
-  std::string path() const { return dir_ + "/since"; }
+  std::string path() const { return dir_ / "since"; }
   const Wall::time_point wall = parse_rfc3339("2026-01-01T12:00:00Z");
   const Steady::time_point steady{1h};
-  std::string dir_;
+  Scratch dir_;
 };
 
 TEST_F(DrainClockTest, a_drain_is_as_long_as_it_lasts) {

@@ -3,9 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
 #include "base/file.h"
+#include "bgp/control/tests/scratch.h"
 #include "bgp/control/tests/yaml.h"
 
 namespace weft::bgp::control {
@@ -15,15 +14,7 @@ using namespace std::chrono_literals;
 
 class GoodStatesTest : public ::testing::Test {
  protected:
-  GoodStatesTest() {
-    std::string pattern = std::filesystem::temp_directory_path() / "weft-good-states-XXXXXX";
-    dir_ = ::mkdtemp(pattern.data());
-  }
-  ~GoodStatesTest() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(dir_, ignored);
-  }
-  std::string path() const { return dir_ + "/states.json"; }
+  std::string path() const { return dir_ / "states.json"; }
   static json::object peer(int hold, const char* uid = "u1") {
     return yaml("kind: CiliumBGPPeerConfig\nmetadata: {name: tor, uid: " + std::string(uid) +
                 "}\nspec: {timers: {holdTimeSeconds: " + std::to_string(hold) + ", keepAliveTimeSeconds: 1}}");
@@ -37,7 +28,7 @@ class GoodStatesTest : public ::testing::Test {
     EXPECT_TRUE(states.save());
     return last;
   }
-  std::string dir_;
+  Scratch dir_;
 };
 
 TEST_F(GoodStatesTest, a_run_that_finds_an_object_bad_goes_on_with_what_the_run_before_had) {

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "bgp/control/tests/scratch.h"
 #include "bgp/control/tests/yaml.h"
 
 namespace weft::bgp::control {
@@ -18,23 +19,15 @@ constexpr const char* kKey = "cilium.io/bgp-virtual-router.65001";
 
 class RouterAnnotationTest : public ::testing::Test {
  protected:
-  RouterAnnotationTest() {
-    std::string pattern = std::filesystem::temp_directory_path() / "weft-annotation-XXXXXX";
-    dir_ = ::mkdtemp(pattern.data());
-  }
-  ~RouterAnnotationTest() override {
-    std::error_code ignored;
-    std::filesystem::remove_all(dir_, ignored);
-  }
   /// A run of the agent: it sees one set of annotations after another, and what it makes of the last is returned.
   Labels run(const std::vector<Labels>& seen, const char* uid = "u1") {
-    GoodStates states(dir_ + "/states.json");
+    GoodStates states(dir_ / "states.json");
     Labels out;
     for (const auto& annotations : seen) out = good_router_annotations(states, "n1", uid, annotations);
     EXPECT_TRUE(states.save());
     return out;
   }
-  std::string dir_;
+  Scratch dir_;
 };
 
 TEST_F(RouterAnnotationTest, a_bad_one_leaves_the_last_good_one_also_over_a_restart) {
@@ -46,7 +39,7 @@ TEST_F(RouterAnnotationTest, a_bad_one_leaves_the_last_good_one_also_over_a_rest
 
 TEST_F(RouterAnnotationTest, without_a_good_one_before_there_is_none) {
   EXPECT_THAT(run({{{kKey, "local-port=65536"}}}), IsEmpty());
-  EXPECT_FALSE(std::filesystem::exists(dir_ + "/states.json")) << "and nothing is written";
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "states.json")) << "and nothing is written";
 }
 
 TEST_F(RouterAnnotationTest, one_that_was_taken_away_is_forgotten) {

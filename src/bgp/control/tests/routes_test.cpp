@@ -1,5 +1,6 @@
 #include "bgp/control/routes.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -259,10 +260,15 @@ TEST_F(RoutesTest, an_aggregate_that_the_node_itself_is_in_gets_no_blackhole) {
   EXPECT_THAT(builder.aggregates("main"), IsEmpty());
 }
 
+std::string aggregated(int v4, int v6) {
+  return fmt::format(
+      "[{{advertisementType: Service, service: {{addresses: [LoadBalancerIP], aggregationLengthIPv4: {}, "
+      "aggregationLengthIPv6: {}}}, selector: {{}}}}]",
+      v4, v6);
+}
+
 TEST_F(RoutesTest, an_aggregate_wider_than_a_network_of_the_node_is_a_finding_that_names_both_and_the_mend) {
-  advertise(
-      "[{advertisementType: Service, service: {addresses: [LoadBalancerIP], aggregationLengthIPv4: 16, "
-      "aggregationLengthIPv6: 48}, selector: {}}]");
+  advertise(aggregated(16, 48));
   put(lb("a", "198.51.100.1"));
   put(lb("b", "2001:db8:1::1"));
   builder.set_node({.on_link = {prefix("10.0.0.0/24"), prefix("198.51.7.0/24"), prefix("2001:db8:1:7::/64")}});
@@ -280,9 +286,7 @@ TEST_F(RoutesTest, an_aggregate_wider_than_a_network_of_the_node_is_a_finding_th
 }
 
 TEST_F(RoutesTest, an_aggregate_that_is_all_on_the_link_needs_no_blackhole_and_is_no_finding) {
-  advertise(
-      "[{advertisementType: Service, service: {addresses: [LoadBalancerIP], aggregationLengthIPv4: 24, "
-      "aggregationLengthIPv6: 64}, selector: {}}]");
+  advertise(aggregated(24, 64));
   put(lb("a", "198.51.100.1"));
   put(lb("b", "2001:db8:1::1"));
   builder.set_node({.on_link = {prefix("198.51.0.0/16"), prefix("198.51.100.128/25"), prefix("2001:db8:1::/64")}});

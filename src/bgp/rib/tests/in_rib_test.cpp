@@ -332,14 +332,19 @@ TEST(Import, a_large_table_behind_a_small_limit_fills_up_again_and_again) {
   }
 }
 
+std::vector<Prefix> hosts(std::uint32_t count) {
+  std::vector<Prefix> out;
+  for (std::uint32_t i = 0; i < count; ++i) out.emplace_back(Address::v4(0x0a000000 + i), 32);
+  return out;
+}
+
 // Each time that there was room again, all of what waited was looked at, and what was about to be swept got in.
 TEST(Import, a_large_table_behind_a_small_limit_is_swept_in_the_time_that_it_took_to_come) {
   constexpr std::uint32_t kRoutes = kSanitized ? 70'000 : 700'000;
   const auto now = [] { return std::chrono::steady_clock::now(); };
   InRib rib(kUs, {1});
   rib.set_peer("a", importing("10.0.0.2", 65100, everything()));
-  std::vector<Prefix> all;
-  for (std::uint32_t i = 0; i < kRoutes; ++i) all.emplace_back(Address::v4(0x0a000000 + i), 32);
+  const std::vector<Prefix> all = hosts(kRoutes);
   const auto begun = now();
   rib.apply("a", announce(all, {65100}, "10.0.0.2"), 0);
   const std::size_t limit = rib.imported().size();
@@ -359,8 +364,7 @@ TEST(Import, a_small_limit_is_filled_again_when_most_of_what_waited_is_swept) {
   ImportPolicy policy = everything();
   policy.limit = 4;
   rib.set_peer("a", importing("10.0.0.2", 65100, policy));
-  std::vector<Prefix> all;
-  for (std::uint32_t i = 0; i < 3000; ++i) all.emplace_back(Address::v4(0x0a000000 + i), 32);
+  const std::vector<Prefix> all = hosts(3000);
   rib.apply("a", announce(all, {65100}, "10.0.0.2"), 0);
   ASSERT_EQ(rib.imported().size(), 4U);
   rib.mark_stale("a", Family::v4, Stale::refresh);
