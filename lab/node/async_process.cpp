@@ -90,8 +90,12 @@ Task<> process_end(ProcessId process) {
   auto fd = open_process(process);
   if (!fd) co_return;
   stream_descriptor watcher(executor, fd->release());
-  auto [ec] = co_await watcher.async_wait(stream_descriptor::wait_read, kTuple);
-  if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec);
+  // Asio keeps its record of a closed descriptor for the next one: an event that was still queued for the old one ends
+  // the wait of the new. Reads do not notice, a bare wait has to look.
+  while (alive(process)) {
+    auto [ec] = co_await watcher.async_wait(stream_descriptor::wait_read, kTuple);
+    if (ec) throw boost::system::system_error(ec);
+  }
 }
 
 }  // namespace weft::lab

@@ -70,6 +70,19 @@ TEST_P(TcpTest, the_same_password_connects_another_or_none_does_not) {
   EXPECT_TRUE(set_listener_password(listener->get(), client(), std::nullopt)) << "there is none any more";
 }
 
+TEST_P(TcpTest, a_connection_that_nobody_answers_is_still_being_made) {
+  const auto listener = open_listener(server(), kPort);
+  ASSERT_TRUE(listener) << listener.error().message;
+  ASSERT_TRUE(set_listener_password(listener->get(), client(), "secret"));
+  const auto fd = start_connect({{server(), kPort}, Endpoint{client(), 0}, "", {}});
+  ASSERT_TRUE(fd) << fd.error().message;
+  EXPECT_TRUE(connecting(fd->get()));
+  ASSERT_TRUE(set_listener_password(listener->get(), client(), std::nullopt));
+  ASSERT_TRUE(wait(fd->get(), POLLOUT, 10s)) << "the SYN is sent again after a second";
+  EXPECT_FALSE(connecting(fd->get()));
+  EXPECT_TRUE(connect_result(fd->get(), {server(), kPort}));
+}
+
 TEST_P(TcpTest, an_unsigned_connection_that_waited_since_before_the_password_carries_nothing) {
   const auto listener = open_listener(server(), kPort);
   ASSERT_TRUE(listener) << listener.error().message;

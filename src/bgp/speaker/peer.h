@@ -143,6 +143,7 @@ class Peer : public std::enable_shared_from_this<Peer> {
   void connect();
   /// Our end as the configuration wants it; none: as routes have it.
   std::optional<Address> wanted_local(const Address& remote) const;
+  void watch_attempt();
   void attempt_done(const std::shared_ptr<Attempt>& attempt);
   void adopt(Fd socket, bool outgoing);
   void take_waiting();

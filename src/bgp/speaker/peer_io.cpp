@@ -68,6 +68,10 @@ void Peer::connect() {
   auto fd = start_connect(spec);
   if (!fd) return failed(Kind::connect_failed, fd.error().message);
   attempt_ = std::make_shared<Attempt>(shared_.io, std::move(*fd), spec.remote);
+  watch_attempt();
+}
+
+void Peer::watch_attempt() {
   // Weakly: who abandons the attempt closes its socket, or the kernel would go on calling the peer for minutes.
   attempt_->socket.async_wait(
       asio::posix::stream_descriptor::wait_write,
@@ -80,6 +84,7 @@ void Peer::connect() {
 
 void Peer::attempt_done(const std::shared_ptr<Attempt>& attempt) {
   if (attempt_ != attempt || stopped_) return;
+  if (connecting(attempt->socket.native_handle())) return watch_attempt();
   attempt_.reset();
   if (auto r = connect_result(attempt->socket.native_handle(), attempt->remote); !r) {
     std::string words = r.error().message;

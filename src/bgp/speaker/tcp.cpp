@@ -186,6 +186,11 @@ Result<Fd> start_connect(const ConnectSpec& spec) {
   return fd;
 }
 
+bool connecting(int fd) {
+  pollfd p{fd, POLLOUT, 0};
+  return ::poll(&p, 1, 0) == 0;
+}
+
 Result<> connect_result(int fd, const Endpoint& remote) {
   int error = 0;
   socklen_t size = sizeof error;

@@ -43,6 +43,9 @@ struct ConnectSpec {
 /// A socket on which connect() has been started; it becomes writable when connected or failed, see connect_result().
 /// The error names the peer, what failed and, where we know it, the mend.
 Result<Fd> start_connect(const ConnectSpec& spec);
+/// Whether it is neither connected nor failed yet. Asio may end a wait for a descriptor with an event of one that was
+/// closed before: whoever was told that it is writable asks.
+bool connecting(int fd);
 /// What became of it; success means connected.
 Result<> connect_result(int fd, const Endpoint& remote);
 
