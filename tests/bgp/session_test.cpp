@@ -12,6 +12,7 @@ namespace weft::bgp::test {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class SessionTest : public NetTest {};
 
@@ -435,6 +436,8 @@ TEST_F(SessionTest, a_removed_peer_is_told_and_its_routes_go) {
   p.a.apply();
   ASSERT_TRUE(p.loop.until("the end", [&] { return !p.b.up("a") && p.b.received("a") == 0; }, p.seen()));
   EXPECT_THAT(p.b.status("a").down.words, HasSubstr("De-configured"));
+  // RFC 9003 gives a text to Administrative Shutdown and Reset alone.
+  EXPECT_THAT(p.b.status("a").down.words, Not(HasSubstr("data")));
 }
 
 TEST_F(SessionTest, a_port_that_is_taken_is_named_and_taken_over_when_it_is_free) {

@@ -110,19 +110,33 @@ PairOptions graceful(Kind foreign) {
 }
 
 TEST_P(Restart, the_peer_keeps_our_routes_while_we_are_killed_and_start_again) {
-  Pair pair(graceful(GetParam()));
-  pair.start();
-  ASSERT_TRUE(both_established(pair));
-  const std::vector<std::string> ours = {"192.0.2.0/24", "2001:db8:1::/48"};
-  for (const auto& p : ours) ASSERT_TRUE(learned(*pair.b, p)) << logs(pair);
-  pair.a->kill();
-  EXPECT_TRUE(kept_until(*pair.b, ours, [&] { return !pair.b->peer().established(); })) << logs(pair);
-  pair.a->start(true);
-  EXPECT_TRUE(kept_until(*pair.b, ours, [&] { return pair.b->peer().established(); })) << logs(pair);
-  EXPECT_TRUE(e2e::always(2s, "the routes stay when the restart is over", [&] {
-    const auto routes = pair.b->routes();
-    return Seen{std::ranges::all_of(ours, [&](const auto& p) { return routes.contains(p); }), logs(pair)};
-  }));
+  for (const Family transport : {Family::v4, Family::v6}) {
+    SCOPED_TRACE(to_string(transport));
+    auto o = graceful(GetParam());
+    std::vector<std::string> ours = {"192.0.2.0/24", "2001:db8:1::/48"};
+    if (transport == Family::v6) {
+      o.transport = transport;
+      o.tune = [both = o.tune](PeerSpec& a, PeerSpec& b) {
+        both(a, b);
+        a.families = b.families = {Family::v6};
+      };
+      for (auto* routes : {&o.routes_a, &o.routes_b})
+        std::erase_if(*routes, [](const RouteSpec& r) { return !is_v6(r.prefix); });
+      ours.erase(ours.begin());
+    }
+    Pair pair(o);
+    pair.start();
+    ASSERT_TRUE(both_established(pair));
+    for (const auto& p : ours) ASSERT_TRUE(learned(*pair.b, p)) << logs(pair);
+    pair.a->kill();
+    EXPECT_TRUE(kept_until(*pair.b, ours, [&] { return !pair.b->peer().established(); })) << logs(pair);
+    pair.a->start(true);
+    EXPECT_TRUE(kept_until(*pair.b, ours, [&] { return pair.b->peer().established(); })) << logs(pair);
+    EXPECT_TRUE(e2e::always(2s, "the routes stay when the restart is over", [&] {
+      const auto routes = pair.b->routes();
+      return Seen{std::ranges::all_of(ours, [&](const auto& p) { return routes.contains(p); }), logs(pair)};
+    }));
+  }
 }
 
 TEST_P(Restart, a_route_that_we_no_longer_want_goes_when_the_restart_is_over) {

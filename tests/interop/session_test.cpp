@@ -114,15 +114,25 @@ TEST_P(Session, routes_come_change_and_go_without_a_reset) {
 
 TEST_P(Session, with_a_password_comes_up_when_both_have_the_same_and_never_otherwise) {
   struct Case {
+    Family transport;
     const char *a, *b;
     bool up;
   };
-  for (const Case& c : {Case{"red", "red", true}, {"red", "blue", false}, {"red", "", false}, {"", "blue", false}}) {
+  for (const Case& c : {Case{Family::v4, "red", "red", true},
+                        {Family::v6, "red", "red", true},
+                        {Family::v4, "red", "blue", false},
+                        {Family::v6, "red", "blue", false},
+                        {Family::v4, "red", "", false},
+                        {Family::v4, "", "blue", false}}) {
     // Its listener asks nobody for a signature, whatever the peer behind the connection is to have.
     if (GetParam() == Kind::openbgpd && *c.a == 0) continue;
-    SCOPED_TRACE(std::string("ours \"") + c.a + "\", theirs \"" + c.b + "\"");
+    SCOPED_TRACE(std::string(to_string(c.transport)) + ", ours \"" + c.a + "\", theirs \"" + c.b + "\"");
     auto o = options();
-    o.tune = [&](PeerSpec& a, PeerSpec& b) { a.password = c.a, b.password = c.b; };
+    o.transport = c.transport;
+    o.tune = [&](PeerSpec& a, PeerSpec& b) {
+      a.families = b.families = {c.transport};
+      a.password = c.a, b.password = c.b;
+    };
     Pair pair(o);
     pair.start();
     if (c.up) {
@@ -173,9 +183,14 @@ TEST_P(Session, refresh_sends_everything_again_and_loses_nothing) {
 }
 
 TEST_P(Session, with_ttl_security_comes_up_when_both_sides_send_the_highest_ttl) {
-  for (const bool both : {true, false}) {
+  for (const auto& [transport, both] : {std::pair{Family::v4, true}, {Family::v6, true}, {Family::v4, false}}) {
+    SCOPED_TRACE(to_string(transport));
     auto o = options();
-    o.tune = [&](PeerSpec& a, PeerSpec& b) { a.ttl_security = true, b.ttl_security = both; };
+    o.transport = transport;
+    o.tune = [family = transport, theirs = both](PeerSpec& a, PeerSpec& b) {
+      a.families = b.families = {family};
+      a.ttl_security = true, b.ttl_security = theirs;
+    };
     Pair pair(o);
     pair.start();
     if (both) {
@@ -191,30 +206,38 @@ TEST_P(Session, with_ttl_security_comes_up_when_both_sides_send_the_highest_ttl)
 
 TEST_P(Session, over_a_router_in_between_comes_up_with_multihop) {
   Host a("a"), b("b"), middle("middle");
-  wire({a, "wire", {"10.0.1.1/24"}}, {middle, "left", {"10.0.1.254/24"}});
-  wire({b, "wire", {"10.0.2.2/24"}}, {middle, "right", {"10.0.2.254/24"}});
-  a.ip("route add default via 10.0.1.254");
-  b.ip("route add default via 10.0.2.254");
-  const auto spec = [](std::uint32_t asn, const std::string& id, const std::string& mine, const std::string& theirs) {
-    SpeakerSpec s{.asn = asn, .router_id = id, .peers = {}, .routes = {}, .extra = {}};
-    s.peers.resize(1);
-    auto& p = s.peers.front();
-    p.address = theirs;
-    p.local_address = mine;
-    p.asn = asn == 65001 ? 65002 : 65001;
-    p.families = {Family::v4};
-    p.multihop = 4;
-    return s;
+  wire({a, "wire", {"10.0.1.1/24", "fd00:1::1/64"}}, {middle, "left", {"10.0.1.254/24", "fd00:1::fe/64"}});
+  wire({b, "wire", {"10.0.2.2/24", "fd00:2::2/64"}}, {middle, "right", {"10.0.2.254/24", "fd00:2::fe/64"}});
+  for (const char* route : {"route add default via 10.0.1.254", "-6 route add default via fd00:1::fe"}) a.ip(route);
+  for (const char* route : {"route add default via 10.0.2.254", "-6 route add default via fd00:2::fe"}) b.ip(route);
+  struct Case {
+    Family transport;
+    const char *ours, *theirs, *prefix;
   };
-  auto ours = spec(65001, "192.0.2.1", "10.0.1.1", "10.0.2.2");
-  ours.routes = {{.prefix = "192.0.2.0/24"}};
-  const auto one = make_speaker(subject(), a, ours);
-  const auto two = make_speaker(GetParam(), b, spec(65002, "192.0.2.2", "10.0.2.2", "10.0.1.1"));
-  one->start();
-  two->start();
-  EXPECT_TRUE(established(*one)) << one->log() << two->log();
-  EXPECT_TRUE(established(*two));
-  EXPECT_TRUE(learned(*two, "192.0.2.0/24"));
+  for (const Case& c : {Case{Family::v4, "10.0.1.1", "10.0.2.2", "192.0.2.0/24"},
+                        {Family::v6, "fd00:1::1", "fd00:2::2", "2001:db8:1::/48"}}) {
+    SCOPED_TRACE(to_string(c.transport));
+    const auto spec = [&](std::uint32_t asn, const std::string& id, const std::string& mine, const std::string& other) {
+      SpeakerSpec s{.asn = asn, .router_id = id, .peers = {}, .routes = {}, .extra = {}};
+      s.peers.resize(1);
+      auto& p = s.peers.front();
+      p.address = other;
+      p.local_address = mine;
+      p.asn = asn == 65001 ? 65002 : 65001;
+      p.families = {c.transport};
+      p.multihop = 4;
+      return s;
+    };
+    auto ours = spec(65001, "192.0.2.1", c.ours, c.theirs);
+    ours.routes = {{.prefix = c.prefix}};
+    const auto one = make_speaker(subject(), a, ours);
+    const auto two = make_speaker(GetParam(), b, spec(65002, "192.0.2.2", c.theirs, c.ours));
+    one->start();
+    two->start();
+    EXPECT_TRUE(established(*one)) << one->log() << two->log();
+    EXPECT_TRUE(established(*two));
+    EXPECT_TRUE(learned(*two, c.prefix));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(With, Session, ::testing::ValuesIn(kForeign), kind_name);

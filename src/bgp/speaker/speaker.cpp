@@ -107,7 +107,7 @@ std::vector<PeerFault> Speaker::apply(Wanted wanted) {
       ++it;
       continue;
     }
-    remove_instance(it->second, Notification::shutdown(cease::kPeerDeconfigured, ""),
+    remove_instance(it->second, Notification{ErrorCode::cease, cease::kPeerDeconfigured, {}},
                     fmt::format("instance {} was removed", it->first));
     it = running_.erase(it);
   }
@@ -186,7 +186,7 @@ void Speaker::apply_instance(const Wanted::Instance& wanted) {
     const bool moved = std::find(d.added.begin(), d.added.end(), name) != d.added.end();
     // To the operator it is the same peer.
     if (const auto& text = peer.mapped()->shut_by_operator(); moved && text) shut.emplace(name, *text);
-    peer.mapped()->stop(Notification::shutdown(cease::kPeerDeconfigured, ""),
+    peer.mapped()->stop(Notification{ErrorCode::cease, cease::kPeerDeconfigured, {}},
                         moved ? "the peer is met elsewhere now" : "the peer was removed");
     if (moved) last.emplace(name, peer.mapped()->status());
   }
