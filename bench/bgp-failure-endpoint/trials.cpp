@@ -5,7 +5,7 @@
 #include <random>
 
 #include "async/scope.h"
-#include "probes.h"
+#include "bench/lab/probes.h"
 
 namespace weft::bench {
 namespace {

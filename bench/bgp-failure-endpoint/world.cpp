@@ -48,16 +48,6 @@ std::string pod_body(const std::string& name, const std::string& node, unsigned 
 
 }  // namespace
 
-Task<Result<>> until(std::string what, std::function<bool()> fact, std::function<std::string()> seen) {
-  for (const auto deadline = Steady::now() + kPatience; !fact();) {
-    if (Steady::now() > deadline)
-      co_return fail(Errc::timeout, fmt::format("after {} s it is not so that {}; seen: {}", kPatience.count(), what,
-                                                seen ? seen() : std::string("-")));
-    co_await sleep_for(2ms);
-  }
-  co_return Result<>{};
-}
-
 Result<> World::open_places() {
   const auto record = lab::load_record(lab_.name());
   if (!record) return fail(record.error());

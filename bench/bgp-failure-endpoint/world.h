@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "bench/lab/lab.h"
+#include "bench/lab/until.h"
+#include "bench/lab/ways.h"
 #include "kube/client.h"
 #include "netlink/kernel.h"
 #include "slices.h"
-#include "ways.h"
 
 namespace weft::bench {
 
@@ -63,8 +64,5 @@ class World {
   std::vector<std::unique_ptr<netlink::Kernel>> nodes_;  // node1, node2
   std::vector<std::unique_ptr<Ways>> routers_;
 };
-
-/// Looks again and again until `fact` holds; after two minutes fails with `what` and what `seen` says.
-Task<Result<>> until(std::string what, std::function<bool()> fact, std::function<std::string()> seen);
 
 }  // namespace weft::bench

@@ -34,9 +34,8 @@ class KubectlRefusals : public ::testing::Test {
     const auto ready = lab.kubectl("cluster1", {"wait", "--for=condition=Ready", "pod/talker", "--timeout=40s"});
     ASSERT_TRUE(ready.ok()) << ready.describe();
   }
-  void TearDown() override {
-    lab.kubectl("cluster1", {"delete", "pod", "talker", "--ignore-not-found", "--wait=false"});
-  }
+  // Until it is gone: the next test would apply it to the one that ends.
+  void TearDown() override { lab.kubectl("cluster1", {"delete", "pod", "talker", "--ignore-not-found"}); }
 
   // kubectl ARGS ends soon and without success, and what it says is the server's own sentence with `instead` in it.
   void refused(const Argv& args, const std::string& instead) const {

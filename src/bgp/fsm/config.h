@@ -43,6 +43,17 @@ struct Damping {
   bool operator==(const Damping&) const = default;
 };
 
+/// How long BFD alone keeps a session from coming up again whose path it saw fail. Then the peer may be one that begins
+/// BFD only when BGP is up, as FRR's dynamic neighbors are, or does no BFD any more (RFC 5882 §4.1: such a peer is not
+/// to be kept out). Long enough for BFD to come back first where the peer goes on with it, which takes it a second or
+/// two; doubled with each failure of a path in a row, up to `max`, until a session stood for Damping::forgive_after: a
+/// path on which TCP passes now and then is not to carry routes meanwhile.
+struct BfdHold {
+  std::chrono::seconds first{2};
+  std::chrono::seconds max{30};
+  bool operator==(const BfdHold&) const = default;
+};
+
 struct SessionConfig {
   Asn local_as = 0;
   RouterId router_id;
@@ -70,9 +81,7 @@ struct SessionConfig {
   /// Families whose forwarding state outlived that: their F bits until then. Afterwards every family has it, since
   /// only a lost session stands behind a later OPEN, not a lost datapath.
   std::vector<AfiSafi> preserved;
-  /// How long BFD alone keeps a session from coming up again whose path it saw fail. Then the peer may be one that
-  /// begins BFD only when BGP is up, or does no BFD any more (RFC 5882 §4.1: such a peer is not to be kept out).
-  std::chrono::seconds bfd_hold{30};
+  BfdHold bfd_hold;
   /// How long routes of a peer that came back stay stale until it says End-of-RIB (RFC 4724 §4.2, upper bound), and
   /// those of one that began a refresh, until it says that it has ended it (RFC 7313 §4).
   std::chrono::seconds stale_time{360};

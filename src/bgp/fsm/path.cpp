@@ -28,7 +28,9 @@ void Session::handle(event::BfdDown& e) {
     if (phase_ == Phase::running) begin();
     return;
   }
-  path_dead_ = true;
+  const bool failed_anew = !std::exchange(path_dead_, true);
+  if (c && now_ - c->since >= config_.damping.forgive_after) path_failures_ = 0;
+  if (failed_anew) ++path_failures_;
   const Notification cease{ErrorCode::cease, cease::kBfdDown, {}};
   if (c) reason.notification = cease;
   reason.words = "BFD is down" + why + ": is the node or the link down?";

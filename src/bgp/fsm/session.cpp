@@ -91,7 +91,7 @@ void Session::handle(event::Start&) {
     return;
   }
   clear(kIdleHold);
-  attempts_ = failures_ = 0;
+  attempts_ = failures_ = path_failures_ = 0;
   begin();
 }
 
@@ -176,7 +176,7 @@ void Session::reset(const Notification& cease, std::string words, std::optional<
     keep_routes(*ended.negotiated, reason, ended.negotiated->notification_restart && !ends_for_good(cease));
   }
   down_ = std::move(reason);
-  attempts_ = failures_ = 0;
+  attempts_ = failures_ = path_failures_ = 0;
   if (!idle) return begin();
   phase_ = Phase::idle;
   listen_ = {};
@@ -186,7 +186,8 @@ void Session::reset(const Notification& cease, std::string words, std::optional<
 void Session::begin() {
   phase_ = Phase::running;
   if (path_dead_) {
-    if (!timers_.contains(kPath)) set(kPath, config_.bfd_hold);
+    if (!timers_.contains(kPath))
+      set(kPath, doubled(config_.bfd_hold.first, path_failures_ > 0 ? path_failures_ - 1 : 0, config_.bfd_hold.max));
   } else if (!config_.passive) {
     connect();
   }
@@ -274,7 +275,7 @@ void Session::damping_over() {
 void Session::fall(const Gone& gone) {
   attempts_ = 0;
   if (gone.established && gone.stood >= config_.damping.forgive_after) {
-    failures_ = 0;
+    failures_ = path_failures_ = 0;
     return begin();
   }
   const Duration d = doubled(config_.damping.first, failures_++, config_.damping.max);

@@ -150,9 +150,10 @@ class Session {
   bool attempting_ = false;  // action Connect has no answer yet
   bool path_dead_ = false;   // BFD says so, and we believe it: no session
   Steady::time_point attempt_began_{};
-  unsigned attempts_ = 0;  // to connect, since the session was up last
-  unsigned failures_ = 0;  // falls that were not forgiven
-  Duration listen_{};      // what is left of damping when the idle part is over
+  unsigned attempts_ = 0;       // to connect, since the session was up last
+  unsigned failures_ = 0;       // falls that were not forgiven
+  unsigned path_failures_ = 0;  // of which BFD told, likewise
+  Duration listen_{};           // what is left of damping when the idle part is over
   std::map<ConnectionId, Connection> connections_;
   std::map<Timer, Steady::time_point> timers_;
   DownReason down_;

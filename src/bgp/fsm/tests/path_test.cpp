@@ -39,19 +39,37 @@ TEST(Path, that_is_dead_is_neither_tried_nor_accepted) {
   EXPECT_THAT(p.session.down().words, HasSubstr("control detection time expired"));
   p.give(event::Reachable{}).expect(std::vector<std::string>{});
   p.give(event::Connected{2, false}).expect({"send NOTIFICATION 6/5 on 2", "close 2"}).expect(idle);
-  EXPECT_THAT(p.pass(29s), IsEmpty());
+  EXPECT_THAT(p.pass(1s), IsEmpty());
   EXPECT_EQ(p.session.down().kind, Kind::bfd_down);
 }
 
-TEST(Path, of_a_peer_that_begins_bfd_only_when_bgp_is_up_is_tried_after_a_while) {
+TEST(Path, of_a_peer_that_begins_bfd_only_when_bgp_is_up_is_tried_after_a_moment) {
   Play p;
   p.reach();
   p.give(kDead);
-  EXPECT_THAT(p.pass(30s), ElementsAre("connect", "set connect_retry to 10s"));
+  EXPECT_THAT(p.pass(2s), ElementsAre("connect", "set connect_retry to 10s"));
   back(p, 2, theirs());
   p.give(event::BfdClear{}).expect(std::vector<std::string>{}).expect(established);
   p.give(kDead).expect(idle);
-  EXPECT_TRUE(p.did("set path to 30s")) << "the next failure counts as much as the first";
+  EXPECT_TRUE(p.did("set path to 4s")) << "a failure counts as much when BFD came later";
+}
+
+TEST(Path, that_fails_again_and_again_is_left_alone_for_longer_until_a_session_stood) {
+  Play p;
+  p.reach();
+  ConnectionId c = 2;
+  for (const char* held : {"2s", "4s", "8s", "16s", "30s", "30s"}) {
+    p.give(kDead);
+    EXPECT_TRUE(p.did(std::string("set path to ") + held)) << held;
+    p.give(event::BfdClear{});
+    back(p, c++, theirs());
+  }
+  for (int i = 0; i < 6; ++i) {
+    p.pass(10s);
+    p.give(event::Received{c - 1, Keepalive{}});
+  }
+  p.give(kDead);
+  EXPECT_TRUE(p.did("set path to 2s"));
 }
 
 TEST(Path, of_a_passive_session_lets_the_peer_in_when_it_is_back) {
@@ -59,7 +77,7 @@ TEST(Path, of_a_passive_session_lets_the_peer_in_when_it_is_back) {
   c.passive = true;
   Play p(c);
   p.give(event::Start{});
-  p.give(kDead).expect({"set path to 30s"});
+  p.give(kDead).expect({"set path to 2s"});
   p.give(event::Connected{1, false}).expect({"send NOTIFICATION 6/5 on 1", "close 1"});
   p.give(event::BfdClear{}).expect({"clear path"}).expect(active);
   p.give(event::Connected{2, false}).expect(open_sent);
@@ -68,7 +86,7 @@ TEST(Path, of_a_passive_session_lets_the_peer_in_when_it_is_back) {
 TEST(Path, that_is_dead_already_when_the_session_starts_holds_it_back) {
   Play p;
   p.give(kDead).expect(std::vector<std::string>{});
-  p.give(event::Start{}).expect({"set path to 30s"}).expect(idle);
+  p.give(event::Start{}).expect({"set path to 2s"}).expect(idle);
   p.give(event::BfdClear{}).expect({"clear path", "connect", "set connect_retry to 10s"});
 }
 
@@ -86,7 +104,7 @@ TEST(Path, an_attempt_that_hangs_in_the_back_off_of_the_kernel_begins_anew_when_
   Play p;
   p.reach();
   p.give(kDead);
-  p.pass(30s);
+  p.pass(2s);
   p.pass(4s);  // SYNs go nowhere
   p.expect(connect);
   p.give(event::BfdClear{}).expect({"clear connect_retry", "abandon connect", "connect", "set connect_retry to 10s"});

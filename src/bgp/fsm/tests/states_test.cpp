@@ -34,7 +34,7 @@ void check(const std::vector<Cell>& cells) {
 // What every fall of a young session ends in.
 const std::string kAttempt = "attempt failed: ", kDamped = "set idle_hold to 0.75s";
 // What BFD keeps from coming up again.
-const std::string kHeld = "set path to 30s";
+const std::string kHeld = "set path to 2s";
 
 TEST(States, idle_ignores_everything_but_start_and_refuses_connections) {
   check({
