@@ -28,14 +28,21 @@ std::string bgpd_conf(const Sandbox& s) {
   return out + "exit\n";
 }
 
-// The folder for sockets belongs to the user that the daemons become.
-ProgramSpec daemon(const Sandbox& s, const std::string& name) {
-  return {
-      s.name + "/" + name,
-      s.name,
-      {"/bin/sh", "-c",
-       fmt::format("install -d -o frr -g frr /run/frr && exec {0}/{1} -f /etc/frr/{1}.conf --log stdout -A 127.0.0.1",
-                   kFrrDaemons, name)}};
+// The folder for sockets belongs to the user that the daemons become. A daemon's vty socket says that it serves, and
+// one left by a daemon that died would say so, too.
+//
+// The order matters: a client that comes before zebra asks again after 10 s only. A bgpd without zebra knows no
+// interface: it gives IPv6 routes the IPv4-mapped next hop of its session, on which other routers close, and its BFD
+// sessions are not made, for dynamic neighbors for good.
+ProgramSpec daemon(const Sandbox& s, const std::string& name, const std::string& after = "") {
+  std::string start = fmt::format("install -d -o frr -g frr /run/frr && rm -f /run/frr/{}.vty && ", name);
+  if (!after.empty())
+    start += fmt::format(
+        "timeout 30 sh -c 'until test -S /run/frr/{0}.vty; do sleep 0.02; done' || "
+        "{{ echo {1} waits for {0}, which does not serve >&2; exit 1; }} && ",
+        after, name);
+  start += fmt::format("exec {0}/{1} -f /etc/frr/{1}.conf --log stdout -A 127.0.0.1", kFrrDaemons, name);
+  return {s.name + "/" + name, s.name, {"/bin/sh", "-c", std::move(start)}};
 }
 
 }  // namespace
@@ -58,8 +65,9 @@ std::map<std::string, std::string> frr_files(const Sandbox& s) {
 
 std::vector<ProgramSpec> frr_programs(const Sandbox& s) {
   if (!s.bgp) return {};
-  std::vector<ProgramSpec> out = {daemon(s, "zebra"), daemon(s, "bgpd")};
-  if (s.bgp->bfd) out.push_back(daemon(s, "bfdd"));
+  std::vector<ProgramSpec> out = {daemon(s, "zebra")};
+  if (s.bgp->bfd) out.push_back(daemon(s, "bfdd", "zebra"));
+  out.push_back(daemon(s, "bgpd", s.bgp->bfd ? "bfdd" : "zebra"));
   return out;
 }
 

@@ -16,7 +16,7 @@ inline constexpr const char* kFrrDaemons = "/usr/lib/frr";
 
 /// Files by path; none for a sandbox that speaks no BGP.
 std::map<std::string, std::string> frr_files(const Sandbox& router);
-/// zebra, bfdd (with BFD) and bgpd; none for a sandbox that speaks no BGP.
+/// zebra, bfdd (with BFD) and bgpd, each once the one before it serves; none for a sandbox that speaks no BGP.
 std::vector<ProgramSpec> frr_programs(const Sandbox& router);
 
 }  // namespace weft::lab

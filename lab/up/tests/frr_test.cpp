@@ -44,7 +44,16 @@ TEST(Frr, bfd_brings_its_daemon_and_a_profile_for_every_peer) {
   const Sandbox& r = *plan.sandbox("r");
   EXPECT_THAT(frr_files(r).at("/etc/frr/bgpd.conf"), HasSubstr("neighbor nodes bfd profile lab\n"));
   EXPECT_THAT(frr_files(r).at("/etc/frr/bfdd.conf"), HasSubstr("transmit-interval 100\n"));
-  EXPECT_THAT(names(frr_programs(r)), ElementsAre("r/zebra", "r/bgpd", "r/bfdd"));
+  EXPECT_THAT(names(frr_programs(r)), ElementsAre("r/zebra", "r/bfdd", "r/bgpd"));
+}
+
+TEST(Frr, a_daemon_waits_for_those_it_asks) {
+  const Plan plan = plan_of("clusters: [{name: a, nodes: 1, routers: [{name: r, bgp: {asn: 65000, bfd: true}}]}]");
+  const auto started = frr_programs(*plan.sandbox("r"));
+  ASSERT_THAT(started, testing::SizeIs(3));
+  EXPECT_THAT(started[0].argv.back(), Not(HasSubstr("until")));
+  EXPECT_THAT(started[1].argv.back(), HasSubstr("until test -S /run/frr/zebra.vty"));
+  EXPECT_THAT(started[2].argv.back(), HasSubstr("until test -S /run/frr/bfdd.vty"));
 }
 
 TEST(Frr, where_no_bgp_is_spoken_there_is_none) {
