@@ -18,7 +18,9 @@ namespace json = boost::json;
 constexpr const char* kNode = "cluster1-node1";
 constexpr const char* kNodeAddress = "10.0.0.11";
 constexpr const char* kClient = "cluster2-node1";
+constexpr const char* kClientRouter = "cluster2-router";
 constexpr const char* kRouter = "tor";
+const std::string kNamespace = "default", kPod = "server";
 constexpr const char* kCilium = "/apis/cilium.io/v2/";
 
 constexpr const char* kAdvertisement = R"({
@@ -85,20 +87,25 @@ Task<Result<>> World::prepare() {
   const std::pair<std::string, std::string> objects[] = {
       {cilium + "ciliumbgpadvertisements", kAdvertisement},
       {cilium + "ciliumbgppeerconfigs", peer_config(graceful_restart_)},
-      {"/api/v1/namespaces/default/pods", pod_body(pod_name_)}};
+      {"/api/v1/namespaces/default/pods", pod_body(kPod)}};
   for (const auto& [collection, body] : objects) {
     auto made = co_await apply(collection, body);
     if (!made) co_return made;
   }
   auto opened = co_await open_places();
   if (!opened) co_return opened;
-  auto started = co_await start_pod();
-  if (!started) co_return started;
+  auto addresses = co_await pod_addresses(client_, kNamespace, kPod);
+  if (!addresses) co_return fail(addresses.error());
+  pod_ = *addresses;
   auto running = co_await agent();
   if (!running) co_return fail(running.error());
   agent_pod_ = running->pod;
   auto met = co_await meet();
-  co_return met;
+  if (!met) co_return met;
+  // What its own router learns through that one comes later.
+  auto reaching = ways_through(kClientRouter, netns_.at(kClientRouter), router_->prefixes(), 1);
+  auto reached = co_await std::move(reaching);
+  co_return reached;
 }
 
 Task<Result<>> World::open_places() {
@@ -124,39 +131,13 @@ Task<Result<>> World::open_places() {
   if (std::ranges::none_of(*links, [&](const netlink::Link& l) { return l.index == port_ && l.kind == "veth"; }))
     co_return fail(Errc::not_found, fmt::format("no port {} of the lab's switch leads to {}", port_, kNode));
 
-  auto node = co_await client_.get(kube::kNodes, "", kNode);
-  if (!node) co_return fail(node.error());
-  std::vector<Prefix> pods;
-  for (const auto& cidr : node->at("spec").at("podCIDRs").as_array()) {
-    const auto prefix = Prefix::parse(cidr.as_string());
-    if (!prefix) co_return fail(prefix.error());
-    pods.push_back(*prefix);
-  }
-  auto ways = Ways::open(kRouter, netns_.at(kRouter), std::move(pods));
+  const std::string node = kNode;
+  auto pods = co_await pod_cidrs(client_, node);
+  if (!pods) co_return fail(pods.error());
+  auto ways = Ways::open(kRouter, netns_.at(kRouter), std::move(*pods));
   if (!ways) co_return fail(ways.error());
   router_ = std::move(*ways);
   co_return Result<>{};
-}
-
-Task<Result<>> World::start_pod() {
-  const std::string name = pod_name_;
-  for (const auto deadline = Steady::now() + std::chrono::minutes(2);;) {
-    auto pod = co_await client_.get(kube::kPods, "default", name);
-    if (!pod) co_return fail(pod.error());
-    const json::value v = *pod;
-    const auto* ips = at(v, {"status", "podIPs"});
-    if (ips && ips->is_array() && ips->get_array().size() == 2) {
-      for (const auto& ip : ips->get_array()) {
-        const auto a = Address::parse(ip.at("ip").as_string());
-        if (!a) co_return fail(a.error());
-        (a->is_v4() ? pod_.v4 : pod_.v6) = *a;
-      }
-      co_return Result<>{};
-    }
-    if (Steady::now() > deadline)
-      co_return fail(Errc::timeout, fmt::format("pod {} has no two addresses: {}", name, json::serialize(v)));
-    co_await sleep_for(std::chrono::milliseconds(20));
-  }
 }
 
 Task<Result<>> World::meet() {
@@ -224,7 +205,7 @@ Task<Result<>> World::renew_agent() {
   const auto before = session();
   auto removed = co_await client_.remove(kube::kPods, "kube-system", old);
   if (!removed) co_return fail(removed.error());
-  for (const auto deadline = Steady::now() + std::chrono::minutes(2);;) {
+  for (const auto deadline = Steady::now() + kPatience;;) {
     auto now = co_await agent();
     if (!now) co_return fail(now.error());
     if (now->ready && now->pod != old) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "bench/lab/lab.h"
+#include "bench/lab/pods.h"
 #include "bench/lab/until.h"
 #include "bench/lab/ways.h"
 #include "kube/client.h"
@@ -15,17 +16,14 @@
 
 namespace weft::bench {
 
-struct PodAddresses {
-  Address v4, v6;
-};
-
 class World {
  public:
   /// The references must outlive this.
   World(Lab& lab, kube::Client& client, bool graceful_restart)
       : lab_(lab), client_(client), graceful_restart_(graceful_restart) {}
 
-  /// Installs Weft in cluster1 and starts a pod on node1; meets the router.
+  /// Installs Weft in cluster1 and starts a pod on node1; meets the router. Returns when the client's router has a way
+  /// to the pod, too.
   Task<Result<>> prepare();
   /// Has the nodes peer with the router. Returns when node1 is met: session, BFD, and its pod CIDRs in the router's
   /// kernel, of both families.
@@ -54,7 +52,6 @@ class World {
   Reached ways() const;
 
   const PodAddresses& pod() const { return pod_; }
-  const std::string& pod_name() const { return pod_name_; }
   int client_netns() const { return client_netns_.get(); }
   std::string describe() const;
 
@@ -65,7 +62,6 @@ class World {
   };
   Task<Result<>> apply(std::string collection, std::string body);
   Task<Result<>> open_places();
-  Task<Result<>> start_pod();
   Task<Result<Agent>> agent();
   boost::json::value ask_router(const std::string& command) const;
 
@@ -78,7 +74,7 @@ class World {
   int port_ = 0;  // of the switch, to node1
   std::unique_ptr<Ways> router_;
   PodAddresses pod_;
-  std::string pod_name_ = "server", agent_pod_;
+  std::string agent_pod_;
 };
 
 }  // namespace weft::bench

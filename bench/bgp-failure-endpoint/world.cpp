@@ -13,9 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 namespace json = boost::json;
 
-constexpr auto kPatience = 120s;  // for one fact, on a machine busy with other work
-constexpr const char* kNamespace = "weft-bench";
-constexpr const char* kStaying = "staying";
+const std::string kNamespace = "weft-bench", kStaying = "staying";
 const std::string kTors[] = {"tor1", "tor2"};
 const std::string kNodes[] = {"cluster1-node1", "cluster1-node2"};
 constexpr const char* kClient = "cluster2-node1";
@@ -113,8 +111,7 @@ Task<Result<>> World::prepare() {
   auto patched =
       co_await client_.patch(kube::kServices, kNamespace, "local", kube::PatchType::merge, status, to_status);
   if (!patched) co_return fail(patched.error());
-  const std::string staying_pod = kStaying;
-  auto staying = co_await addresses(staying_pod);
+  auto staying = co_await pod_addresses(client_, kNamespace, kStaying);
   if (!staying) co_return fail(staying.error());
   WEFT_CO_TRY(serve(2, *staying));
   auto announcing = until(
@@ -127,49 +124,12 @@ Task<Result<>> World::prepare() {
 
 // Sessions come up in any order; the client's router learns through both others.
 Task<Result<>> World::wait_for_client() {
-  auto node = co_await client_.get(kube::kNodes, "", kNodes[0]);
-  if (!node) co_return fail(node.error());
-  std::vector<Prefix> wanted{Prefix(v4_, 32), Prefix(v6_, 128)};
-  for (const auto& cidr : node->at("spec").at("podCIDRs").as_array()) {
-    const auto prefix = Prefix::parse(cidr.as_string());
-    if (!prefix) co_return fail(prefix.error());
-    wanted.push_back(*prefix);
-  }
-  auto ways = Ways::open(kClientRouter, netns(kClientRouter), std::move(wanted));
-  if (!ways) co_return fail(ways.error());
-  const Ways& at_client = **ways;
-  auto reaching = until(
-      "the client's router reaches the Service and node1's pods through both others",
-      [&] {
-        for (std::size_t i = 0; i < at_client.prefixes().size(); ++i)
-          if (at_client.to(i).hops.size() != 2) return false;
-        return true;
-      },
-      [&] { return at_client.describe(); });
+  auto wanted = co_await pod_cidrs(client_, kNodes[0]);
+  if (!wanted) co_return fail(wanted.error());
+  wanted->insert(wanted->end(), {Prefix(v4_, 32), Prefix(v6_, 128)});
+  auto reaching = ways_through(kClientRouter, netns(kClientRouter), std::move(*wanted), 2);
   auto reached = co_await std::move(reaching);
   co_return reached;
-}
-
-Task<Result<PodAddresses>> World::addresses(std::string name) {
-  for (const auto deadline = Steady::now() + kPatience;;) {
-    auto pod = co_await client_.get(kube::kPods, kNamespace, name);
-    if (!pod) co_return fail(pod.error());
-    const auto& status = pod->at("status").as_object();
-    const auto* ips = status.if_contains("podIPs");
-    if (ips && ips->is_array() && ips->get_array().size() == 2) {
-      PodAddresses out;
-      for (const auto& ip : ips->get_array()) {
-        const auto a = Address::parse(ip.at("ip").as_string());
-        if (!a) co_return fail(a.error());
-        (a->is_v4() ? out.v4 : out.v6) = *a;
-      }
-      co_return out;
-    }
-    if (Steady::now() > deadline)
-      co_return fail(Errc::timeout, fmt::format("pod {} has no two addresses; its status: {}", name,
-                                                json::serialize(json::value(status))));
-    co_await sleep_for(10ms);
-  }
 }
 
 Task<Result<PodAddresses>> World::start_pod(std::string name, unsigned grace) {
@@ -177,7 +137,9 @@ Task<Result<PodAddresses>> World::start_pod(std::string name, unsigned grace) {
   const std::string body = pod_body(name, kNodes[0], grace);
   auto made = co_await create(path, body);
   if (!made) co_return fail(made.error());
-  co_return co_await addresses(std::move(name));
+  auto waiting = pod_addresses(client_, kNamespace, std::move(name));
+  auto addresses = co_await std::move(waiting);
+  co_return addresses;
 }
 
 Task<Result<>> World::delete_pod(std::string name) {

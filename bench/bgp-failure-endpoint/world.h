@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "bench/lab/lab.h"
+#include "bench/lab/pods.h"
 #include "bench/lab/until.h"
 #include "bench/lab/ways.h"
 #include "kube/client.h"
@@ -13,10 +14,6 @@
 #include "slices.h"
 
 namespace weft::bench {
-
-struct PodAddresses {
-  Address v4, v6;
-};
 
 class World {
  public:
@@ -51,7 +48,6 @@ class World {
 
  private:
   Task<Result<>> create(std::string path, std::string body);
-  Task<Result<PodAddresses>> addresses(std::string name);
   std::string netns(const std::string& sandbox) const { return netns_.at(sandbox); }
   Result<> open_places();
   Task<Result<>> wait_for_client();

@@ -9,10 +9,6 @@ namespace weft::bench {
 
 using namespace std::chrono_literals;
 
-namespace {
-constexpr auto kPatience = 120s;  // for one fact, on a machine busy with other work
-}
-
 Task<Result<>> until(std::string what, std::function<bool()> fact, std::function<std::string()> seen) {
   for (const auto deadline = Steady::now() + kPatience; !fact();) {
     if (Steady::now() > deadline)

@@ -1,6 +1,7 @@
 // Waiting for facts.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 
@@ -9,7 +10,9 @@
 
 namespace weft::bench {
 
-/// Looks again and again until `fact` holds; after two minutes fails with `what` and what `seen` says.
+inline constexpr std::chrono::seconds kPatience{120};  // for one fact, on a machine busy with other work
+
+/// Looks again and again until `fact` holds; after kPatience fails with `what` and what `seen` says.
 Task<Result<>> until(std::string what, std::function<bool()> fact, std::function<std::string()> seen);
 
 }  // namespace weft::bench

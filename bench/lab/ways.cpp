@@ -12,6 +12,7 @@
 #include <cerrno>
 
 #include "netlink/netns.h"
+#include "until.h"
 
 namespace weft::bench {
 namespace {
@@ -112,6 +113,23 @@ std::string Ways::describe() const {
         "{}: {} via {}\n", router_, prefixes_[i].to_string(),
         states_[i].hops.empty() ? std::string("nothing") : fmt::format("{}", fmt::join(states_[i].hops, ", ")));
   return out + error_;
+}
+
+Task<Result<>> ways_through(std::string router, std::string netns, std::vector<Prefix> prefixes, std::size_t hops) {
+  const auto ways = Ways::open(std::move(router), netns, std::move(prefixes));
+  if (!ways) co_return fail(ways.error());
+  const Ways& at_router = **ways;
+  std::string what = fmt::format("{} has {} ways to each", at_router.router(), hops);
+  auto reaching = until(
+      std::move(what),
+      [&] {
+        for (std::size_t i = 0; i < at_router.prefixes().size(); ++i)
+          if (at_router.to(i).hops.size() != hops) return false;
+        return true;
+      },
+      [&] { return at_router.describe(); });
+  auto reached = co_await std::move(reaching);
+  co_return reached;
 }
 
 }  // namespace weft::bench

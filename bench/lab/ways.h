@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "async/task.h"
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/net.h"
@@ -51,5 +52,9 @@ class Ways {
   std::string error_;
   std::thread thread_;
 };
+
+/// Waits until the kernel of `router` has so many next hops for each prefix; after kPatience (until.h) fails with those
+/// that it has.
+Task<Result<>> ways_through(std::string router, std::string netns, std::vector<Prefix> prefixes, std::size_t hops);
 
 }  // namespace weft::bench
