@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -31,6 +32,11 @@ struct Child {
   }
   int reap() { return wait_for(std::exchange(pid, 0)); }
 };
+
+bool readable(int fd) {
+  pollfd p{fd, POLLIN, 0};
+  return ::poll(&p, 1, 0) > 0;
+}
 
 }  // namespace
 
@@ -92,7 +98,7 @@ Task<> process_end(ProcessId process) {
   stream_descriptor watcher(executor, fd->release());
   // Asio keeps its record of a closed descriptor for the next one: an event that was still queued for the old one ends
   // the wait of the new. Reads do not notice, a bare wait has to look.
-  while (alive(process)) {
+  while (!readable(watcher.native_handle())) {
     auto [ec] = co_await watcher.async_wait(stream_descriptor::wait_read, kTuple);
     if (ec) throw boost::system::system_error(ec);
   }

@@ -1,6 +1,9 @@
 // weft-lab-node: the kubelet's place in a lab. Registers the node, runs its pods as processes.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/stat.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <boost/json/parse.hpp>
@@ -35,6 +38,18 @@ Result<std::map<std::string, std::vector<std::string>>> load_images(const std::s
       for (const auto& arg : kv.value().get_array())
         if (arg.is_string()) out[kv.key()].emplace_back(arg.get_string());
   return out;
+}
+
+// Makes the folder a shared mount, once: it is one already when this is not the first process on the node, and another
+// on top of it would double all that is below, with each start, until the kernel's limit of mounts.
+Result<> share(const char* folder) {
+  struct statx about{};
+  if (::statx(AT_FDCWD, folder, 0, STATX_BASIC_STATS, &about) != 0) return fail(errno_error(folder, errno));
+  const bool mounted = (about.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+  if (!mounted && ::mount(folder, folder, nullptr, MS_BIND | MS_REC, nullptr) != 0)
+    return fail(errno_error(folder, errno));
+  if (::mount(nullptr, folder, nullptr, MS_SHARED | MS_REC, nullptr) != 0) return fail(errno_error(folder, errno));
+  return {};
 }
 
 Task<int> serve(asio::io_context& io, kube::Config config, Arguments& a) {
@@ -105,9 +120,7 @@ int main(int argc, char** argv) {
     std::filesystem::create_directories(dir, ec);
   // Pods' network namespaces are mounts: shared, so that containers that have the folder see those made later.
   std::filesystem::create_directories("/run/netns", ec);
-  if (::mount("/run/netns", "/run/netns", nullptr, MS_BIND | MS_REC, nullptr) != 0 ||
-      ::mount(nullptr, "/run/netns", nullptr, MS_SHARED | MS_REC, nullptr) != 0)
-    return fatal(errno_error("/run/netns", errno));
+  if (const auto r = share("/run/netns"); !r) return fatal(r.error());
   auto config = kube::load_kubeconfig(a.kubeconfig);
   if (!config) return fatal(config.error());
   config->user_agent = "weft-lab-node";

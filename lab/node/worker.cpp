@@ -175,6 +175,10 @@ Task<> PodWorker::prepare_volumes() {
     Pod pod = pod_;
     DownwardStatus status = downward();
     auto r = co_await volumes_.prepare(std::move(pod), std::move(status));
+    if (r) {
+      volumes_ready_ = true;
+      changed();
+    }
     if (r || stopping()) co_return;
     event("Warning", "FailedMount", "MountVolume.SetUp failed for " + r.error().message);
     for (Container& c : containers_)

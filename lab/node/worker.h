@@ -114,6 +114,7 @@ class PodWorker {
   std::optional<CniNetwork> network_;
   json::object cni_result_;
   bool sandbox_ready_ = false;
+  bool volumes_ready_ = false;
   bool initialized_ = false;
   bool finished_ = false;  // every container is over, the sandbox removed
   std::vector<std::string> pod_ips_;

@@ -114,6 +114,8 @@ Task<Result<>> PodWorker::launch(Container& c) {
 Task<> PodWorker::container_loop(Container& c) {
   for (;;) {
     if (!c.run) {
+      // One that ended while no weft-lab-node ran comes here before its pod is prepared again.
+      while (!volumes_ready_ && !stopping()) co_await wait(60s);
       if (stopping()) break;
       auto r = co_await launch(c);
       if (!r && (r.error().code == Errc::not_found || r.error().code == Errc::unsupported ||

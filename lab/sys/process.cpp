@@ -15,8 +15,8 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+
+#include "base/file.h"
 
 extern char** environ;
 
@@ -184,8 +184,8 @@ Result<Output> run_blocking(SpawnOptions o, const std::string& input) {
 
 std::optional<ProcessId> identify(pid_t pid) {
   if (pid <= 0) return std::nullopt;
-  std::ifstream in(fmt::format("/proc/{}/stat", pid));
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  // A process that is reaped between opening and reading is ESRCH: gone, like one without the file.
+  const std::string text = read_file(fmt::format("/proc/{}/stat", pid)).value_or("");
   // The name in parentheses may hold anything; the fields begin behind its last parenthesis.
   const auto close = text.rfind(')');
   if (close == std::string::npos || close + 2 >= text.size()) return std::nullopt;

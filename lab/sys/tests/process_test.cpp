@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include <csignal>
+#include <thread>
 
 namespace weft::lab {
 namespace {
@@ -75,6 +76,17 @@ TEST(Process, identity_tells_a_process_from_its_successor) {
   self->start += 1;
   EXPECT_FALSE(alive(*self));
   EXPECT_FALSE(open_process(*self));
+}
+
+// Its file may go between opening and reading it.
+TEST(Process, one_that_is_reaped_meanwhile_has_no_identity) {
+  for (int round = 0; round < 300; ++round) {
+    const auto pid = spawn(shell("exit 0"));
+    ASSERT_TRUE(pid);
+    const std::jthread reaper([&] { wait_for(*pid); });
+    while (identify(*pid)) continue;
+    for (int i = 0; i < 100; ++i) EXPECT_FALSE(identify(*pid));
+  }
 }
 
 TEST(Process, a_zombie_is_not_alive) {

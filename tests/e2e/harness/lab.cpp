@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -133,8 +134,28 @@ std::vector<std::string> Lab::forbidden() const {
   return {out.begin(), out.end()};
 }
 
+std::vector<std::string> Lab::broken() const {
+  const std::filesystem::path run = "/run/weft-lab/" + name_;
+  std::vector<std::filesystem::path> folders{run / "log"};
+  std::error_code none;
+  for (const auto& sandbox : std::filesystem::directory_iterator(run / "sandboxes", none))
+    folders.push_back(sandbox.path() / "state/logs");
+  std::vector<std::string> out;
+  for (const auto& folder : folders)
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder, none)) {
+      if (!entry.is_regular_file()) continue;
+      std::ifstream log(entry.path());
+      std::string before;
+      for (std::string line; std::getline(log, line); before = line)
+        if (line.find("broken invariant: ") != std::string::npos)
+          out.push_back(entry.path().lexically_relative(run).string() + ": " + before + "\n" + line);
+    }
+  return out;
+}
+
 void Lab::down() {
   if (!ours_) return;
+  EXPECT_THAT(broken(), ::testing::IsEmpty());
   const auto result = run({program("weft"), "lab", "down", "--name", name_}, {.limit = std::chrono::seconds(120)});
   if (result.ok()) {
     if (guardian_pipe >= 0 && write(guardian_pipe, "k", 1) != 1) std::cerr << "the guardian is gone\n";

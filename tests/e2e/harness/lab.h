@@ -47,6 +47,9 @@ class Lab {
   /// What the lab's API servers have refused to service accounts of kube-system so far, each once: rules that a chart
   /// forgot. Nothing with a real kube-apiserver, which does not log it.
   std::vector<std::string> forbidden() const;
+  /// What programs of ours, the product's and the lab's, have logged when they gave up because of a fault of their own.
+  /// The lab starts such a program again, so that nothing else may show it.
+  std::vector<std::string> broken() const;
 
   /// kubectl apply; the failure carries kubectl's words.
   ::testing::AssertionResult apply(const std::string& cluster, const std::string& yaml) const;

@@ -21,6 +21,7 @@
 #include <thread>
 
 #include "base/fd.h"
+#include "base/file.h"
 #include "lab/sys/process.h"
 #include "tests/interop/harness/sandbox.h"
 
@@ -254,8 +255,8 @@ Usage usage(pid_t pid) {
 }
 
 std::string slurp(const std::string& path) {
-  std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
+  // Not a stream: of a file in /proc whose process has gone, reading throws.
+  return read_file(path).value_or("");
 }
 
 void wait_until(std::chrono::milliseconds limit, const std::string& what, const std::function<bool()>& fact,
