@@ -34,14 +34,15 @@ std::string bgpd_conf(const Sandbox& s) {
 // The order matters: a client that comes before zebra asks again after 10 s only. A bgpd without zebra knows no
 // interface: it gives IPv6 routes the IPv4-mapped next hop of its session, on which other routers close, and its BFD
 // sessions are not made, for dynamic neighbors for good.
-ProgramSpec daemon(const Sandbox& s, const std::string& name, const std::string& after = "") {
+ProgramSpec daemon(const Sandbox& s, const std::string& name, const std::string& after = "",
+                   const std::string& more = "") {
   std::string start = fmt::format("install -d -o frr -g frr /run/frr && rm -f /run/frr/{}.vty && ", name);
   if (!after.empty())
     start += fmt::format(
         "timeout 30 sh -c 'until test -S /run/frr/{0}.vty; do sleep 0.02; done' || "
         "{{ echo {1} waits for {0}, which does not serve >&2; exit 1; }} && ",
         after, name);
-  start += fmt::format("exec {0}/{1} -f /etc/frr/{1}.conf --log stdout -A 127.0.0.1", kFrrDaemons, name);
+  start += fmt::format("exec {0}/{1} -f /etc/frr/{1}.conf --log stdout -A 127.0.0.1{2}", kFrrDaemons, name, more);
   return {s.name + "/" + name, s.name, {"/bin/sh", "-c", std::move(start)}};
 }
 
@@ -65,7 +66,8 @@ std::map<std::string, std::string> frr_files(const Sandbox& s) {
 
 std::vector<ProgramSpec> frr_programs(const Sandbox& s) {
   if (!s.bgp) return {};
-  std::vector<ProgramSpec> out = {daemon(s, "zebra")};
+  // Without it zebra changes an IPv6 route by taking it away and adding another, and what comes in between has no way.
+  std::vector<ProgramSpec> out = {daemon(s, "zebra", "", " --v6-rr-semantics")};
   if (s.bgp->bfd) out.push_back(daemon(s, "bfdd", "zebra"));
   out.push_back(daemon(s, "bgpd", s.bgp->bfd ? "bfdd" : "zebra"));
   return out;

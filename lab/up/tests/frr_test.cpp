@@ -52,6 +52,7 @@ TEST(Frr, a_daemon_waits_for_those_it_asks) {
   const auto started = frr_programs(*plan.sandbox("r"));
   ASSERT_THAT(started, testing::SizeIs(3));
   EXPECT_THAT(started[0].argv.back(), Not(HasSubstr("until")));
+  EXPECT_THAT(started[0].argv.back(), HasSubstr("--v6-rr-semantics"));
   EXPECT_THAT(started[1].argv.back(), HasSubstr("until test -S /run/frr/zebra.vty"));
   EXPECT_THAT(started[2].argv.back(), HasSubstr("until test -S /run/frr/bfdd.vty"));
 }
