@@ -35,14 +35,14 @@ std::string bgpd_conf(const Sandbox& s) {
 // interface: it gives IPv6 routes the IPv4-mapped next hop of its session, on which other routers close, and its BFD
 // sessions are not made, for dynamic neighbors for good.
 ProgramSpec daemon(const Sandbox& s, const std::string& name, const std::string& after = "",
-                   const std::string& more = "") {
+                   const std::string& options = "") {
   std::string start = fmt::format("install -d -o frr -g frr /run/frr && rm -f /run/frr/{}.vty && ", name);
   if (!after.empty())
     start += fmt::format(
         "timeout 30 sh -c 'until test -S /run/frr/{0}.vty; do sleep 0.02; done' || "
         "{{ echo {1} waits for {0}, which does not serve >&2; exit 1; }} && ",
         after, name);
-  start += fmt::format("exec {0}/{1} -f /etc/frr/{1}.conf --log stdout -A 127.0.0.1{2}", kFrrDaemons, name, more);
+  start += fmt::format("exec {0}/{1} -f /etc/frr/{1}.conf --log stdout -A 127.0.0.1{2}", kFrrDaemons, name, options);
   return {s.name + "/" + name, s.name, {"/bin/sh", "-c", std::move(start)}};
 }
 

@@ -52,9 +52,15 @@ TEST(Frr, a_daemon_waits_for_those_it_asks) {
   const auto started = frr_programs(*plan.sandbox("r"));
   ASSERT_THAT(started, testing::SizeIs(3));
   EXPECT_THAT(started[0].argv.back(), Not(HasSubstr("until")));
-  EXPECT_THAT(started[0].argv.back(), HasSubstr("--v6-rr-semantics"));
   EXPECT_THAT(started[1].argv.back(), HasSubstr("until test -S /run/frr/zebra.vty"));
   EXPECT_THAT(started[2].argv.back(), HasSubstr("until test -S /run/frr/bfdd.vty"));
+}
+
+TEST(Frr, zebra_replaces_ipv6_routes_in_place) {
+  const Plan plan = plan_of("clusters: [{name: a, nodes: 1, routers: [{name: r, bgp: {asn: 65000}}]}]");
+  const auto started = frr_programs(*plan.sandbox("r"));
+  ASSERT_THAT(started, testing::SizeIs(2));
+  EXPECT_THAT(started[0].argv.back(), HasSubstr("--v6-rr-semantics"));
 }
 
 TEST(Frr, where_no_bgp_is_spoken_there_is_none) {
