@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/tests/free_port.h"
 #include "lab/pki/pki.h"
 
 namespace weft::lab::api {
@@ -51,7 +52,7 @@ TestServer::TestServer(std::string extra_flags) : flags_(std::move(extra_flags))
   char name[] = "/tmp/weft-apiserver-test-XXXXXX";
   if (::mkdtemp(name) == nullptr) throw std::runtime_error("mkdtemp");
   dir_ = name;
-  port_ = kvstore::testing::free_port();
+  port_ = weft::testing::free_port();
   const auto ca = must(make_ca("test-ca")), other = must(make_ca("test-ca"));
   const auto admin = must(issue_client(ca, "kubernetes-admin", {"system:masters"}));
   must(write_pair(dir_, "ca", ca));

@@ -14,6 +14,7 @@
 #include "async/scope.h"
 #include "async/signal.h"
 #include "base/net.h"
+#include "base/tests/free_port.h"
 
 namespace weft::api {
 namespace {
@@ -34,14 +35,8 @@ std::string scrape(const tcp::endpoint& at) {
   return answer;
 }
 
-// A port nobody listens on just now.
-unsigned short free_port() {
-  asio::io_context io;
-  return tcp::acceptor(io, tcp::endpoint(tcp::v4(), 0)).local_endpoint().port();
-}
-
 TEST(Metrics, are_scraped_over_tcp_on_every_address_of_both_families) {
-  const auto port = free_port();
+  const auto port = weft::testing::free_port();
   asio::io_context io{1};
   Notifier end(io);
   metrics::Registry registry;

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/tests/free_port.h"
 #include "kube/config.h"
 
 namespace weft::testing {
@@ -72,18 +73,6 @@ class Child {
  private:
   pid_t pid_ = 0;
 };
-
-inline std::uint16_t free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ::bind(fd, reinterpret_cast<sockaddr*>(&a), sizeof a);
-  socklen_t n = sizeof a;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &n);
-  ::close(fd);
-  return ntohs(a.sin_port);
-}
 
 inline bool listens(std::uint16_t port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM, 0);

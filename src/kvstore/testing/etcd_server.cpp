@@ -12,21 +12,10 @@
 #include "async/scope.h"
 #include "base/fd.h"
 #include "base/file.h"
+#include "base/tests/free_port.h"
 
 namespace weft::kvstore::testing {
 namespace fs = std::filesystem;
-
-int free_port() {
-  const Fd s(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t n = sizeof a;
-  if (::bind(s.get(), reinterpret_cast<sockaddr*>(&a), n) != 0 ||
-      ::getsockname(s.get(), reinterpret_cast<sockaddr*>(&a), &n) != 0)
-    throw std::runtime_error("no free port");
-  return ntohs(a.sin_port);
-}
 
 namespace {
 bool listening(const std::string& host, int port) {
@@ -43,8 +32,8 @@ EtcdServer::EtcdServer(Config config) : config_(std::move(config)) {
   std::string name = (fs::temp_directory_path() / "weft-etcd-XXXXXX").string();
   if (!::mkdtemp(name.data())) throw std::runtime_error("mkdtemp failed");
   dir_ = name;
-  home_port_ = config_.port ? config_.port : free_port();
-  peer_port_ = free_port();
+  home_port_ = config_.port ? config_.port : weft::testing::free_port();
+  peer_port_ = weft::testing::free_port();
   if (config_.ca) {
     const auto server = config_.ca->issue(
         "clustermesh-apiserver.cilium.io",
@@ -84,7 +73,7 @@ void EtcdServer::start() {
   launch();
 }
 void EtcdServer::start_hidden() {
-  port_ = free_port();
+  port_ = weft::testing::free_port();
   launch();
 }
 void EtcdServer::launch() {

@@ -51,7 +51,4 @@ class EtcdServer {
   EtcdProcess process_;
 };
 
-/// A loopback TCP port that nothing listens on right now.
-int free_port();
-
 }  // namespace weft::kvstore::testing

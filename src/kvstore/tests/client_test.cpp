@@ -6,6 +6,7 @@
 #include "async/tests/run.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/tests/free_port.h"
 #include "kvstore/client.h"
 #include "kvstore/testing/etcd_server.h"
 #include "kvstore/tls_probe.h"
@@ -17,6 +18,7 @@ namespace {
 
 using testing::EtcdServer;
 using testing::TestCa;
+using weft::testing::free_port;
 using weft::testing::run;
 
 EtcdServer& shared_etcd() {
@@ -258,7 +260,7 @@ TEST(Client, an_io_context_may_die_with_calls_under_way) {
 TEST(Client, a_dead_endpoint_is_left_for_the_next) {
   run([](asio::io_context& io) -> Task<> {
     Options o = shared_etcd().options();
-    o.endpoints.insert(o.endpoints.begin(), fmt::format("http://127.0.0.1:{}", testing::free_port()));
+    o.endpoints.insert(o.endpoints.begin(), fmt::format("http://127.0.0.1:{}", free_port()));
     Client c(io, o);
     const auto first = co_await c.get("a");
     EXPECT_FALSE(first.has_value());
@@ -460,7 +462,7 @@ TEST(TlsProbe, says_which_certificate_is_not_trusted_by_whom) {
     EXPECT_NE(name.error().message.find("not for \"elsewhere.example\""), std::string::npos) << name.error().message;
 
     Options dead = good;
-    const std::string nowhere = fmt::format("https://127.0.0.1:{}", testing::free_port());
+    const std::string nowhere = fmt::format("https://127.0.0.1:{}", free_port());
     const auto none = co_await probe_tls(nowhere, std::move(dead), "cluster east");
     EXPECT_EQ(none.error().code, Errc::unavailable);
   });

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/tests/free_port.h"
 #include "kvstore/testing/etcd_server.h"
 #include "mesh/config_dir.h"
 #include "mesh/tests/remote_world.h"
@@ -44,7 +45,7 @@ TEST(ConfigDir, picks_up_changes_and_drops_remotes_at_run_time) {
     EXPECT_TRUE(w.status("east").ready) << "a bad file does not cut what works";
     EXPECT_EQ(w.nodes.size(), 2u);
 
-    const std::string lost = fmt::format("http://127.0.0.1:{}", kvstore::testing::free_port());
+    const std::string lost = fmt::format("http://127.0.0.1:{}", weft::testing::free_port());
     (void)write_file(dir + "/east", "endpoints:\n- " + lost + "\n");
     co_await eventually("east is away", [&] { return !w.status("east").ready; });
     EXPECT_EQ(w.nodes.size(), 2u) << "another address, the same rows";

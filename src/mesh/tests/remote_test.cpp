@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/tests/free_port.h"
 #include "kvstore/testing/etcd_server.h"
 #include "mesh/tests/remote_world.h"
 
@@ -222,7 +223,7 @@ TEST(RemoteCluster, finds_the_store_behind_the_last_of_its_addresses_without_wai
     options.retry_first = options.retry_max = 30s;
     for (int i = 0; i < 3; ++i)
       options.store.endpoints.insert(options.store.endpoints.begin(),
-                                     fmt::format("http://127.0.0.1:{}", kvstore::testing::free_port()));
+                                     fmt::format("http://127.0.0.1:{}", weft::testing::free_port()));
     RemoteCluster r(io, kHome, "east", options, w.tables, w.ids, false);
     r.start();
     co_await eventually("ready", [&] { return w.status("east").ready; }, 10s);
