@@ -51,6 +51,19 @@ struct World {
   }
 };
 
+/// Waits until a remote says why it is not ready, in words that hold `part`.
+inline Task<> eventually_says(const World& w, std::string remote, std::string part) {
+  std::function<bool()> fact = [&] {
+    const auto status = w.status(remote);
+    return !status.ready && status.why.find(part) != std::string::npos;
+  };
+  std::function<std::string()> seen = [&] {
+    const auto status = w.status(remote);
+    return (status.ready ? "ready, " : "not ready, ") + status.why;
+  };
+  co_await weft::testing::until(std::move(fact), std::move(seen), 20s);
+}
+
 inline Task<> put(Client& c, std::string key, std::string value) {
   const auto r = co_await c.put(std::move(key), std::move(value));
   EXPECT_TRUE(r.has_value()) << (r ? "" : r.error().message);
