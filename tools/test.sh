@@ -6,6 +6,7 @@ PASSED=0
 FAILED=0
 SKIPPED=0
 FAILED_NAMES=()
+FAILED_TEXTS=()  # what those cases said, as far as a program left it
 SERVER=""
 
 test_main() {
@@ -86,8 +87,11 @@ count_suite() {
     if [ -s "$json" ] && read -r tests failures skipped < <(jq -r '
         [.testsuites[]?.testsuite[]?] | [length, (map(select(.failures)) | length),
         (map(select(.result == "SKIPPED" or .status == "NOTRUN")) | length)] | @tsv' "$json" 2>/dev/null); then
-      [ "$failures" -gt 0 ] && while read -r case; do FAILED_NAMES+=("$preset/$suite: $name $case"); done < <(
-        jq -r '.testsuites[].testsuite[] | select(.failures) | .classname + "." + .name' "$json")
+      [ "$failures" -gt 0 ] && while IFS=$'\t' read -r case text; do
+        FAILED_TEXTS[${#FAILED_NAMES[@]}]=$text
+        FAILED_NAMES+=("$preset/$suite: $name $case")
+      done < <(jq -r '.testsuites[].testsuite[] | select(.failures) |
+        [.classname + "." + .name, ([.failures[].failure] | join("\n") | @base64)] | @tsv' "$json")
       if [ "$status" != run ] && [ "$failures" = 0 ]; then
         failures=1 tests=$((tests + 1))
         FAILED_NAMES+=("$preset/$suite: $name ended badly after its cases")
@@ -105,9 +109,13 @@ count_suite() {
 }
 
 summary() {
-  local name
+  local i
   [ "$SKIPPED" -gt 0 ] && echo "$SKIPPED skipped (each says why in its output)"
-  for name in "${FAILED_NAMES[@]}"; do echo "failed: $name"; done
+  # With the beginning of what each said: the output of a whole run is long, and some readers are shown its end only.
+  for i in "${!FAILED_NAMES[@]}"; do
+    echo "failed: ${FAILED_NAMES[i]}"
+    base64 -d <<<"${FAILED_TEXTS[i]:-}" | cut -c1-300 | sed -n '1,20s/^/  /p'
+  done
   if [ $((PASSED + FAILED)) = 0 ]; then
     FAILED=1
     echo "failed: no test ran"
