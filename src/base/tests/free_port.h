@@ -14,9 +14,9 @@
 
 namespace weft::testing {
 
-/// A loopback TCP port that nothing listens on right now. Never one that this process was given before: the kernel
-/// gives a port out again as soon as it is closed, and of two ports for one server the second would be the first about
-/// once in 15 000 times.
+/// An IPv4 loopback TCP port that nothing listens on right now. Never one that this process was given before: the
+/// kernel gives a port out again as soon as it is closed, and of two ports for one server the second would be the first
+/// about once in 15 000 times. Throws std::runtime_error when there is none.
 inline std::uint16_t free_port() {
   static std::mutex mutex;
   static std::set<std::uint16_t> given;
