@@ -1,5 +1,5 @@
-// weft-e2e-churn: writes the EndpointSlices of a Service without selector at a given rate, and says what it left. Some
-// four endpoints come or go with each write.
+// weft-e2e-churn: writes the EndpointSlices of a Service without selector a given number of times, at a given rate or
+// as near to it as the server comes, and says what it left. Some four endpoints come or go with each write.
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
@@ -29,8 +29,8 @@ constexpr int kPerSlice = 10;
 struct Churn {
   kube::Client& client;
   std::string ns, service;
-  double rate;
-  int seconds;
+  double rate;                                       // writes a second
+  int each;                                          // writes to each slice
   std::int64_t writes = 0, changes = 0, failed = 0;  // changes: endpoints that came or went
   std::vector<json::object> slices{};
 };
@@ -74,14 +74,13 @@ std::int64_t difference(const std::set<std::string>& a, const std::set<std::stri
   return static_cast<std::int64_t>(one_side.size());
 }
 
-// One slice's writer, `rate`/kSlices writes a second.
+// One slice's writer, `rate`/kSlices writes a second. What a slow moment held up is made up for.
 Task<> write(Churn& c, int i, int& running, Notifier& done) {
   std::mt19937 random(static_cast<unsigned>(i));
   const auto period =
       std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(kSlices / c.rate));
   auto next = Steady::now() + period * i / kSlices;
-  const auto end = Steady::now() + std::chrono::seconds(c.seconds);
-  while (Steady::now() < end) {
+  for (int n = 0; n < c.each; ++n) {
     json::object body = slice(c, i, random);
     auto r = co_await c.client.update(kube::kEndpointSlices, c.ns, body);
     if (r) {
@@ -135,16 +134,16 @@ Task<int> run(asio::io_context& io, Churn& c) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Writes the EndpointSlices of a Service at a rate", "weft-e2e-churn"};
+  CLI::App app{"Writes the EndpointSlices of a Service", "weft-e2e-churn"};
   std::string kubeconfig, context, ns = "default", service;
   double rate = 500;
-  int seconds = 30;
+  int writes = 15000;
   app.add_option("--kubeconfig", kubeconfig)->required();
   app.add_option("--context", context)->required();
   app.add_option("--namespace", ns);
   app.add_option("--service", service)->required();
-  app.add_option("--rate", rate);
-  app.add_option("--seconds", seconds);
+  app.add_option("--rate", rate, "writes a second, at most");
+  app.add_option("--writes", writes, "in all, a multiple of the number of slices, which is 10");
   CLI11_PARSE(app, argc, argv);
   auto config = kube::find_config(kubeconfig, context);
   if (!config) {
@@ -154,6 +153,6 @@ int main(int argc, char** argv) {
   config->qps = 0;
   asio::io_context io(1);
   kube::Client client(io, std::move(*config));
-  Churn c{client, ns, service, rate, seconds};
+  Churn c{client, ns, service, rate, writes / kSlices};
   return run_to_completion(io, run(io, c));
 }

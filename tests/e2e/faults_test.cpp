@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <map>
 #include <set>
 #include <sstream>
@@ -188,7 +187,9 @@ TEST_F(Faults, a_cut_between_the_clusters_keeps_remote_rows_and_heals) {
 }
 
 TEST_F(Faults, five_hundred_changes_a_second_end_in_the_same_maps_everywhere) {
-  // Slices of a global service without selector, written by us alone, as fast as a busy cluster would.
+  // Slices of a global service without selector, written by us alone, as fast as a busy cluster would: thirty seconds'
+  // worth of writes. A server that is slower than 500 a second (a real one takes some 300 here) only makes it last
+  // longer.
   const std::string service = R"(
 apiVersion: v1
 kind: Service
@@ -197,9 +198,9 @@ spec: {ipFamilyPolicy: PreferDualStack, ports: [{name: http, port: 80, targetPor
 )";
   for (const auto& c : kBothClusters) ASSERT_TRUE(lab.apply(c, service));
   Background churn(Argv{program("weft-e2e-churn"), "--kubeconfig", lab.kubeconfig(), "--context", "cluster2",
-                        "--namespace", "shop", "--service", "churn", "--rate", "500", "--seconds", "30"},
+                        "--namespace", "shop", "--service", "churn", "--rate", "500", "--writes", "15000"},
                    lab.env());
-  const auto done = churn.wait(90s);
+  const auto done = churn.wait(150s);
   ASSERT_TRUE(done.ok()) << done.describe();
   std::cout << "[ churn    ] " << done.out << std::flush;
   // The last state: what the server holds now.
@@ -207,12 +208,8 @@ spec: {ipFamilyPolicy: PreferDualStack, ports: [{name: http, port: 80, targetPor
   std::set<std::string> wanted;
   for (const auto& a : final_state.at("addresses").as_array()) wanted.insert(std::string(a.as_string()));
   ASSERT_FALSE(wanted.empty());
-  EXPECT_GE(final_state.at("changes").as_int64(), 30 * 500) << "the load was what it claims";
-  // Every write but a few is in time on the lab's server. A real one on two cores takes some 300 a second, which are
-  // still more than a thousand endpoints.
-  if (std::getenv("WEFT_E2E_KUBE_APISERVER") == nullptr) {
-    EXPECT_GE(final_state.at("writes").as_int64(), 30 * 450) << "the load was what it claims";
-  }
+  EXPECT_EQ(final_state.at("writes").as_int64(), 15'000);
+  EXPECT_GE(final_state.at("changes").as_int64(), 15'000) << "most writes changed something";
   for (const auto& c : kBothClusters) {
     const auto vip = lab.kubectl(c, {"-n", "shop", "get", "service", "churn", "-o", "jsonpath={.spec.clusterIP}"}).out;
     for (int n = 1; n <= 3; ++n) {
