@@ -236,7 +236,7 @@ class FakeServer::FakeTransport final : public Transport {
   FakeServer& server_;
 };
 
-FakeServer::FakeServer(asio::io_context& io) : io_(io), changed_(io) {}
+FakeServer::FakeServer(asio::io_context& io) : changed_(io) {}
 FakeServer::~FakeServer() = default;
 
 std::shared_ptr<Transport> FakeServer::transport() { return std::make_shared<FakeTransport>(*this); }

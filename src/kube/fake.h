@@ -76,7 +76,6 @@ class FakeServer {
   void store(const std::string& collection, const std::string& key, json::object object, bool fresh);
   void remove_now(const std::string& collection, const std::string& key);
 
-  asio::io_context& io_;
   Notifier changed_;
   std::map<std::string, std::map<std::string, json::object>> objects_;  // collection → "ns/name" → object
   std::deque<Logged> log_;

@@ -1,5 +1,5 @@
 # See check.sh. First the targets (name, folder, links, sources), then "--", then the lines of all .cpp files (file,
-# line, text). The sanitizer builds compile the files of a library together, in batches: what two of them define in
+# line, text). The sanitizer builds compile the files of a library or of a test together, in batches: what two of them define in
 # anonymous namespaces (or static, or as a constant) under one name and, of functions, with equal parameters, is then
 # defined twice. clang-format makes this readable by line: namespaces do not indent, and end with a comment.
 
@@ -108,7 +108,7 @@ BEGIN { FS = "\t" }
 
 !reading {
   n = split($4, parts, " ")
-  if ($1 ~ /^weft_/)
+  if ($1 ~ /^weft_/ || $5 != "")
     for (i = 1; i <= n; i++) targets_of[$2 "/" parts[i]] = targets_of[$2 "/" parts[i]] " " $1
   next
 }

@@ -5,13 +5,13 @@
 
 #include <boost/json.hpp>
 
+#include "apps/cli/tests/objects.h"
+
 namespace weft::cli {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-json::object obj(const std::string& text) { return json::parse(text).as_object(); }
 
 json::object agents(int generation, int observed, int desired) {
   auto o = obj(R"({"metadata": {"name": "weft-agent", "namespace": "net", "annotations": {"weft.io/cleanup": "1"}},

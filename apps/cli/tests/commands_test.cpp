@@ -18,6 +18,7 @@
 #include "apps/cli/completion.h"
 #include "apps/cli/helm.h"
 #include "apps/cli/process.h"
+#include "apps/cli/tests/objects.h"
 #include "apps/cli/wait.h"
 #include "base/encoding.h"
 #include "base/file.h"
@@ -32,8 +33,6 @@ using namespace std::chrono_literals;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-json::object obj(const std::string& text) { return json::parse(text).as_object(); }
 
 struct Typed {
   int code;

@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 
+#include "apps/cli/tests/objects.h"
 #include "base/encoding.h"
 #include "lab/pki/pki.h"
 
@@ -14,8 +15,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-json::object obj(const char* text) { return json::parse(text).as_object(); }
 
 std::string pem(const char* body) {
   return std::string("-----BEGIN CERTIFICATE-----\n") + body + "\n-----END CERTIFICATE-----\n";

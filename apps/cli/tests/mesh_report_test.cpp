@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "apps/cli/tests/objects.h"
 #include "base/encoding.h"
 #include "lab/pki/pki.h"
 
@@ -9,8 +10,6 @@ namespace weft::cli {
 namespace {
 
 using namespace std::chrono_literals;
-
-json::object obj(const std::string& text) { return json::parse(text).as_object(); }
 
 const Wall::time_point kNow = parse_rfc3339("2026-03-01T10:00:00Z");
 

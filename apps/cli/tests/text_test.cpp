@@ -8,6 +8,7 @@
 #include "apps/cli/list_text.h"
 #include "apps/cli/output.h"
 #include "apps/cli/terminal.h"
+#include "apps/cli/tests/objects.h"
 #include "apps/cli/workloads.h"
 
 namespace weft::cli {
@@ -17,8 +18,6 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-json::object obj(const std::string& text) { return json::parse(text).as_object(); }
 
 TEST(Text, tables_are_aligned_by_what_is_seen) {
   EXPECT_EQ(table({"A", ">N", "C"}, {{"ä", "1", "x"}, {paint("long", Colour::red, true), "200", ""}}, "  "),

@@ -4,10 +4,10 @@
 
 #include <boost/json.hpp>
 
+#include "apps/cli/tests/objects.h"
+
 namespace weft::cli {
 namespace {
-
-json::object obj(const char* text) { return json::parse(text).as_object(); }
 
 TEST(Values, merge_as_helm_does) {
   EXPECT_EQ(merge_values(obj(R"({"a": {"b": 1, "c": [1, 2], "d": "x"}, "e": 1})"),

@@ -4,13 +4,13 @@
 
 #include "lab/apiserver/apply.h"
 #include "lab/apiserver/kinds.h"
+#include "lab/apiserver/tests/text_json.h"
 
 namespace weft::lab::api {
 namespace {
 
 using ::testing::HasSubstr;
 
-json::value j(const char* text) { return *parse_json(text); }
 const Schema& type(const char* name) { return *builtin_type(name); }
 const Schema& deployment() { return type("io.k8s.api.apps.v1.Deployment"); }
 

@@ -9,6 +9,7 @@
 #include "lab/apiserver/selector.h"
 #include "lab/apiserver/strategy.h"
 #include "lab/apiserver/table.h"
+#include "lab/apiserver/tests/text_json.h"
 #include "lab/pki/pki.h"
 
 namespace weft::lab::api {
@@ -16,8 +17,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-json::value j(const std::string& text) { return *parse_json(text); }
 
 bool selects(const std::string& selector, const std::string& labels) {
   const auto s = LabelSelector::parse(selector);

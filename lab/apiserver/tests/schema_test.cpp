@@ -4,6 +4,7 @@
 
 #include "lab/apiserver/crd.h"
 #include "lab/apiserver/kinds.h"
+#include "lab/apiserver/tests/text_json.h"
 
 namespace weft::lab::api {
 namespace {
@@ -11,8 +12,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-json::value j(const char* text) { return *parse_json(text); }
 
 struct Custom {
   CrdSchema schema;

@@ -2,13 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include "lab/apiserver/tests/text_json.h"
+
 namespace weft::lab::api {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-json::value j(const std::string& text) { return *parse_json(text); }
 std::uint64_t zero(std::uint64_t) { return 0; }
 
 struct Cluster {

@@ -28,7 +28,7 @@ std::vector<std::string> text(const LbMaps& maps) {
   return out;
 }
 
-struct Bed {
+struct ReconcilerBed {
   asio::io_context io;
   Table<Frontend> table{io, "frontends"};
   FakeLbMaps maps;
@@ -50,7 +50,7 @@ struct Bed {
 };
 
 TEST(LbReconciler, makes_the_maps_say_what_the_table_says) {
-  Bed bed;
+  ReconcilerBed bed;
   LbReconciler lb(bed.io, bed.maps);
   bed.table.upsert(row("10.96.0.1:80", {"10.1.0.1:8080", "10.1.1.1:8080"}));
   bed.table.upsert(row("[fd00:96::1]:80", {"[fd00:1::1]:8080"}));
@@ -60,14 +60,14 @@ TEST(LbReconciler, makes_the_maps_say_what_the_table_says) {
 }
 
 TEST(LbReconciler, after_a_restart_keeps_what_it_finds_until_all_sources_have_spoken_then_prunes) {
-  Bed bed;
+  ReconcilerBed bed;
   {
     LbReconciler first(bed.io, bed.maps);
     bed.table.upsert(row("10.96.0.1:80", {"10.1.0.1:80"}));
     bed.table.upsert(row("10.96.0.2:80", {"10.1.0.2:80"}));
     ASSERT_TRUE(bed.run_until(first, [](const auto& loop) { return loop.settled(); }));
   }
-  Bed again;
+  ReconcilerBed again;
   again.table.expect("services");
   LbReconciler second(again.io, bed.maps);
   EXPECT_EQ(second.adopt().value_or(0), 2u);
@@ -81,7 +81,7 @@ TEST(LbReconciler, after_a_restart_keeps_what_it_finds_until_all_sources_have_sp
 }
 
 TEST(LbReconciler, hands_over_udp_backends_that_have_gone) {
-  Bed bed;
+  ReconcilerBed bed;
   std::vector<GoneUdpBackend> gone;
   LbReconciler lb(bed.io, bed.maps,
                   {.cut_udp = [&](std::vector<GoneUdpBackend> g) { gone.insert(gone.end(), g.begin(), g.end()); }});
@@ -96,7 +96,7 @@ TEST(LbReconciler, hands_over_udp_backends_that_have_gone) {
 }
 
 TEST(LbReconciler, gives_ids_and_slots_back_after_the_readers_have_left) {
-  Bed bed;
+  ReconcilerBed bed;
   LbReconciler lb(bed.io, bed.maps);
   for (int i = 0; i < 50; ++i) bed.table.upsert(row(fmt::format("10.96.0.{}:80", i), {fmt::format("10.1.0.{}:80", i)}));
   ASSERT_TRUE(bed.run_until(lb, [](const auto& loop) { return loop.settled(); }));
@@ -108,7 +108,7 @@ TEST(LbReconciler, gives_ids_and_slots_back_after_the_readers_have_left) {
 }
 
 TEST(LbReconciler, a_full_map_waits_for_garbage_before_it_refuses) {
-  Bed bed;
+  ReconcilerBed bed;
   FakeLbMaps small({.frontends = 1, .backends = 2, .slots = 2, .members = 1});
   LbReconciler lb(bed.io, small);
   // Each row replaces both backends: only when the old two are given back is there room for the next two.

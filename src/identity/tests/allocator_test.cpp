@@ -52,11 +52,11 @@ struct Agent {
   }
 };
 
-struct World {
+struct Agents {
   asio::io_context io;
   kube::FakeServer server{io};
   std::vector<std::unique_ptr<Agent>> agents;
-  explicit World(int n, IdentityRange range = identity_range(1, 255)) {
+  explicit Agents(int n, IdentityRange range = identity_range(1, 255)) {
     for (int i = 0; i < n; ++i) agents.push_back(std::make_unique<Agent>(io, server, range));
   }
   Task<> stop() {
@@ -84,7 +84,7 @@ Task<> ask(Agent& agent, std::string name, std::vector<NumericIdentity>& answers
   answers.push_back(id.value_or(0));
 }
 
-Task<> once(World& w) {
+Task<> once(Agents& w) {
   std::vector<NumericIdentity> answers;
   co_await ask(*w.agents[0], kcart, answers);
   co_await ask(*w.agents[0], kcart, answers);
@@ -99,18 +99,18 @@ Task<> once(World& w) {
   co_await w.stop();
 }
 TEST(IdentityAllocator, same_labels_give_the_same_number_from_the_range_of_the_cluster) {
-  World w(1);
+  Agents w(1);
   run(w.io, once(w));
 }
 
 TEST(IdentityAllocator, a_remote_cluster_that_has_not_answered_holds_up_nobody) {
-  World w(1);
+  Agents w(1);
   w.agents[0]->table.expect("remote cluster east");
   run(w.io, once(w));
   EXPECT_FALSE(w.agents[0]->table.initialized());
 }
 
-Task<> race(World& w) {
+Task<> race(Agents& w) {
   w.server.reorder = true;
   Scope scope(w.io, "racers");
   std::map<std::string, std::vector<NumericIdentity>> answers;
@@ -131,15 +131,15 @@ Task<> race(World& w) {
   co_await w.stop();
 }
 TEST(IdentityAllocator, eight_agents_that_meet_the_same_labels_at_once_make_one_identity) {
-  World w(8);
+  Agents w(8);
   run(w.io, race(w));
 }
 TEST(IdentityAllocator, eight_agents_in_a_nearly_full_range_still_agree) {
-  World w(8, {65536, 65536 + 41});
+  Agents w(8, {65536, 65536 + 41});
   run(w.io, race(w));
 }
 
-Task<> full(World& w) {
+Task<> full(Agents& w) {
   std::vector<NumericIdentity> answers;
   for (int i = 0; i < 8; ++i) {
     const std::string name = std::to_string(i);
@@ -153,11 +153,11 @@ Task<> full(World& w) {
   co_await w.stop();
 }
 TEST(IdentityAllocator, full_range_is_refused_and_says_what_to_do) {
-  World w(1, kSmall);
+  Agents w(1, kSmall);
   run(w.io, full(w));
 }
 
-Task<> duplicate(World& w) {
+Task<> duplicate(Agents& w) {
   // Two objects for one label set, as an allocator of another kind may leave them.
   w.put(65600, app("cart"));
   w.put(65590, app("cart"));
@@ -174,7 +174,7 @@ Task<> duplicate(World& w) {
   EXPECT_EQ(answers.back(), 65580u);
   co_await w.stop();
 }
-Task<> late(World& w) {
+Task<> late(Agents& w) {
   // Made under a number that the labels do not point to, and our watch has not told us yet.
   w.put(65590, app("cart"));
   std::vector<NumericIdentity> answers;
@@ -185,15 +185,15 @@ Task<> late(World& w) {
   co_await w.stop();
 }
 TEST(IdentityAllocator, identity_that_shows_up_late_with_a_lower_number_takes_over) {
-  World w(1);
+  Agents w(1);
   run(w.io, late(w));
 }
 TEST(IdentityAllocator, of_two_identities_for_the_same_labels_the_lowest_wins_everywhere) {
-  World w(3);
+  Agents w(3);
   run(w.io, duplicate(w));
 }
 
-Task<> deleted(World& w) {
+Task<> deleted(Agents& w) {
   std::vector<NumericIdentity> answers;
   co_await ask(*w.agents[0], kcart, answers);
   co_await until([&] { return w.agents[0]->table.contains(answers[0]); });
@@ -206,11 +206,11 @@ Task<> deleted(World& w) {
   co_await w.stop();
 }
 TEST(IdentityAllocator, deleted_identity_is_made_anew) {
-  World w(1);
+  Agents w(1);
   run(w.io, deleted(w));
 }
 
-Task<> stale(World& w) {
+Task<> stale(Agents& w) {
   // The table says it is there, the API server has deleted it meanwhile and the watch lags.
   w.put(65600, app("cart"));
   co_await until([&] { return w.agents[0]->table.contains(65600); });
@@ -231,11 +231,11 @@ Task<> stale(World& w) {
   co_await w.stop();
 }
 TEST(IdentityAllocator, identity_that_vanished_under_our_hands_is_not_used_blindly) {
-  World w(1);
+  Agents w(1);
   run(w.io, stale(w));
 }
 
-Task<> marked(World& w) {
+Task<> marked(Agents& w) {
   Identity i;
   i.id = 65600;
   i.labels = app("cart");
@@ -253,11 +253,11 @@ Task<> marked(World& w) {
   co_await w.stop();
 }
 TEST(IdentityAllocator, picking_up_an_identity_removes_the_mark_for_deletion) {
-  World w(1);
+  Agents w(1);
   run(w.io, marked(w));
 }
 
-Task<> collision(World& w) {
+Task<> collision(Agents& w) {
   // Somebody else holds the number that our labels point to, and our table does not know yet.
   const auto first = identity_candidate(app("cart"), identity_range(1, 255), 0);
   bool once = true;
@@ -277,7 +277,7 @@ Task<> collision(World& w) {
   co_await w.stop();
 }
 TEST(IdentityAllocator, number_taken_by_other_labels_leads_to_the_next) {
-  World w(1);
+  Agents w(1);
   run(w.io, collision(w));
 }
 

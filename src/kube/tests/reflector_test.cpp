@@ -22,7 +22,7 @@ json::object config_map(const std::string& name, const std::string& value) {
   return {{"metadata", {{"namespace", "shop"}, {"name", name}}}, {"data", {{"v", value}}}};
 }
 
-Result<std::optional<Row>> parse(const json::object& o) {
+Result<std::optional<Row>> parse_row(const json::object& o) {
   const std::string value(o.at("data").at("v").get_string());
   if (value == "bad") return fail(Errc::invalid, "data.v is bad");
   if (value == "skip") return std::optional<Row>();
@@ -38,7 +38,7 @@ struct World {
   Scope scope{io, "test"};
 
   explicit World(unsigned page = 500) : World(options(page)) {}
-  explicit World(ReflectorOptions o) : reflector(client, kConfigMaps, table, parse, std::move(o)) {}
+  explicit World(ReflectorOptions o) : reflector(client, kConfigMaps, table, parse_row, std::move(o)) {}
   static ReflectorOptions options(unsigned page) {
     ReflectorOptions o;
     o.page = page;

@@ -9,8 +9,8 @@ namespace {
 
 Address ip(const char* text) { return *Address::parse(text); }
 
-std::shared_ptr<Node> node(const std::string& cluster, const std::string& name, std::vector<std::string> ips,
-                           std::vector<std::string> cidrs) {
+std::shared_ptr<Node> node_of(const std::string& cluster, const std::string& name, std::vector<std::string> ips,
+                              std::vector<std::string> cidrs) {
   auto n = std::make_shared<Node>();
   n->cluster = cluster;
   n->name = name;
@@ -39,9 +39,9 @@ class PlanTest : public testing::Test {
                      .mtu = 1500,
                      .on_link = {{*Prefix::parse("fd00:18:1::/64"), 4}, {*Prefix::parse("172.18.1.0/24"), 4}}};
   std::vector<std::shared_ptr<Node>> nodes_{
-      node("cluster1", "node1", {"172.18.1.11", "fd00:18:1::11"}, {"10.1.0.0/24", "fd00:1::/64"}),
-      node("cluster1", "node2", {"172.18.1.12", "fd00:18:1::12"}, {"10.1.1.0/24", "fd00:1:0:1::/64"}),
-      node("cluster2", "node1", {"172.18.2.11", "fd00:18:2::11"}, {"10.2.0.0/24", "fd00:2::/64"})};
+      node_of("cluster1", "node1", {"172.18.1.11", "fd00:18:1::11"}, {"10.1.0.0/24", "fd00:1::/64"}),
+      node_of("cluster1", "node2", {"172.18.1.12", "fd00:18:1::12"}, {"10.1.1.0/24", "fd00:1:0:1::/64"}),
+      node_of("cluster2", "node1", {"172.18.2.11", "fd00:18:2::11"}, {"10.2.0.0/24", "fd00:2::/64"})};
 };
 
 TEST_F(PlanTest, natively_nodes_on_the_link_are_routed_to_and_others_left_to_the_fabric) {
@@ -75,7 +75,7 @@ TEST_F(PlanTest, over_the_tunnel_every_node_of_every_cluster_is_a_peer) {
 TEST_F(PlanTest, the_tunnel_may_run_over_ipv6_and_a_node_without_it_is_named) {
   config_.mode = Mode::tunnel;
   config_.underlay = UnderlayProtocol::ipv6;
-  nodes_.push_back(node("cluster2", "node2", {"172.18.2.12"}, {"10.2.1.0/24"}));
+  nodes_.push_back(node_of("cluster2", "node2", {"172.18.2.12"}, {"10.2.1.0/24"}));
   const auto p = make();
   EXPECT_EQ(p.peers[0].remote, ip("fd00:18:1::12"));
   ASSERT_EQ(p.problems.size(), 1u);
@@ -86,7 +86,7 @@ TEST_F(PlanTest, the_tunnel_may_run_over_ipv6_and_a_node_without_it_is_named) {
 
 TEST_F(PlanTest, both_ends_of_a_tunnel_choose_one_family_in_whatever_order_their_addresses_stand) {
   config_.mode = Mode::tunnel;
-  nodes_[2] = node("cluster2", "node1", {"fd00:18:2::11", "172.18.2.11"}, {"10.2.0.0/24", "fd00:2::/64"});
+  nodes_[2] = node_of("cluster2", "node1", {"fd00:18:2::11", "172.18.2.11"}, {"10.2.0.0/24", "fd00:2::/64"});
   EXPECT_EQ(make().peers[1].remote, ip("172.18.2.11"));
   // The same tunnel from its other end.
   config_.local = {"cluster2", "node1"};
@@ -96,8 +96,8 @@ TEST_F(PlanTest, both_ends_of_a_tunnel_choose_one_family_in_whatever_order_their
   // Where no node has IPv4, it is IPv6.
   config_.local = {"cluster1", "node1"};
   underlay_.v4.reset();
-  nodes_ = {node("cluster1", "node1", {"fd00:18:1::11"}, {"fd00:1::/64"}),
-            node("cluster1", "node2", {"fd00:18:1::12"}, {"fd00:1:0:1::/64"})};
+  nodes_ = {node_of("cluster1", "node1", {"fd00:18:1::11"}, {"fd00:1::/64"}),
+            node_of("cluster1", "node2", {"fd00:18:1::12"}, {"fd00:1:0:1::/64"})};
   const auto p = make();
   ASSERT_EQ(p.peers.size(), 1u);
   EXPECT_EQ(p.peers[0].remote, ip("fd00:18:1::12"));
@@ -106,8 +106,8 @@ TEST_F(PlanTest, both_ends_of_a_tunnel_choose_one_family_in_whatever_order_their
 
 TEST_F(PlanTest, nodes_whose_tunnels_run_over_different_families_are_named_at_both_ends) {
   config_.mode = Mode::tunnel;
-  nodes_ = {node("cluster1", "node1", {"172.18.1.11", "fd00:18:1::11"}, {"10.1.0.0/24", "fd00:1::/64"}),
-            node("cluster2", "node1", {"fd00:18:2::11"}, {"fd00:2::/64"})};
+  nodes_ = {node_of("cluster1", "node1", {"172.18.1.11", "fd00:18:1::11"}, {"10.1.0.0/24", "fd00:1::/64"}),
+            node_of("cluster2", "node1", {"fd00:18:2::11"}, {"fd00:2::/64"})};
   auto p = make();
   EXPECT_TRUE(p.peers.empty());
   EXPECT_EQ(p.problems, std::vector<std::string>{
@@ -138,9 +138,9 @@ TEST_F(PlanTest, a_node_says_its_own_pod_network_address) {
 }
 
 TEST_F(PlanTest, claims_that_would_cut_something_off_are_refused_and_named) {
-  nodes_.push_back(node("a-cluster", "thief", {"172.18.1.66"}, {"10.1.1.0/24"}));
-  nodes_.push_back(node("cluster3", "own", {"172.18.1.67"}, {"10.1.0.128/25"}));
-  nodes_.push_back(node("cluster3", "underlay", {"172.18.1.68"}, {"172.16.0.0/12"}));
+  nodes_.push_back(node_of("a-cluster", "thief", {"172.18.1.66"}, {"10.1.1.0/24"}));
+  nodes_.push_back(node_of("cluster3", "own", {"172.18.1.67"}, {"10.1.0.128/25"}));
+  nodes_.push_back(node_of("cluster3", "underlay", {"172.18.1.68"}, {"172.16.0.0/12"}));
   const auto p = make();
   EXPECT_EQ(routes(p).size(), 4u);
   EXPECT_EQ(p.problems,

@@ -4,10 +4,10 @@
 
 #include <optional>
 
+#include "services/tests/addr.h"
+
 namespace weft::services {
 namespace {
-
-Address addr(const char* text) { return Address::parse(text).value(); }
 
 class ServiceControllerTest : public ::testing::Test {
  protected:

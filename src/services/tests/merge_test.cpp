@@ -2,10 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "services/tests/addr.h"
+
 namespace weft::services {
 namespace {
-
-Address addr(const char* text) { return Address::parse(text).value(); }
 
 // A service with one named port, its endpoints here and elsewhere, built sentence by sentence.
 class MergeTest : public ::testing::Test {

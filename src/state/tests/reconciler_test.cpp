@@ -2,18 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "state/tests/row.h"
+
 namespace weft {
 namespace {
 
 using namespace std::chrono_literals;
-
-struct Row {
-  using Key = std::string;
-  std::string name;
-  int value = 0;
-  Key key() const { return name; }
-  bool operator==(const Row&) const = default;
-};
 
 // A world that can refuse.
 struct World : ReconcileOps<Row> {

@@ -3,17 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "async/scope.h"
+#include "state/tests/row.h"
 
 namespace weft {
 namespace {
-
-struct Row {
-  using Key = std::string;
-  std::string name;
-  int value = 0;
-  Key key() const { return name; }
-  bool operator==(const Row&) const = default;
-};
 
 class TableTest : public ::testing::Test {
  protected:

@@ -13,59 +13,59 @@ SessionConfig to(const char* peer) {
   return c;
 }
 
-std::string refusal(const SessionConfig& c) {
+std::string config_refusal(const SessionConfig& c) {
   const auto r = validate(c);
   return r ? "accepted" : r.error().message;
 }
 
 TEST(SessionConfig, a_peer_alone_is_enough_for_a_single_hop_session) {
-  EXPECT_EQ(refusal(to("10.0.0.1")), "accepted");
-  EXPECT_EQ(refusal(to("fd00::1")), "accepted");
+  EXPECT_EQ(config_refusal(to("10.0.0.1")), "accepted");
+  EXPECT_EQ(config_refusal(to("fd00::1")), "accepted");
 }
 
 TEST(SessionConfig, a_link_local_peer_needs_its_link) {
   auto c = to("fe80::1");
-  EXPECT_THAT(refusal(c), testing::HasSubstr("interface is missing"));
+  EXPECT_THAT(config_refusal(c), testing::HasSubstr("interface is missing"));
   c.key.interface = "eth0";
-  EXPECT_EQ(refusal(c), "accepted");
+  EXPECT_EQ(config_refusal(c), "accepted");
 }
 
 TEST(SessionConfig, a_multihop_session_is_known_by_both_addresses) {
   auto c = to("10.9.0.1");
   c.key.hops = Hops::multi;
-  EXPECT_THAT(refusal(c), testing::HasSubstr("local is missing"));
+  EXPECT_THAT(config_refusal(c), testing::HasSubstr("local is missing"));
   c.key.local = *Address::parse("10.8.0.1");
-  EXPECT_EQ(refusal(c), "accepted");
+  EXPECT_EQ(config_refusal(c), "accepted");
   c.key.interface = "eth0";
-  EXPECT_THAT(refusal(c), testing::HasSubstr("interface eth0 with multihop"));
+  EXPECT_THAT(config_refusal(c), testing::HasSubstr("interface eth0 with multihop"));
 }
 
 TEST(SessionConfig, errors_name_the_session_the_field_the_value_and_the_mend) {
   auto c = to("10.0.0.1");
   c.min_tx = std::chrono::milliseconds(5);
-  EXPECT_EQ(refusal(c), "BFD session 10.0.0.1: min_tx 5000 us is out of range: use 10 ms to 60 s");
+  EXPECT_EQ(config_refusal(c), "BFD session 10.0.0.1: min_tx 5000 us is out of range: use 10 ms to 60 s");
 }
 
 TEST(SessionConfig, fields_have_ranges) {
   auto c = to("10.0.0.1");
   c.min_rx = std::chrono::seconds(61);
-  EXPECT_THAT(refusal(c), testing::HasSubstr("min_rx"));
+  EXPECT_THAT(config_refusal(c), testing::HasSubstr("min_rx"));
   c = to("10.0.0.1");
   c.multiplier = 0;
-  EXPECT_THAT(refusal(c), testing::HasSubstr("multiplier 0"));
+  EXPECT_THAT(config_refusal(c), testing::HasSubstr("multiplier 0"));
   c = to("10.0.0.1");
   c.auth = AuthKey{1, ""};
-  EXPECT_THAT(refusal(c), testing::HasSubstr("1 to 20 bytes"));
+  EXPECT_THAT(config_refusal(c), testing::HasSubstr("1 to 20 bytes"));
   c.auth = AuthKey{1, std::string(21, 'x')};
-  EXPECT_THAT(refusal(c), testing::HasSubstr("1 to 20 bytes"));
+  EXPECT_THAT(config_refusal(c), testing::HasSubstr("1 to 20 bytes"));
   c = to("10.0.0.1");
   c.passive = true;
-  EXPECT_THAT(refusal(c), testing::HasSubstr("both sides must be active"));
+  EXPECT_THAT(config_refusal(c), testing::HasSubstr("both sides must be active"));
   c = to("10.0.0.1");
   c.key.local = *Address::parse("fd00::1");
-  EXPECT_THAT(refusal(c), testing::HasSubstr("another family"));
-  EXPECT_THAT(refusal(to("0.0.0.0")), testing::HasSubstr("not a unicast address"));
-  EXPECT_THAT(refusal(to("224.0.0.1")), testing::HasSubstr("not a unicast address"));
+  EXPECT_THAT(config_refusal(c), testing::HasSubstr("another family"));
+  EXPECT_THAT(config_refusal(to("0.0.0.0")), testing::HasSubstr("not a unicast address"));
+  EXPECT_THAT(config_refusal(to("224.0.0.1")), testing::HasSubstr("not a unicast address"));
 }
 
 TEST(SessionKey, prints_as_people_write_it) {

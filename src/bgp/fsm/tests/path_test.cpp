@@ -12,7 +12,6 @@ using testing::IsEmpty;
 using testing::Not;
 using Kind = DownReason::Kind;
 
-const std::string kRetained = ", retain ipv4/unicast ipv6/unicast";
 const event::BfdDown kDead{true, "control detection time expired"}, kPerhaps{false, "control detection time expired"};
 
 TEST(Path, that_is_back_brings_the_session_back_at_once_however_often_it_failed) {

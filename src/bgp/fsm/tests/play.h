@@ -14,6 +14,9 @@ namespace weft::bgp::fsm {
 
 using namespace std::chrono_literals;
 
+/// The end of a line of actions, where graceful restart keeps the peer's routes.
+inline const std::string kRetained = ", retain ipv4/unicast ipv6/unicast";
+
 inline RouterId id(std::uint8_t last) { return {0x0a000000u + last}; }  // 10.0.0.x
 
 /// We are AS 65001 and 10.0.0.1, the peer is AS 65000 and 10.0.0.9 unless a test says otherwise.

@@ -11,8 +11,6 @@ using testing::IsEmpty;
 using testing::Not;
 using Kind = DownReason::Kind;
 
-const std::string kRetained = ", retain ipv4/unicast ipv6/unicast";
-
 /// Up with graceful restart on both sides, and forgiven when it falls.
 Play& up(Play& p, const Open& open = theirs_with_restart()) {
   p.reach(established, open);

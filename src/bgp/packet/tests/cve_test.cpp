@@ -19,7 +19,7 @@ using craft::parameter;
 Notification open_refused(const craft::OpenParts& parts) { return reset_by(craft::open(parts)); }
 const Notification kMalformedOpen{ErrorCode::open_message, 0, {}};  // RFC 4271 §6.2: Unspecific
 
-Capabilities capable(const craft::Bytes& capabilities) {
+Capabilities capabilities_of(const craft::Bytes& capabilities) {
   const auto decoded = decode(craft::open({.parameters = parameter(2, capabilities)}), session());
   if (!decoded) {
     ADD_FAILURE() << decoded.error().to_string();
@@ -73,11 +73,11 @@ TEST(Cve, 2012_0255_four_octet_as_capability_of_another_length) {
 // unread.
 TEST(Cve, 2012_1820_malformed_orf_capability) {
   const auto orf = hex("0001 00 01 ff 40 03");  // 255 entries claimed, one there
-  EXPECT_EQ(capable(capability(3, orf)).unknown, (std::vector<UnknownCapability>{{3, orf}}));
+  EXPECT_EQ(capabilities_of(capability(3, orf)).unknown, (std::vector<UnknownCapability>{{3, orf}}));
 }
 // Quagga to 1.2.2, CVE-2018-5381: capabilities with an unknown AFI/SAFI were parsed for ever.
 TEST(Cve, 2018_5381_multiprotocol_capability_of_an_unknown_family) {
-  EXPECT_EQ(capable(join({capability(1, hex("ffff 00 ff")), capability(2, {})})).families,
+  EXPECT_EQ(capabilities_of(join({capability(1, hex("ffff 00 ff")), capability(2, {})})).families,
             (std::vector<AfiSafi>{{0xffff, 0xff}}));
 }
 // FRR to 9.1, CVE-2024-31949: the same of dynamic capabilities; message type 6 is none of ours.
@@ -94,11 +94,12 @@ TEST(Cve, 2022_37032_capability_longer_than_its_parameter) {
 // that is too large, or zero. We do not know it: it is kept unread.
 TEST(Cve, 2023_41361_and_2025_43971_software_version_of_a_lying_length) {
   for (const auto& value : {hex("ff 41"), hex("00"), craft::Bytes{}})
-    EXPECT_EQ(capable(capability(75, value)).unknown, (std::vector<UnknownCapability>{{75, value}}));
+    EXPECT_EQ(capabilities_of(capability(75, value)).unknown, (std::vector<UnknownCapability>{{75, value}}));
 }
 // FRR 8.4.2, CVE-2023-31489: the long-lived graceful restart capability (71) with half a tuple.
 TEST(Cve, 2023_31489_llgr_capability_with_half_a_tuple) {
-  EXPECT_EQ(capable(capability(71, hex("0001 01"))).unknown, (std::vector<UnknownCapability>{{71, hex("0001 01")}}));
+  EXPECT_EQ(capabilities_of(capability(71, hex("0001 01"))).unknown,
+            (std::vector<UnknownCapability>{{71, hex("0001 01")}}));
 }
 
 // ---- ROUTE-REFRESH ----

@@ -11,7 +11,7 @@ using craft::capability;
 using craft::hex;
 using craft::parameter;
 
-Notification refusal(const craft::Bytes& bytes) {
+Notification open_refusal(const craft::Bytes& bytes) {
   const auto decoded = decode(bytes, {});
   return decoded ? Notification{} : decoded.error();
 }
@@ -34,7 +34,7 @@ Capabilities capable(const craft::Bytes& capabilities) {
 }
 
 Notification refused_capabilities(const craft::Bytes& capabilities) {
-  return refusal(craft::open({.parameters = parameter(2, capabilities)}));
+  return open_refusal(craft::open({.parameters = parameter(2, capabilities)}));
 }
 
 Open full_open() {
@@ -64,12 +64,12 @@ TEST(Open, comes_back_as_it_went) { EXPECT_EQ(opened(encode(full_open(), {})), f
 
 TEST(Open, of_another_version_is_told_ours) {
   for (const std::uint8_t version : {0, 3, 5, 255})
-    EXPECT_EQ(refusal(craft::open({.version = version})), open_fault(open_error::kUnsupportedVersion, {0, 4}));
+    EXPECT_EQ(open_refusal(craft::open({.version = version})), open_fault(open_error::kUnsupportedVersion, {0, 4}));
 }
 
 TEST(Open, from_as_0_or_as_trans_is_a_bad_peer_as) {
-  EXPECT_EQ(refusal(craft::open({.asn = 0})), open_fault(open_error::kBadPeerAs));
-  EXPECT_EQ(refusal(craft::open({.asn = 23456})), open_fault(open_error::kBadPeerAs));
+  EXPECT_EQ(open_refusal(craft::open({.asn = 0})), open_fault(open_error::kBadPeerAs));
+  EXPECT_EQ(open_refusal(craft::open({.asn = 23456})), open_fault(open_error::kBadPeerAs));
   EXPECT_EQ(refused_capabilities(capability(65, hex("00000000"))), open_fault(open_error::kBadPeerAs));
   EXPECT_EQ(refused_capabilities(capability(65, hex("00005ba0"))), open_fault(open_error::kBadPeerAs));
 }
@@ -86,31 +86,34 @@ TEST(Open, puts_as_trans_where_a_large_as_does_not_fit) {
 }
 
 TEST(Open, with_a_hold_time_of_one_or_two_seconds_is_refused) {
-  EXPECT_EQ(refusal(craft::open({.hold_time = 1})), open_fault(open_error::kUnacceptableHoldTime));
-  EXPECT_EQ(refusal(craft::open({.hold_time = 2})), open_fault(open_error::kUnacceptableHoldTime));
+  EXPECT_EQ(open_refusal(craft::open({.hold_time = 1})), open_fault(open_error::kUnacceptableHoldTime));
+  EXPECT_EQ(open_refusal(craft::open({.hold_time = 2})), open_fault(open_error::kUnacceptableHoldTime));
   EXPECT_EQ(opened(craft::open({.hold_time = 0})).hold_time, 0);
   EXPECT_EQ(opened(craft::open({.hold_time = 3})).hold_time, 3);
 }
 
 TEST(Open, with_identifier_zero_is_refused) {
-  EXPECT_EQ(refusal(craft::open({.router_id = 0})), open_fault(open_error::kBadIdentifier));
+  EXPECT_EQ(open_refusal(craft::open({.router_id = 0})), open_fault(open_error::kBadIdentifier));
   // RFC 6286: it need not be an address of a host any more.
   EXPECT_EQ(opened(craft::open({.router_id = 0xffffffff})).router_id.value, 0xffffffffu);
 }
 
 TEST(Open, with_an_unknown_parameter_is_refused) {
   for (const std::uint8_t type : {0, 1, 3, 254})
-    EXPECT_EQ(refusal(craft::open({.parameters = parameter(type, {1})})), open_fault(open_error::kUnsupportedParameter))
+    EXPECT_EQ(open_refusal(craft::open({.parameters = parameter(type, {1})})),
+              open_fault(open_error::kUnsupportedParameter))
         << unsigned{type};
 }
 
 TEST(Open, whose_lengths_disagree_is_malformed) {
   const auto refresh = parameter(2, capability(2, {}));
-  EXPECT_EQ(refusal(craft::open({.parameters = refresh, .parameters_length = 3})), open_fault(0)) << "too short";
-  EXPECT_EQ(refusal(craft::open({.parameters = refresh, .parameters_length = 5})), open_fault(0)) << "too long";
-  EXPECT_EQ(refusal(craft::open({.parameters = refresh, .parameters_length = 0})), open_fault(0)) << "octets left over";
-  EXPECT_EQ(refusal(craft::open({.parameters = {2}})), open_fault(0)) << "half a parameter header";
-  EXPECT_EQ(refusal(craft::open({.parameters = parameter(2, capability(2, {}), 3)})), open_fault(0)) << "parameter";
+  EXPECT_EQ(open_refusal(craft::open({.parameters = refresh, .parameters_length = 3})), open_fault(0)) << "too short";
+  EXPECT_EQ(open_refusal(craft::open({.parameters = refresh, .parameters_length = 5})), open_fault(0)) << "too long";
+  EXPECT_EQ(open_refusal(craft::open({.parameters = refresh, .parameters_length = 0})), open_fault(0))
+      << "octets left over";
+  EXPECT_EQ(open_refusal(craft::open({.parameters = {2}})), open_fault(0)) << "half a parameter header";
+  EXPECT_EQ(open_refusal(craft::open({.parameters = parameter(2, capability(2, {}), 3)})), open_fault(0))
+      << "parameter";
   EXPECT_EQ(refused_capabilities(capability(2, {}, 1)), open_fault(0)) << "capability";
   EXPECT_EQ(refused_capabilities({2}), open_fault(0)) << "half a capability header";
 }
@@ -153,17 +156,20 @@ TEST(ExtendedParameters, are_not_written_while_255_octets_are_enough) {
 }
 
 TEST(ExtendedParameters, whose_lengths_disagree_are_malformed) {
-  EXPECT_EQ(refusal(craft::open({.parameters = hex("ff 0006 02 0002 0200"), .parameters_length = 255})), open_fault(0));
-  EXPECT_EQ(refusal(craft::open({.parameters = hex("ff 0004 02 0002 0200"), .parameters_length = 255})), open_fault(0));
-  EXPECT_EQ(refusal(craft::open({.parameters = hex("ff 0005 02 0003 0200"), .parameters_length = 255})), open_fault(0));
-  EXPECT_EQ(refusal(craft::open({.parameters = hex("ff 00"), .parameters_length = 255})), open_fault(0));
-  EXPECT_EQ(refusal(craft::open({.parameters = hex("ff"), .parameters_length = 255})), open_fault(0));
-  EXPECT_EQ(refusal(craft::open({.parameters = hex("ff 0003 02 00 00"), .parameters_length = 0})), open_fault(0))
+  EXPECT_EQ(open_refusal(craft::open({.parameters = hex("ff 0006 02 0002 0200"), .parameters_length = 255})),
+            open_fault(0));
+  EXPECT_EQ(open_refusal(craft::open({.parameters = hex("ff 0004 02 0002 0200"), .parameters_length = 255})),
+            open_fault(0));
+  EXPECT_EQ(open_refusal(craft::open({.parameters = hex("ff 0005 02 0003 0200"), .parameters_length = 255})),
+            open_fault(0));
+  EXPECT_EQ(open_refusal(craft::open({.parameters = hex("ff 00"), .parameters_length = 255})), open_fault(0));
+  EXPECT_EQ(open_refusal(craft::open({.parameters = hex("ff"), .parameters_length = 255})), open_fault(0));
+  EXPECT_EQ(open_refusal(craft::open({.parameters = hex("ff 0003 02 00 00"), .parameters_length = 0})), open_fault(0))
       << "a length of zero means that there are none";
 }
 
 TEST(ExtendedParameters, inside_of_themselves_are_an_unknown_parameter) {
-  EXPECT_EQ(refusal(craft::open({.parameters = hex("ff 0003 ff 0000"), .parameters_length = 255})),
+  EXPECT_EQ(open_refusal(craft::open({.parameters = hex("ff 0003 ff 0000"), .parameters_length = 255})),
             open_fault(open_error::kUnsupportedParameter));
 }
 

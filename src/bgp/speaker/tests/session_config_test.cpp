@@ -8,7 +8,7 @@ namespace {
 const Address kV4 = *Address::parse("10.0.0.1"), kV6 = *Address::parse("2001:db8::1"),
               kLinkLocal = *Address::parse("fe80::1");
 
-InstanceConfig instance() {
+InstanceConfig main_instance() {
   InstanceConfig i;
   i.name = "main";
   i.local_as = 65001;
@@ -26,38 +26,38 @@ const Steady::time_point kStarted{std::chrono::hours(1)};
 const PeerAs kExternal{PeerAs::Kind::exact, 65000}, kInternal{PeerAs::Kind::exact, 65001};
 
 TEST(TcpOptions, ExternalPeersAreOneHopAwayUnlessSaidOtherwise) {
-  EXPECT_EQ(tcp_options(instance(), peer(kExternal)).ttl, 1);
+  EXPECT_EQ(tcp_options(main_instance(), peer(kExternal)).ttl, 1);
   PeerConfig far = peer(kExternal);
   far.ebgp_multihop = 4;
-  EXPECT_EQ(tcp_options(instance(), far).ttl, 4);
-  EXPECT_EQ(tcp_options(instance(), peer(kInternal)).ttl, 255);
-  EXPECT_EQ(tcp_options(instance(), peer({})).ttl, 1) << "any ASN counts as external";
+  EXPECT_EQ(tcp_options(main_instance(), far).ttl, 4);
+  EXPECT_EQ(tcp_options(main_instance(), peer(kInternal)).ttl, 255);
+  EXPECT_EQ(tcp_options(main_instance(), peer({})).ttl, 1) << "any ASN counts as external";
 }
 
 TEST(TcpOptions, TtlSecurityAcceptsOnlyWhatCameOverSoManyHops) {
   PeerConfig p = peer(kExternal);
   p.ttl_security = 1;
-  EXPECT_EQ(tcp_options(instance(), p).ttl, 255);
-  EXPECT_EQ(tcp_options(instance(), p).min_ttl, 255);
+  EXPECT_EQ(tcp_options(main_instance(), p).ttl, 255);
+  EXPECT_EQ(tcp_options(main_instance(), p).min_ttl, 255);
   p.ttl_security = 3;
-  EXPECT_EQ(tcp_options(instance(), p).min_ttl, 253);
+  EXPECT_EQ(tcp_options(main_instance(), p).min_ttl, 253);
 }
 
 TEST(TcpOptions, APeerThatTakesNothingForLongIsGone) {
   PeerConfig p = peer(kExternal);
-  EXPECT_EQ(tcp_options(instance(), p).user_timeout, std::chrono::minutes(8));
+  EXPECT_EQ(tcp_options(main_instance(), p).user_timeout, std::chrono::minutes(8));
   p.hold_time = std::chrono::seconds(600);
-  EXPECT_EQ(tcp_options(instance(), p).user_timeout, std::chrono::minutes(20));
+  EXPECT_EQ(tcp_options(main_instance(), p).user_timeout, std::chrono::minutes(20));
   p.hold_time = std::chrono::seconds(0);
-  EXPECT_EQ(tcp_options(instance(), p).user_timeout, std::chrono::minutes(0)) << "no hold time, no timers";
+  EXPECT_EQ(tcp_options(main_instance(), p).user_timeout, std::chrono::minutes(0)) << "no hold time, no timers";
 }
 
 TEST(SessionConfig, OnlyARestartedSpeakerSaysSo) {
   PeerConfig p = peer(kExternal);
   p.graceful_restart.emplace();
-  EXPECT_FALSE(session_config(instance(), p, {}, {}).restarting);
-  EXPECT_TRUE(session_config(instance(), p, {}, {}).preserved.empty());
-  const auto c = session_config(instance(), p, {.restarting = true}, kStarted);
+  EXPECT_FALSE(session_config(main_instance(), p, {}, {}).restarting);
+  EXPECT_TRUE(session_config(main_instance(), p, {}, {}).preserved.empty());
+  const auto c = session_config(main_instance(), p, {.restarting = true}, kStarted);
   EXPECT_TRUE(c.restarting);
   EXPECT_EQ(c.preserved, p.families);
   EXPECT_EQ(c.restart_over, kStarted + p.graceful_restart->restart_time);
@@ -65,16 +65,16 @@ TEST(SessionConfig, OnlyARestartedSpeakerSaysSo) {
 
 TEST(SessionConfig, AnUnnumberedPeerAlwaysOffersIpv6NextHopsForIpv4) {
   PeerConfig p = peer(kExternal);
-  EXPECT_FALSE(session_config(instance(), p, {}, {}).extended_next_hop);
+  EXPECT_FALSE(session_config(main_instance(), p, {}, {}).extended_next_hop);
   p.address.reset();
   p.interface = "eth0";
-  EXPECT_TRUE(session_config(instance(), p, {}, {}).extended_next_hop);
+  EXPECT_TRUE(session_config(main_instance(), p, {}, {}).extended_next_hop);
 }
 
 class ExportRulesTest : public ::testing::Test {
  protected:
   std::optional<NextHop> next_hop(Family family, const OwnAddresses& own) {
-    return export_rules(family, instance(), peer(kExternal), agreed, own).next_hop;
+    return export_rules(family, main_instance(), peer(kExternal), agreed, own).next_hop;
   }
   fsm::Negotiated agreed;
 };
@@ -103,7 +103,8 @@ TEST_F(ExportRulesTest, Ipv4StaysOnIpv4WhereOneSideAloneOffersIpv6NextHops) {
     (theirs ? agreed.send.extended_next_hop : agreed.ours.capabilities.extended_next_hop) = {{kIpv4Unicast, 2}};
     EXPECT_EQ(next_hop(Family::v4, {.session = kV6, .other = kV4}), (NextHop{kV4, {}})) << theirs;
     EXPECT_EQ(next_hop(Family::v4, {.session = kV6}), std::nullopt) << theirs;
-    EXPECT_FALSE(export_rules(Family::v4, instance(), peer(kExternal), agreed, {.session = kV6}).v6_next_hop_for_v4)
+    EXPECT_FALSE(
+        export_rules(Family::v4, main_instance(), peer(kExternal), agreed, {.session = kV6}).v6_next_hop_for_v4)
         << theirs << ": nor where a route names its next hop";
   }
 }
@@ -119,7 +120,7 @@ TEST_F(ExportRulesTest, ALinkLocalSessionSendsItsGlobalAddressAlongIfThereIsOne)
 class BfdSession : public testing::Test {
  protected:
   BfdSession() { p.bfd.emplace(); }
-  std::optional<BfdEdge::Session> session() const { return bfd_session(instance(), p, path); }
+  std::optional<BfdEdge::Session> session() const { return bfd_session(main_instance(), p, path); }
 
   PeerConfig p = peer(kExternal);
   PeerPath path{.remote = p.address, .local = kV4};
@@ -192,7 +193,7 @@ TEST_F(BfdSession, BeyondTheLinkTakesAsFewHopsAsTtlSecurityLeavesToBgp) {
   EXPECT_EQ(session()->min_ttl, 1) << "RFC 5883 leaves it open";
   p.ttl_security = 2;
   EXPECT_EQ(session()->min_ttl, 254);
-  EXPECT_EQ(session()->min_ttl, tcp_options(instance(), p).min_ttl);
+  EXPECT_EQ(session()->min_ttl, tcp_options(main_instance(), p).min_ttl);
   p.bfd->minimum_ttl = 60;
   EXPECT_EQ(session()->min_ttl, 60) << "a peer that sends BFD with a TTL of its own";
 }
