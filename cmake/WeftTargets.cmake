@@ -3,13 +3,17 @@
 #   include from (tests/structure compares the two). TESTS become the executable NAME_test in suite "unit".
 #   NO_PCH is for folders that do not link async (base, model, pure codecs): the common precompiled header knows Asio, which
 #   does not link without it; they get one without.
+#   THREADS is for folders whose code or tests start threads: see weft_test.
 #   A name with a slash (bgp/packet) becomes weft_bgp_packet.
 # weft_test(NAME SUITE SOURCES ... LINKS ...)   a GoogleTest executable in ctest's label SUITE
+#   Of suites "unit" and "script", ThreadSanitizer's build has those marked THREADS (there is no race in a program of one
+#   thread, and tests/structure asks for the mark wherever threads are started), and no sanitizer's build those marked
+#   PLAIN, which test something else than our compiled code.
 # weft_program(NAME SOURCES ... LINKS ...)      an executable in build/<preset>/bin
 # weft_benchmark, weft_fuzzer: below
 
 function(weft_library name)
-  cmake_parse_arguments(A "NO_PCH" "" "SOURCES;LINKS;TESTS;TEST_LINKS" ${ARGN})
+  cmake_parse_arguments(A "NO_PCH;THREADS" "" "SOURCES;LINKS;TESTS;TEST_LINKS" ${ARGN})
   string(REPLACE "/" "_" target ${name})
   set(lib weft_${target})
   if(A_SOURCES)
@@ -20,30 +24,39 @@ function(weft_library name)
     else()
       weft_use_pch(${lib} pch)
     endif()
-    if(WEFT_SANITIZE AND NOT WEFT_FUZZ)
-      # The sanitizer builds exist to be run, not to be edited: a folder at a time costs a third of the compile time.
-      set_target_properties(${lib} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
-    endif()
+    weft_use_unity(${lib})
   else()
     add_library(${lib} INTERFACE)
     target_link_libraries(${lib} INTERFACE weft_flags ${A_LINKS})
   endif()
   if(WEFT_TESTS AND A_TESTS)
-    if(A_NO_PCH)
-      set(no_pch NO_PCH)
-    endif()
-    weft_test(${target}_test unit ${no_pch} SOURCES ${A_TESTS} LINKS ${lib} ${A_TEST_LINKS})
+    set(options "")
+    foreach(option NO_PCH THREADS)
+      if(A_${option})
+        list(APPEND options ${option})
+      endif()
+    endforeach()
+    weft_test(${target}_test unit ${options} SOURCES ${A_TESTS} LINKS ${lib} ${A_TEST_LINKS})
   endif()
 endfunction()
 
 function(weft_test name suite)
-  cmake_parse_arguments(A "NO_PCH" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(A "NO_PCH;THREADS;PLAIN" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE weft_flags ${A_LINKS} GTest::gmock GTest::gtest GTest::gtest_main)
   if(A_NO_PCH)
     weft_use_pch(${name} pch_test_plain)
   else()
     weft_use_pch(${name} pch_test)
+  endif()
+  weft_use_unity(${name})
+  set_property(GLOBAL APPEND PROPERTY WEFT_TESTS ${name})
+  if(A_THREADS)
+    set_property(GLOBAL APPEND PROPERTY WEFT_THREADS ${name})
+  endif()
+  if(suite MATCHES "^(unit|script)$" AND WEFT_SANITIZE AND (A_PLAIN OR (WEFT_SANITIZE MATCHES "thread" AND NOT A_THREADS)))
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+    return()
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${suite} TIMEOUT 120)
@@ -76,12 +89,24 @@ function(weft_fuzzer name)
   set_property(GLOBAL APPEND PROPERTY WEFT_fuzzers fuzz_${name})
 endfunction()
 
+# For a build that is run and not edited: files of a folder in one go cost a third of the compile time. The sanitizer
+# builds take them in the other order, so that a header that a file does not include and has from the one before it is
+# missed in one of the two.
+function(weft_use_unity target)
+  if(NOT WEFT_UNITY)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+  if(WEFT_SANITIZE)
+    get_target_property(sources ${target} SOURCES)
+    list(REVERSE sources)
+    set_target_properties(${target} PROPERTIES SOURCES "${sources}")
+  endif()
+endfunction()
+
 # Precompiled headers: the standard library, Asio's coroutines and Boost.JSON are what the compiler would otherwise read
 # again for every file, and GoogleTest for every test. pch_plain is for NO_PCH folders: it has nothing that needs linking.
 function(weft_use_pch target kind)
-  if(WEFT_FUZZ)
-    return()
-  endif()
   set(carrier weft_${kind})
   if(NOT TARGET ${carrier})
     add_library(${carrier} OBJECT ${CMAKE_SOURCE_DIR}/cmake/pch.cpp)
@@ -106,5 +131,7 @@ function(weft_name_pch carrier)
     string(APPEND all " ${sum}")
   endforeach()
   string(SHA256 sum "${carrier} ${all} ${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_RELWITHDEBINFO}")
-  file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${carrier}.dir/cmake_pch.hxx.gch.sum "${sum}\n")
+  foreach(extension gch pch)  # GCC's and clang's
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${carrier}.dir/cmake_pch.hxx.${extension}.sum "${sum}\n")
+  endforeach()
 endfunction()

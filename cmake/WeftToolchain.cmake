@@ -18,10 +18,15 @@ endif()
 
 add_library(weft_flags INTERFACE)
 target_compile_options(weft_flags INTERFACE -Wall -Wextra -Wpedantic -Wno-missing-field-initializers
-  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fpch-preprocess;-Wno-subobject-linkage;-Wno-mismatched-new-delete>)
-# Optimising, GCC 12 sees its own std::string and std::vector copy past their ends, in `"x" + f()` and in an insert at the end
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fpch-preprocess;-Wno-subobject-linkage;-Wno-mismatched-new-delete>
+  # What clang says of others' headers: libstdc++ 12 calls helpers of its own that it calls deprecated (std::stable_sort),
+  # and libbpf's macros are of C99 and GNU C.
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:-Wno-deprecated-declarations;-Wno-c99-extensions;-Wno-gnu-statement-expression>
+  # Else a precompiled header is of its minute, and ccache has no use for it in another (ccache(1), PRECOMPILED HEADERS).
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:SHELL:-Xclang -fno-pch-timestamp>)
+# Optimising, or with much in one file, GCC 12 sees its own std::string and std::vector copy past their ends, in `"x" + f()` and in an insert at the end
 # (gcc.gnu.org PR 105651 and its likes). These checks are left to the other presets.
-if(CMAKE_BUILD_TYPE STREQUAL "Release" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+if((CMAKE_BUILD_TYPE STREQUAL "Release" OR WEFT_UNITY) AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(weft_flags INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
 endif()
 target_compile_definitions(weft_flags INTERFACE
@@ -31,10 +36,6 @@ target_include_directories(weft_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_
 if(WEFT_SANITIZE)
   target_compile_options(weft_flags INTERFACE -fsanitize=${WEFT_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(weft_flags INTERFACE -fsanitize=${WEFT_SANITIZE})
-  if(WEFT_SANITIZE MATCHES "thread")
-    # Asio's fences, which TSan does not follow: each file that includes Asio would say so twice.
-    target_compile_options(weft_flags INTERFACE -Wno-tsan)
-  endif()
   if(WEFT_SANITIZE MATCHES "undefined")
     # AddressSanitizer stops at a null pointer as well, and these two checks are a quarter of the compile time.
     target_compile_options(weft_flags INTERFACE -fno-sanitize=null,vptr -fno-sanitize-recover=undefined)
@@ -44,8 +45,6 @@ endif()
 if(WEFT_FUZZ)
   # Coverage feedback from the libraries; the fuzzer's main() comes with weft_fuzzer.
   target_compile_options(weft_flags INTERFACE -fsanitize=fuzzer-no-link)
-  # libstdc++ 12 calls helpers of its own that it calls deprecated (std::stable_sort).
-  target_compile_options(weft_flags INTERFACE -Wno-deprecated-declarations)
 endif()
 
 find_package(Threads REQUIRED)

@@ -3,7 +3,8 @@
 #
 # Compares what each folder includes with what its CMake target links, and the links with the one-way rule
 #   apps -> features -> {kube, kvstore, datapath, netlink} -> model -> state -> async -> base.
-# Then it looks for what two files of a library define under one name in their anonymous namespaces (unity.awk).
+# Then it looks for what two files of a library define under one name in their anonymous namespaces (unity.awk), and for
+# threads that are started where ThreadSanitizer does not look (threads.awk).
 # STRUCTURE is build/<preset>/structure.txt, written by cmake/WeftSuites.cmake.
 set -euo pipefail
 structure=$1
@@ -26,4 +27,10 @@ failed=0
   find . \( -path ./build -o -path ./.git -o -path ./.cache \) -prune -o -name '*.cpp' -print | sed 's,^\./,,' | sort |
     xargs awk '{ print FILENAME "\t" FNR "\t" $0 }'
 } | awk -f "$here/unity.awk" || failed=1
+{
+  cat "$structure"
+  echo "--"
+  find . \( -path ./build -o -path ./.git -o -path ./.cache \) -prune -o \( -name '*.h' -o -name '*.cpp' \) -print | sed 's,^\./,,' | sort |
+    xargs awk '/std::j?thread[ ({;]|thread_pool / { print FILENAME "\t" FNR "\t" $0 }'
+} | awk -F '\t' -f "$here/threads.awk" || failed=1
 exit "$failed"

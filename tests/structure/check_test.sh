@@ -65,4 +65,21 @@ twice '' 'struct One {\n  int port;\n};' 'struct Two {\n  int port;\n};'
 printf 'namespace a {\nnamespace {\nconstexpr int kOne = 1;\n}  // namespace\n}  // namespace a\n' > "$tree/src/mesh/m.cpp"
 sed 's/ a / b /; s/ a$/ b/' "$tree/src/mesh/m.cpp" > "$tree/src/mesh/n.cpp"
 both | expect 0 'are apart' 'names of two namespaces'
+printf 'namespace {\nconstexpr int kOne = 1;\n}  // namespace\n' | tee "$tree/src/mesh/m.cpp" > "$tree/src/mesh/n.cpp"
+good | sed 's/^mesh_test.*/mesh_test\tsrc\/mesh\tweft_mesh weft_kube\tm.cpp n.cpp\tone-thread/' | expect 1 'src/mesh/n.cpp:2: kOne is defined in src/mesh/m.cpp too' 'two files of a test'
+good | sed 's/^mesh_test.*/mesh_tool\tsrc\/mesh\tweft_mesh weft_kube\tm.cpp n.cpp\t/' | expect 0 'are apart' 'two files of a program, which is compiled file by file'
+
+# Threads of a folder whose test is not for ThreadSanitizer.
+rm "$tree"/src/mesh/[mn].cpp
+marked() { good | sed "s/^mesh_test.*/mesh_test\tsrc\/mesh\tweft_mesh weft_kube\tm_test.cpp\t$1/"; }
+unseen='starts a thread, but ThreadSanitizer does not see mesh_test: mark the library in src/mesh/CMakeLists.txt with THREADS'
+echo '  std::thread([&] { f(); }).join();' > "$tree/src/mesh/m.cpp"
+marked one-thread | expect 1 "src/mesh/m.cpp:1: $unseen" 'a thread in a library'
+marked threads | expect 0 'none in a folder whose unit tests ThreadSanitizer misses' 'a thread in a library that is marked'
+echo '  boost::asio::thread_pool pool{1};' > "$tree/src/mesh/m.cpp"
+marked one-thread | expect 1 "src/mesh/m.cpp:1: $unseen" 'a pool of threads'
+echo '  int n = std::thread::hardware_concurrency(); std::this_thread::yield();' > "$tree/src/mesh/m.cpp"
+marked one-thread | expect 0 'none in a folder whose unit tests ThreadSanitizer misses' 'no thread'
+echo '  const std::jthread asker([&] { f(); });' > "$tree/src/mesh/tests/n_test.cpp"
+marked one-thread | expect 1 "src/mesh/tests/n_test.cpp:1: $unseen" 'a thread in a test'
 echo "ok"
