@@ -24,8 +24,8 @@ target_compile_options(weft_flags INTERFACE -Wall -Wextra -Wpedantic -Wno-missin
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:-Wno-deprecated-declarations;-Wno-c99-extensions;-Wno-gnu-statement-expression>
   # Else a precompiled header is of its minute, and ccache has no use for it in another (ccache(1), PRECOMPILED HEADERS).
   $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:Clang>>:SHELL:-Xclang -fno-pch-timestamp>)
-# Optimising, or with much in one file, GCC 12 sees its own std::string and std::vector copy past their ends, in `"x" + f()` and in an insert at the end
-# (gcc.gnu.org PR 105651 and its likes). These checks are left to the other presets.
+# Optimising, or with much in one file, GCC 12 sees its own std::string and std::vector copy past their ends, in
+# `"x" + f()` and in an insert at the end (gcc.gnu.org PR 105651 and its likes). These checks are left to the other presets.
 if((CMAKE_BUILD_TYPE STREQUAL "Release" OR WEFT_UNITY) AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   target_compile_options(weft_flags INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
 endif()

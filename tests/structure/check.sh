@@ -12,25 +12,31 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=${2:-$(cd "$(dirname "$0")/../.." && pwd)}
 cd "$root"
 failed=0
+# sources EXTENSION...: the tree's files that end so
+sources() {
+  local extension names=()
+  for extension in "$@"; do names+=(-o -name "*.$extension"); done
+  find . \( -path ./build -o -path ./.git -o -path ./.cache \) -prune -o \( "${names[@]:1}" \) -print | sed 's,^\./,,' | sort
+}
 [ -s "$structure" ] || { echo "$structure is empty or missing: configure the build first (./dev build)"; exit 2; }
 {
   cat "$structure"
   echo "--"
   # FILE:LINE:#include "path" -> FILE LINE path
-  find . \( -path ./build -o -path ./.git -o -path ./.cache \) -prune -o \( -name '*.h' -o -name '*.cpp' -o -name '*.cc' \) -print | sed 's,^\./,,' | sort |
+  sources h cpp cc |
     xargs grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]+"' /dev/null |
     sed -E 's/^([^:]+):([0-9]+):[^"]*"([^"]+)".*/\1\t\2\t\3/'
 } | awk -F '\t' -f "$here/check.awk" || failed=1
 {
   cat "$structure"
   echo "--"
-  find . \( -path ./build -o -path ./.git -o -path ./.cache \) -prune -o -name '*.cpp' -print | sed 's,^\./,,' | sort |
+  sources cpp |
     xargs awk '{ print FILENAME "\t" FNR "\t" $0 }'
 } | awk -f "$here/unity.awk" || failed=1
 {
   cat "$structure"
   echo "--"
-  find . \( -path ./build -o -path ./.git -o -path ./.cache \) -prune -o \( -name '*.h' -o -name '*.cpp' \) -print | sed 's,^\./,,' | sort |
+  sources h cpp |
     xargs awk '/std::j?thread[ ({;]|thread_pool / { print FILENAME "\t" FNR "\t" $0 }'
 } | awk -F '\t' -f "$here/threads.awk" || failed=1
 exit "$failed"
